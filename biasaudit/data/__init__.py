@@ -1,0 +1,1 @@
+"""Datasets: readers, embedded scenes, splits and their cells, pixel labels, batches."""

@@ -1,0 +1,116 @@
+"""What every reader gives: samples with image-level labels, and regions that load on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biasaudit.errors import DataError, near_names
+
+Image = NDArray[np.uint8]
+"""(H, W, 3) RGB."""
+Mask = NDArray[np.bool_]
+"""(H, W), True inside the region."""
+
+RegionForm = Literal["mask", "box"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where one class lies in one image: the union of its instances.
+
+    Attributes:
+        form: ``mask`` where every instance has a pixel mask; ``box`` where at least one
+            instance is known by its bounding box only (the box is filled).
+        load: Gives the (H, W) mask at the image's own size.
+        area_fraction: Share of the image inside the region, in [0, 1], known without decoding
+            the mask (a reader may take it from the annotation file).
+    """
+
+    form: RegionForm
+    load: Callable[[], Mask]
+    area_fraction: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and what is known about it, with pixels left on disk until asked for.
+
+    Attributes:
+        id: Stable and unique within the dataset; for files, the path relative to the images.
+        labels: The object classes that are present (image-level labels).
+        contexts: The context classes that are present ("water", "grass").
+        load_image: Gives the (H, W, 3) uint8 RGB image.
+        regions: Region of each object or context that has one; a present class without a
+            region is absent here.
+        source: Where the image comes from, if the dataset says so.
+    """
+
+    id: str
+    labels: frozenset[str]
+    contexts: frozenset[str]
+    load_image: Callable[[], Image]
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A labelled image dataset in subsets.
+
+    Attributes:
+        name: How reports call it.
+        classes: The object classes that a classifier is trained on, in score order.
+        contexts: The context classes that annotations know.
+        subsets: Samples by subset name; ``train`` and ``val`` always, ``test`` where the
+            counterfactual cells are drawn from a subset of their own.
+        object: The object to audit unless the user names another.
+        context: Its suspected context.
+        root: What messages call the dataset: a path, or a built-in name.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    contexts: tuple[str, ...]
+    subsets: Mapping[str, Sequence[Sample]]
+    object: str | None = None
+    context: str | None = None
+    root: str = ""
+
+    @cached_property
+    def class_index(self) -> Mapping[str, int]:
+        """Column of each object class in a score matrix."""
+        return {name: i for i, name in enumerate(self.classes)}
+
+    def subset(self, name: str) -> Sequence[Sample]:
+        """Return the samples of one subset.
+
+        Raises:
+            DataError: The dataset has no such subset.
+        """
+        if name not in self.subsets:
+            raise DataError(
+                f"{self.root or self.name}: no subset '{name}'", near_names(name, self.subsets)
+            )
+        return self.subsets[name]
+
+    def check_object(self, name: str) -> str:
+        """Return ``name`` if it is an object class, else raise DataError with the nearest one."""
+        return self._check(name, self.classes, "object")
+
+    def check_context(self, name: str) -> str:
+        """Return ``name`` if it is a context class or another object class, else raise."""
+        return self._check(name, (*self.contexts, *self.classes), "context")
+
+    def _check(self, name: str, known: Sequence[str], option: str) -> str:
+        if name not in known:
+            raise DataError(
+                f"{self.root or self.name}: no category is called '{name}' (--{option})",
+                near_names(name, known),
+            )
+        return name

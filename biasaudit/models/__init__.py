@@ -1,0 +1,1 @@
+"""Backbones by name: network, classifier head, attention layer, weights."""

@@ -1,0 +1,73 @@
+"""The one shape every backbone takes: features at the attention layer, then a head."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Output(NamedTuple):
+    """Scores (N, C), raw logits, and the features (N, K, H, W) of the attention layer."""
+
+    scores: Tensor
+    features: Tensor
+
+
+class PooledLinear(nn.Module):
+    """Global average pooling and one linear layer: (N, K, H, W) features to (N, C) scores.
+
+    With this head Grad-CAM's channel weights have the closed form w_k = W_ck / (H·W).
+
+    Args:
+        channels: K.
+        classes: C.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the (N, C) scores of (N, K, H, W) features."""
+        scores: Tensor = self.linear(features.mean(dim=(2, 3)))
+        return scores
+
+
+class Classifier(nn.Module):
+    """A network in two parts, split at the attention layer.
+
+    Images come as RGB in [0, 1]; the normalisation belongs to the network, so that masking,
+    erasing and showing images all happen in the same space.
+
+    Args:
+        body: Normalised images (N, 3, S, S) to features (N, K, H, W).
+        head: Features to raw scores (N, C).
+        mean: Per-channel mean that normalises the images.
+        std: Per-channel standard deviation.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        head: nn.Module,
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    mean: Tensor
+    std: Tensor
+
+    def forward(self, images: Tensor) -> Output:
+        """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
+        features = self.body((images - self.mean) / self.std)
+        return Output(self.head(features), features)
