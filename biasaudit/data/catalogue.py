@@ -1,0 +1,77 @@
+"""Datasets by name: the built-in ones, and any folder that holds a ``dataset.toml``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from biasaudit.data import coco  # noqa: F401 -- registers the format
+from biasaudit.data.sample import Dataset
+from biasaudit.data.toml_file import DATASET_FILE, read_dataset_file
+from biasaudit.errors import ConfigError, DataError, near_names
+from biasaudit.registry import Registry
+
+Builder = Callable[..., Dataset]
+"""Makes a built-in dataset out of its settings, given by keyword."""
+
+DATASETS: Registry[Builder] = Registry("dataset")
+
+
+@DATASETS.register("harbour")
+def _harbour(**settings: Any) -> Dataset:
+    from biasaudit.data.harbour import HarbourSettings, harbour
+
+    known = [field.name for field in fields(HarbourSettings)]
+    for name in settings:
+        if name not in known:
+            raise ConfigError(
+                f"data.{name}: 'harbour' has no such setting", near_names(name, known)
+            )
+    return harbour(HarbourSettings(**settings))
+
+
+def load_dataset(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
+    """Load the dataset that the user calls ``name``.
+
+    Args:
+        name: A built-in dataset, a folder with a ``dataset.toml``, or the path of such a file
+            (any name that ends in ``.toml``). Write ``./harbour`` for a folder that is called
+            like a built-in.
+        options: Settings of a built-in dataset.
+
+    Raises:
+        ConfigError: A setting that the dataset does not have.
+        DataError: No such dataset, or it cannot be used.
+    """
+    if name in DATASETS:
+        return DATASETS[name](**(options or {}))
+    file = _dataset_file(name)
+    for setting in options or {}:
+        raise ConfigError(
+            f"data.{setting}: a dataset on disk takes no settings", f"write it into {file}"
+        )
+    return read_dataset_file(file)
+
+
+def _dataset_file(name: str) -> Path:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        file = path / DATASET_FILE
+        if not file.is_file():
+            raise DataError(
+                f"{path}: the folder holds no {DATASET_FILE}",
+                "write one that says format, images and subsets",
+            )
+        return file
+    if path.is_file():
+        if path.suffix != ".toml":
+            raise DataError(
+                f"{path}: not a {DATASET_FILE}", f"give the folder with a {DATASET_FILE}"
+            )
+        return path
+    raise DataError(
+        f"--data {name}: no such folder, and no built-in dataset of that name",
+        near_names(name, DATASETS),
+    )

@@ -1,0 +1,291 @@
+"""The COCO format: object classes, contexts and their regions out of ``instances`` JSON files.
+
+Categories whose ``isthing`` is 0 are contexts. Where a file does not say, its categories are
+objects, unless ``dataset.toml`` names them in ``contexts`` or lists the file itself as one of
+contexts, as COCO-Stuff needs::
+
+    format = "coco"
+    images = { train = "train2017", val = "val2017" }
+    object = "boat"
+    context = "sea"
+
+    [subsets]
+    train = { objects = "instances_train2017.json", contexts = "stuff_train2017.json" }
+    val = { objects = "instances_val2017.json", contexts = "stuff_val2017.json" }
+
+A pixel that no annotation covers belongs to no region.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from biasaudit.data import coco_masks, images
+from biasaudit.data.coco_json import Annotation, AnnotationFile, ImageRecord, read_annotation_file
+from biasaudit.data.sample import Dataset, Region, Sample
+from biasaudit.data.toml_file import READERS, DatasetFile
+from biasaudit.errors import DataError, near_names
+
+Roles = Mapping[str, bool]
+"""Category name to True for an object, False for a context."""
+
+_Files = Annotated[
+    list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)
+]
+
+
+class SubsetFiles(BaseModel):
+    """The annotation files of one subset, all of the same images.
+
+    A plain path or a list of paths stands for ``objects``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    objects: _Files = Field(min_length=1)
+    contexts: _Files = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        return {"objects": given} if isinstance(given, str | list) else given
+
+
+class Subsets(BaseModel):
+    """Annotation files by subset."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: SubsetFiles
+    val: SubsetFiles
+    test: SubsetFiles | None = None
+
+
+class Folders(BaseModel):
+    """Image folders by subset; a plain path stands for all of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: str
+    val: str
+    test: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        return dict.fromkeys(("train", "val", "test"), given) if isinstance(given, str) else given
+
+    @property
+    def shared(self) -> bool:
+        """Whether all subsets lie in one folder."""
+        return len({self.train, self.val, self.test or self.val}) == 1
+
+
+@READERS.register("coco")
+class CocoDataset(DatasetFile):
+    """``dataset.toml`` with ``format = "coco"``.
+
+    Attributes:
+        images: Folder of the images, or one for each subset.
+        subsets: Annotation files.
+        contexts: Categories that are contexts, whatever ``isthing`` says.
+    """
+
+    images: Folders
+    subsets: Subsets
+    contexts: list[str] = Field(default_factory=list)
+
+    def read(self, file: Path) -> Dataset:
+        """Read the annotation files; images are looked for, and decoded when asked for.
+
+        Raises:
+            DataError: An annotation file is faulty, files disagree, or an image is missing.
+            ConfigError: pycocotools is not installed.
+        """
+        folder = file.parent
+        roles: dict[str, Roles] = {}
+        subsets: dict[str, Sequence[Sample]] = {}
+        for name, files in self.subsets:
+            if files is None:
+                continue
+            images_name = getattr(self.images, name)
+            parts = [(folder / p, True) for p in files.objects]
+            parts += [(folder / p, False) for p in files.contexts]
+            reader = _SubsetReader(
+                images=folder / images_name,
+                prefix="" if self.images.shared else f"{images_name}/",
+                contexts=frozenset(self.contexts),
+            )
+            subsets[name] = reader.read(parts)
+            roles[name] = reader.roles
+        self._check_roles(file, roles)
+        _check_leak(file, subsets)
+        return Dataset(
+            name=self.name or folder.resolve().name,
+            classes=tuple(name for name, thing in roles["train"].items() if thing),
+            contexts=tuple(name for name, thing in roles["train"].items() if not thing),
+            subsets=subsets,
+            object=self.object,
+            context=self.context,
+            root=str(folder),
+        )
+
+    def _check_roles(self, file: Path, roles: Mapping[str, Roles]) -> None:
+        """Hold the subsets to one set of categories, and ``contexts`` to that set."""
+        train = roles["train"]
+        for name in self.contexts:
+            if name not in train:
+                raise DataError(
+                    f"{file}: contexts: no category is called '{name}'", near_names(name, train)
+                )
+        if not any(train.values()):
+            raise DataError(f"{file}: subsets.train has no object class", "see isthing, contexts")
+        for subset, others in roles.items():
+            for name in sorted(train.keys() ^ others.keys()):
+                has, lacks = ("train", subset) if name in train else (subset, "train")
+                raise DataError(
+                    f"{file}: subsets: category '{name}' is in {has} but not in {lacks}",
+                    "give every annotation file the same categories",
+                )
+            for name, thing in others.items():
+                if thing != train[name]:
+                    raise DataError(
+                        f"{file}: subsets: category '{name}' is an object in one of train and "
+                        f"{subset}, a context in the other",
+                        "give it the same isthing in both",
+                    )
+
+
+def _check_leak(file: Path, subsets: Mapping[str, Sequence[Sample]]) -> None:
+    """Refuse an image that is both trained on and measured on, and an empty subset."""
+    train = {sample.id for sample in subsets["train"]}
+    for name, samples in subsets.items():
+        if not samples:
+            raise DataError(f"{file}: subsets.{name} has no images")
+        shared = [sample.id for sample in samples if sample.id in train]
+        if name != "train" and shared:
+            raise DataError(
+                f"{file}: image '{shared[0]}' is in train and in {name} ({len(shared)} such)",
+                "take them out of one of the two",
+            )
+
+
+class _SubsetReader:
+    """Reads the files of one subset and joins what they say of each image.
+
+    Args:
+        images: Folder of the images.
+        prefix: What sample ids begin with.
+        contexts: Categories that are contexts, whatever the files say.
+    """
+
+    def __init__(self, images: Path, prefix: str, contexts: frozenset[str]) -> None:
+        self.images = images
+        self.prefix = prefix
+        self.contexts = contexts
+        self.roles: dict[str, bool] = {}
+        self._records: dict[str, ImageRecord] = {}
+        self._found: dict[str, dict[str, list[_Instance]]] = {}
+
+    def read(self, files: Sequence[tuple[Path, bool]]) -> list[Sample]:
+        """Read (file, whether its categories are objects by default) in turn."""
+        for number, (file, objects) in enumerate(files):
+            content = read_annotation_file(file)
+            if number == 0:
+                self._records = {image.file_name: image for image in content.images}
+                self._found = {name: defaultdict(list) for name in self._records}
+            else:
+                self._check_same_images(file, content)
+            self._add_roles(file, content, objects)
+            self._add_instances(file, content)
+        self._check_exist(files[0][0])
+        return [self._sample(name, record) for name, record in self._records.items()]
+
+    def _check_same_images(self, file: Path, content: AnnotationFile) -> None:
+        sizes = {image.file_name: (image.width, image.height) for image in content.images}
+        for name in sorted(sizes.keys() ^ self._records.keys()):
+            raise DataError(
+                f"{file}: image '{name}' is not in every annotation file of the subset",
+                "files of one subset must list the same images",
+            )
+        for name, size in sizes.items():
+            record = self._records[name]
+            if size != (record.width, record.height):
+                raise DataError(
+                    f"{file}: image '{name}' is {size[0]}x{size[1]} here and "
+                    f"{record.width}x{record.height} in the subset's first file"
+                )
+
+    def _add_roles(self, file: Path, content: AnnotationFile, objects: bool) -> None:
+        for category in content.categories:
+            thing = objects if category.isthing is None else category.isthing
+            if category.name in self.contexts:
+                thing = False
+            if self.roles.setdefault(category.name, thing) != thing:
+                raise DataError(
+                    f"{file}: category '{category.name}' is an object in one file of the subset, "
+                    "a context in another",
+                    "give it the same isthing in both",
+                )
+
+    def _add_instances(self, file: Path, content: AnnotationFile) -> None:
+        images = {image.id: image for image in content.images}
+        categories = {category.id: category.name for category in content.categories}
+        for index, annotation in enumerate(content.annotations):
+            image = images[annotation.image_id]
+            try:
+                instance = _encode(annotation, image)
+            except DataError as error:
+                raise DataError(
+                    f"{file}: annotations[{index}] of '{image.file_name}': {error.message}"
+                ) from None
+            found = self._found[image.file_name]
+            found[categories[annotation.category_id]].append(instance)
+
+    def _check_exist(self, file: Path) -> None:
+        missing = [name for name in self._records if not (self.images / name).is_file()]
+        if missing:
+            more = f" ({len(missing)} of {len(self._records)} are missing)"
+            raise DataError(
+                f"{file}: no image file {self.images / missing[0]}{more}",
+                "correct images in dataset.toml, or take the entries out",
+            )
+
+    def _sample(self, name: str, record: ImageRecord) -> Sample:
+        found = self._found.pop(name)
+        regions = {category: _region(instances) for category, instances in found.items()}
+        return Sample(
+            id=self.prefix + name,
+            labels=frozenset(category for category in found if self.roles[category]),
+            contexts=frozenset(category for category in found if not self.roles[category]),
+            load_image=partial(images.decode, self.images / name, (record.width, record.height)),
+            regions={category: region for category, region in regions.items() if region},
+            source=record.source,
+        )
+
+
+_Instance = tuple[coco_masks.Rle | None, bool]
+"""Where an instance lies (None: somewhere), and whether pixel by pixel."""
+
+
+def _encode(annotation: Annotation, image: ImageRecord) -> _Instance:
+    if annotation.segmentation:
+        rle = coco_masks.encode_segmentation(annotation.segmentation, image.height, image.width)
+        return rle, True
+    if annotation.bbox:
+        return coco_masks.encode_box(annotation.bbox, image.height, image.width), False
+    return None, False
+
+
+def _region(instances: Sequence[_Instance]) -> Region | None:
+    """Join the instances of one class, if all of them are known to lie somewhere."""
+    known = [rle for rle, _ in instances if rle is not None]
+    if len(known) < len(instances):
+        return None
+    return coco_masks.union(known, "mask" if all(exact for _, exact in instances) else "box")

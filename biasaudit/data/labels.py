@@ -1,0 +1,142 @@
+"""Which training images lend the region of the audited object, chosen by seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from biasaudit.data.sample import Mask, RegionForm, Sample
+from biasaudit.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class LabelChoice:
+    """The images that lend a region, and in which form.
+
+    Attributes:
+        object: Whose regions.
+        seed: What the choice was drawn with.
+        pixel_labels: How many pixel labels were asked for: the first entries.
+        box_labels: How many boxes were asked for: the entries after them.
+        entries: (sample id, form) in the order drawn.
+    """
+
+    object: str
+    seed: int
+    pixel_labels: int = 0
+    box_labels: int = 0
+    entries: tuple[tuple[str, RegionForm], ...] = ()
+
+    def counts_by_form(self) -> dict[str, int]:
+        """Return how many entries are of each form that occurs: ``{"mask": 25, "box": 53}``."""
+        counts = Counter(form for _, form in self.entries)
+        return {form: counts[form] for form in ("mask", "box") if counts[form]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the choice as JSON takes it."""
+        return {
+            "object": self.object,
+            "seed": self.seed,
+            "pixel_labels": self.pixel_labels,
+            "box_labels": self.box_labels,
+            "entries": [{"id": id, "form": form} for id, form in self.entries],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LabelChoice:
+        """Read what :meth:`to_dict` gave."""
+        entries = tuple((entry["id"], entry["form"]) for entry in data["entries"])
+        return cls(data["object"], data["seed"], data["pixel_labels"], data["box_labels"], entries)
+
+
+def choose_labels(
+    samples: Sequence[Sample],
+    object: str,
+    pixel_labels: int = 0,
+    box_labels: int = 0,
+    seed: int = 0,
+) -> LabelChoice:
+    """Choose the training images of ``object`` that lend its region.
+
+    Pixel labels come from images with a pixel mask first, in an order drawn by ``seed``; where
+    more are asked for, images known by boxes alone follow, their boxes filled, and their entries
+    say so. Box labels come from all images left over, masks and boxes alike, and lend the box
+    only. One seed gives one order, whatever the numbers and the order of ``samples``: a smaller
+    choice lies within a larger one.
+
+    Args:
+        samples: The training subset.
+        object: The audited object.
+        pixel_labels: How many images lend their region.
+        box_labels: How many more lend a bounding box.
+        seed: 0 or more.
+
+    Raises:
+        ConfigError: A number is negative.
+        DataError: Fewer images have a region.
+    """
+    for option, number in (("--pixel-labels", pixel_labels), ("--box-labels", box_labels)):
+        if number < 0:
+            raise ConfigError(f"{option} {number}: a number of images is 0 or more")
+    forms = {s.id: s.regions[object].form for s in samples if _lends(s, object)}
+    _check_enough(forms, object, pixel_labels, box_labels)
+    pixel_seed, box_seed = np.random.SeedSequence(seed).spawn(2)
+    pixel_order = _shuffled(forms, pixel_seed)
+    # A stable sort keeps the drawn order among masks and among boxes.
+    pixel_order.sort(key=lambda id: forms[id] != "mask")
+    pixels = pixel_order[:pixel_labels]
+    left = [id for id in _shuffled(forms, box_seed) if id not in set(pixels)]
+    entries: list[tuple[str, RegionForm]] = [(id, forms[id]) for id in pixels]
+    entries += [(id, "box") for id in left[:box_labels]]
+    return LabelChoice(object, seed, pixel_labels, box_labels, tuple(entries))
+
+
+def labelled_region(sample: Sample, object: str, form: RegionForm) -> Mask:
+    """Load the region of a chosen image in the form it was chosen in.
+
+    Returns:
+        (H, W) bool at the image's own size: the mask, or its filled bounding box where a box was
+        chosen of an image that has a mask.
+    """
+    region = sample.regions[object]
+    mask = region.load()
+    if form == "mask" or region.form == "box":
+        return mask
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = np.zeros_like(mask)
+    box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    return box
+
+
+def _lends(sample: Sample, object: str) -> bool:
+    region = sample.regions.get(object)
+    return object in sample.labels and region is not None and region.area_fraction > 0
+
+
+def _shuffled(ids: Mapping[str, RegionForm], seed: np.random.SeedSequence) -> list[str]:
+    names = sorted(ids)
+    return [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
+
+
+def _check_enough(
+    forms: Mapping[str, RegionForm], object: str, pixel_labels: int, box_labels: int
+) -> None:
+    masks = sum(form == "mask" for form in forms.values())
+    has = (
+        f"{len(forms)} training images of '{object}' have a region "
+        f"({masks} masks, {len(forms) - masks} boxes)"
+    )
+    if pixel_labels > len(forms):
+        raise DataError(
+            f"--pixel-labels {pixel_labels}: only {has}", f"ask for {len(forms)} at most"
+        )
+    left = len(forms) - pixel_labels
+    if box_labels > left:
+        raise DataError(
+            f"--box-labels {box_labels}: only {has}, and {pixel_labels} lend pixel labels",
+            f"ask for {left} at most",
+        )
