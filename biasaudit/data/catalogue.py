@@ -27,7 +27,7 @@ def _harbour(**settings: Any) -> Dataset:
     for name in settings:
         if name not in known:
             raise ConfigError(
-                f"data.{name}: 'harbour' has no such setting", near_names(name, known)
+                f"data.options.{name}: 'harbour' has no such setting", near_names(name, known)
             )
     return harbour(HarbourSettings(**settings))
 
@@ -50,7 +50,7 @@ def load_dataset(name: str, options: Mapping[str, Any] | None = None) -> Dataset
     file = _dataset_file(name)
     for setting in options or {}:
         raise ConfigError(
-            f"data.{setting}: a dataset on disk takes no settings", f"write it into {file}"
+            f"data.options.{setting}: a dataset on disk takes no settings", f"write it into {file}"
         )
     return read_dataset_file(file)
 

@@ -74,7 +74,7 @@ class Folders(BaseModel):
 
     train: str
     val: str
-    test: str = ""
+    test: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -84,7 +84,7 @@ class Folders(BaseModel):
     @property
     def shared(self) -> bool:
         """Whether all subsets lie in one folder."""
-        return len({self.train, self.val, self.test or self.val}) == 1
+        return len({self.train, self.val, self.test} - {None}) == 1
 
 
 @READERS.register("coco")
@@ -114,7 +114,7 @@ class CocoDataset(DatasetFile):
         for name, files in self.subsets:
             if files is None:
                 continue
-            images_name = getattr(self.images, name)
+            images_name = self._images_of(file, name)
             parts = [(folder / p, True) for p in files.objects]
             parts += [(folder / p, False) for p in files.contexts]
             reader = _SubsetReader(
@@ -135,6 +135,14 @@ class CocoDataset(DatasetFile):
             context=self.context,
             root=str(folder),
         )
+
+    def _images_of(self, file: Path, subset: str) -> str:
+        name: str | None = getattr(self.images, subset)
+        if name is None:
+            raise DataError(f"{file}: images.{subset} is missing", "name the subset's folder")
+        if not (file.parent / name).is_dir():
+            raise DataError(f"{file}: images: no such folder: {file.parent / name}")
+        return name
 
     def _check_roles(self, file: Path, roles: Mapping[str, Roles]) -> None:
         """Hold the subsets to one set of categories, and ``contexts`` to that set."""

@@ -59,6 +59,25 @@ class Sample:
     source: str = ""
 
 
+BIASED = "biased-"
+"""What the name of a built-in split of counterfactual cells begins with."""
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """A split that a dataset declares: the two counterfactual cells of an object and a context.
+
+    Attributes:
+        object: An object class.
+        context: A context class, or another object class.
+        subset: Where the images come from; ``test`` or else ``val`` where None.
+    """
+
+    object: str
+    context: str
+    subset: str | None = None
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A labelled image dataset in subsets.
@@ -72,6 +91,7 @@ class Dataset:
         object: The object to audit unless the user names another.
         context: Its suspected context.
         root: What messages call the dataset: a path, or a built-in name.
+        splits: Splits that the dataset declares, by name.
     """
 
     name: str
@@ -81,6 +101,7 @@ class Dataset:
     object: str | None = None
     context: str | None = None
     root: str = ""
+    splits: Mapping[str, SplitRule] = field(default_factory=dict)
 
     @cached_property
     def class_index(self) -> Mapping[str, int]:

@@ -6,10 +6,8 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from biasaudit.data.sample import Dataset, Sample
+from biasaudit.data.sample import BIASED, Dataset, Sample
 from biasaudit.errors import DataError, near_names
-
-BIASED = "biased-"
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,16 @@ class Split:
     answers: Mapping[str, bool] = field(default_factory=dict)
     note: str = ""
 
+    @property
+    def groups(self) -> Mapping[str, tuple[Sample, ...]]:
+        """The cells; a pool is one group without a name."""
+        return self.cells or {"": self.samples}
+
 
 def split_names(dataset: Dataset) -> list[str]:
     """Return the splits that work with nothing else said."""
     biased = [BIASED + dataset.object] if dataset.object and dataset.context else []
-    return [*biased, *dataset.subsets]
+    return [*biased, *dataset.splits, *dataset.subsets]
 
 
 def resolve_split(
@@ -50,7 +53,7 @@ def resolve_split(
 
     Args:
         dataset: Where the images come from.
-        name: ``biased-OBJECT`` or a subset.
+        name: ``biased-OBJECT``, a split that the dataset declares, or a subset.
         object: The audited object; the dataset's own unless given. ``biased-OBJECT`` names its
             object itself.
         context: The suspected context; the dataset's own unless given, if the object is too.
@@ -62,6 +65,9 @@ def resolve_split(
         audited = _given(dataset, object or dataset.object, "object")
         samples = tuple(dataset.subset(name))
         return Split(name, name, dataset.check_object(audited), None, samples)
+    if name in dataset.splits:
+        rule = dataset.splits[name]
+        return _cells(dataset, name, rule.object, rule.context, rule.subset)
     named = name.removeprefix(BIASED)
     if named == name or named not in dataset.classes:
         raise DataError(
@@ -81,7 +87,7 @@ def _given(dataset: Dataset, value: str | None, option: str) -> str:
 
 
 def _near_split(dataset: Dataset, name: str, object: str | None) -> str:
-    known = [*dataset.subsets, *([BIASED + object] if object else [])]
+    known = [*dataset.subsets, *dataset.splits, *([BIASED + object] if object else [])]
     every = [BIASED + one for one in dataset.classes]
     return near_names(name, {*known, *difflib.get_close_matches(name, every, n=1)})
 
@@ -100,7 +106,15 @@ def biased_split(dataset: Dataset, object: str, context: str) -> Split:
     dataset.check_context(context)
     if object == context:
         raise DataError(f"--object and --context are both '{object}'", "name another context")
-    subset = "test" if "test" in dataset.subsets else "val"
+    return _cells(dataset, BIASED + object, object, context, None)
+
+
+def _cells(dataset: Dataset, name: str, object: str, context: str, subset: str | None) -> Split:
+    note = ""
+    if subset is None:
+        subset = "test" if "test" in dataset.subsets else "val"
+        if subset == "val":
+            note = "cells are drawn from 'val', as there is no subset 'test'"
     samples = dataset.subset(subset)
     cells = {
         f"{object}-without-{context}": tuple(
@@ -115,14 +129,14 @@ def biased_split(dataset: Dataset, object: str, context: str) -> Split:
             raise _empty_cell(dataset, subset, cell, object, context)
     first, second = cells
     return Split(
-        name=BIASED + object,
+        name=name,
         subset=subset,
         object=object,
         context=context,
         samples=cells[first] + cells[second],
         cells=cells,
         answers={first: True, second: False},
-        note=_note(subset, first, cells[first], context),
+        note="; ".join(filter(None, (note, _bare(subset, first, cells[first], context)))),
     )
 
 
@@ -143,15 +157,12 @@ def _empty_cell(dataset: Dataset, subset: str, cell: str, object: str, context: 
     )
 
 
-def _note(subset: str, cell: str, members: tuple[Sample, ...], context: str) -> str:
-    """Say that the cells come from ``val``, and where 'without' may mean 'not annotated'."""
-    if subset == "test":
-        return ""
-    note = f"cells are drawn from '{subset}', as there is no subset 'test'"
+def _bare(subset: str, cell: str, members: tuple[Sample, ...], context: str) -> str:
+    """Say where 'without' may mean 'not annotated'; ``test`` is taken to be chosen by hand."""
     bare = sum(not sample.contexts for sample in members)
-    if bare:
-        note += (
-            f"; {bare} of {len(members)} images in '{cell}' have no context annotated at all "
-            f"and may show '{context}'"
-        )
-    return note
+    if subset == "test" or not bare:
+        return ""
+    return (
+        f"{bare} of {len(members)} images in '{cell}' have no context annotated at all and may "
+        f"show '{context}'"
+    )

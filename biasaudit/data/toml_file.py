@@ -5,24 +5,46 @@ whose :meth:`DatasetFile.read` gives the dataset::
 
     @READERS.register("coco")
     class CocoDataset(DatasetFile): ...
+
+Whatever the format, the file may name splits of its own, each with the two counterfactual cells
+of an object and a context::
+
+    [splits.bicycle-grass]
+    object = "bicycle"
+    context = "grass"
+    subset = "val"
 """
 
 from __future__ import annotations
 
 import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from biasaudit.data.sample import Dataset
+from biasaudit.data.sample import BIASED, Dataset, SplitRule
 from biasaudit.errors import ConfigError, DataError, near_names
 from biasaudit.registry import Registry
 
 DATASET_FILE = "dataset.toml"
 
 
-class DatasetFile(BaseModel):
+class DeclaredSplit(BaseModel):
+    """A table ``[splits.NAME]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    object: str
+    context: str
+    subset: str | None = None
+
+
+class DatasetFile(BaseModel, ABC):
     """The keys that every format shares; paths are relative to the file's own folder.
 
     Attributes:
@@ -30,6 +52,7 @@ class DatasetFile(BaseModel):
         name: How reports call the dataset; the folder's name unless given.
         object: The object to audit unless the user names another.
         context: Its suspected context.
+        splits: Splits by name, beside those that are built in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,7 +61,9 @@ class DatasetFile(BaseModel):
     name: str | None = Field(default=None, min_length=1)
     object: str | None = None
     context: str | None = None
+    splits: dict[str, DeclaredSplit] = Field(default_factory=dict)
 
+    @abstractmethod
     def read(self, file: Path) -> Dataset:
         """Read the dataset that this file describes.
 
@@ -48,7 +73,6 @@ class DatasetFile(BaseModel):
         Raises:
             DataError: An annotation or an image cannot be used.
         """
-        raise NotImplementedError
 
 
 READERS: Registry[type[DatasetFile]] = Registry("format")
@@ -73,8 +97,11 @@ def read_dataset_file(file: Path) -> Dataset:
     except ValidationError as error:
         raise DataError(f"{file}: {first_fault(error)}", _hint(error, schema)) from None
     dataset = description.read(file)
-    _check_subject(file, dataset)
-    return dataset
+    _check_names(file, dataset, "", dataset.object, dataset.context)
+    for name, split in description.splits.items():
+        _check_split(file, dataset, name, split)
+    rules = {name: SplitRule(**dict(split)) for name, split in description.splits.items()}
+    return replace(dataset, splits=rules)
 
 
 def _parse(file: Path) -> dict[str, Any]:
@@ -86,26 +113,44 @@ def _parse(file: Path) -> dict[str, Any]:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from None
 
 
-def _check_subject(file: Path, dataset: Dataset) -> None:
-    """Hold the file's ``object`` and ``context`` to the categories that were read."""
-    known = {"object": dataset.classes, "context": (*dataset.contexts, *dataset.classes)}
-    for key, names in known.items():
-        value = getattr(dataset, key)
-        if value is not None and value not in names:
+def _check_names(
+    file: Path, dataset: Dataset, table: str, object: str | None, context: str | None
+) -> None:
+    """Hold an ``object`` and a ``context`` of the file to the categories that were read."""
+    everything = (*dataset.contexts, *dataset.classes)
+    for key, value, known in (
+        ("object", object, dataset.classes),
+        ("context", context, everything),
+    ):
+        if value is not None and value not in known:
             raise DataError(
-                f"{file}: {key}: no category is called '{value}'", near_names(value, names)
+                f"{file}: {table}{key}: no category is called '{value}'", near_names(value, known)
             )
-    if dataset.object is not None and dataset.object == dataset.context:
-        raise DataError(f"{file}: object and context are both '{dataset.object}'")
+    if object is not None and object == context:
+        raise DataError(f"{file}: {table}object and {table}context are both '{object}'")
+
+
+def _check_split(file: Path, dataset: Dataset, name: str, split: DeclaredSplit) -> None:
+    if name in dataset.subsets or name.startswith(BIASED):
+        raise DataError(
+            f"{file}: splits.{name}: the name is taken",
+            f"choose one that is no subset and does not begin with {BIASED}",
+        )
+    if split.subset is not None and split.subset not in dataset.subsets:
+        raise DataError(
+            f"{file}: splits.{name}.subset: no subset is called '{split.subset}'",
+            near_names(split.subset, dataset.subsets),
+        )
+    _check_names(file, dataset, f"splits.{name}.", split.object, split.context)
 
 
 def first_fault(error: ValidationError) -> str:
-    """Say in a few words what the first fault is and in which field.
+    """Say in a few words what the first fault is and in which field; an unknown key comes first.
 
     Returns:
         Such as ``images[3].width: field required``.
     """
-    fault = error.errors(include_url=False)[0]
+    fault = _first(error)
     where = ""
     for part in fault["loc"]:
         where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
@@ -115,8 +160,21 @@ def first_fault(error: ValidationError) -> str:
     return f"{where}: {message}" if where else message
 
 
+def _first(error: ValidationError) -> ErrorDetails:
+    faults = error.errors(include_url=False)
+    return next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+
+
 def _hint(error: ValidationError, schema: type[DatasetFile]) -> str:
-    fault = error.errors(include_url=False)[0]
-    if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
-        return near_names(str(fault["loc"][0]), schema.model_fields)
-    return ""
+    """Name the key that was meant: one of the file's, or one that the same table lacks."""
+    fault = _first(error)
+    if fault["type"] != "extra_forbidden":
+        return ""
+    *table, key = fault["loc"]
+    lacking: Iterable[str] = (
+        str(other["loc"][-1])
+        for other in error.errors(include_url=False)
+        if other["type"] == "missing" and list(other["loc"][:-1]) == table
+    )
+    known = [*lacking] if table else schema.model_fields
+    return near_names(str(key), known) if known else "take it out"
