@@ -1,0 +1,165 @@
+"""One HTML file from runs: templates, style and script in one, and nothing loaded from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from biasaudit import __version__
+from biasaudit.errors import RunError
+from biasaudit.report import charts, numbers, pictures, provenance, words
+from biasaudit.report.audit import Audit, OverlapRow, Row, build_audits, cell_words
+from biasaudit.report.images import ON_OBJECT, Images, build_images
+from biasaudit.report.load import RunView
+
+GALLERY_SIZE = 20
+LIST_SIZE = 600
+_PACKAGE = Path(__file__).parent / "templates"
+_REPOSITORY = Path(__file__).parents[2] / "reports" / "templates"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the template shows of one audit.
+
+    Attributes:
+        prefix: Begins every anchor of this audit; empty for the first.
+        limits: What the audit cannot tell.
+        notes: Which files were missing.
+    """
+
+    audit: Audit
+    prefix: str
+    verdict: str
+    followup: Sequence[str]
+    table: Sequence[Row]
+    gaps: Sequence[Row]
+    overlap: Sequence[OverlapRow]
+    images: Images
+    curve: Markup | None
+    gap_chart: Markup | None
+    overlap_chart: Markup | None
+    limits: Sequence[str]
+    notes: Sequence[str]
+
+
+def render_html(
+    runs: Sequence[RunView], gallery_size: int = GALLERY_SIZE, title: str | None = None
+) -> str:
+    """Return the report as one HTML document that needs no network.
+
+    The same runs give the same text.
+
+    Args:
+        runs: From :func:`biasaudit.report.load.load_runs`.
+        gallery_size: How many images of each cell the gallery shows, the worst first.
+        title: The page's title; object, context and dataset where None.
+
+    Raises:
+        RunError: No run is given.
+    """
+    pages = [_page(audit, gallery_size) for audit in audits_of(runs)]
+    environment = _environment()
+    script = _asset(environment, "report.js")
+    return environment.get_template("audit.html.j2").render(
+        title=title or default_title([page.audit for page in pages]),
+        pages=pages,
+        version=__version__,
+        style=Markup(_asset(environment, "report.css")),
+        script=Markup(script),
+        script_hash=_sha256(script),
+    )
+
+
+def audits_of(runs: Sequence[RunView]) -> list[Audit]:
+    """Return the audits of these runs.
+
+    Raises:
+        RunError: No run is given.
+    """
+    if not runs:
+        raise RunError("no run to report on", "name a run's folder or a results.json")
+    return build_audits(runs)
+
+
+def default_title(audits: Sequence[Audit]) -> str:
+    """Return a title that names what was audited."""
+    first = audits[0]
+    return f"Bias audit: {first.object}" + (f" and {first.context}" if first.context else "")
+
+
+def _page(audit: Audit, gallery_size: int) -> Page:
+    prefix = "" if audit.number == 1 else f"a{audit.number}-"
+    labels = [column.label for column in audit.columns]
+    overlap = audit.overlap()
+    return Page(
+        audit,
+        prefix,
+        words.verdict(audit),
+        words.followup(audit),
+        audit.table(),
+        audit.gaps(),
+        overlap,
+        build_images(audit, gallery_size, LIST_SIZE),
+        charts.label_curve(audit, f"{prefix}c1"),
+        charts.gap_chart(audit, f"{prefix}c2"),
+        charts.overlap_chart(overlap, labels, f"{prefix}c3"),
+        words.limits(audit),
+        words.run_notes(audit.columns),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Return the template environment: the installed package first, then the repository."""
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(_PACKAGE), FileSystemLoader(_REPOSITORY)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(_filters())
+    environment.globals.update(
+        on_object=ON_OBJECT,
+        scale_stops=pictures.scale_stops(),
+        cell_description=words.cell_description,
+        train_command=provenance.train_command,
+        evaluate_command=provenance.evaluate_command,
+        settings_table=provenance.settings_table,
+        environment_table=provenance.environment_table,
+        label_forms=provenance.label_forms,
+    )
+    return environment
+
+
+def _filters() -> Mapping[str, object]:
+    return {
+        "percent": numbers.percent,
+        "decimal": numbers.decimal,
+        "points": numbers.points,
+        "interval": numbers.interval,
+        "figure": numbers.figure,
+        "words": cell_words,
+        "x": lambda share: f"{100 * share:.4g}",
+        "raw": lambda value: "" if value is None else f"{value:.6g}",
+    }
+
+
+def _asset(environment: Environment, name: str) -> str:
+    """Return a file of the templates as it is, without its surrounding white space."""
+    if environment.loader is None:
+        raise RunError("the report has no templates", "install biasaudit again")
+    return environment.loader.get_source(environment, name)[0].strip()
+
+
+def _sha256(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return "sha256-" + base64.b64encode(digest).decode("ascii")

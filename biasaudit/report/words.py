@@ -1,0 +1,188 @@
+"""Sentences that claim what the intervals bear, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from biasaudit.report.audit import Audit, Column, cell_words
+from biasaudit.report.numbers import Estimate, figure, interval, percent
+
+SMALL_CELL = 30
+"""Below this many images a cell's interval is wider than ±17 points at an accuracy of 50%."""
+
+
+def verdict(audit: Audit) -> str:
+    """Return the audit's headline: one sentence with its figures.
+
+    A verdict that the evaluation itself recorded (the split's ``verdict``) leads; the figures
+    follow. Without one, the sentence states accuracy against a constant answer and against
+    val, and calls a difference one only where the intervals do not touch.
+    """
+    place = lead_place(audit)
+    estimate, label = audit.overall()[place], audit.columns[place].label
+    if estimate.value is None:
+        return (
+            f"No verdict on {audit.object}: these results hold no counterfactual cells, so they "
+            "do not show whether the classifier leans on a context."
+        )
+    told = _recorded(audit, place)
+    body = f"{label} {_rate(audit, estimate)}{_against_floor(audit, estimate)}"
+    body += _against_val(audit.val()[place], estimate)
+    return f"{told}: {body}." if told else f"{body[0].upper()}{body[1:]}."
+
+
+def followup(audit: Audit) -> list[str]:
+    """Return the sentences below the headline: the best other run, and the attention."""
+    lead = lead_place(audit)
+    overall = audit.overall()
+    others = [i for i, e in enumerate(overall) if i != lead and e.value is not None]
+    sentences = []
+    if others and overall[lead].value is not None:
+        best = max(others, key=lambda i: (overall[i].value or 0.0, -i))
+        sentences.append(_best(audit, lead, best, len(others)))
+    sentences += _attention(audit, lead)
+    return sentences
+
+
+def lead_place(audit: Audit) -> int:
+    """Return the column that the headline speaks of: the baseline, or else the first run."""
+    modes = [column.run.mode for column in audit.columns]
+    return modes.index("baseline") if "baseline" in modes else 0
+
+
+def limits(audit: Audit) -> list[str]:
+    """Return what this audit cannot tell, as sentences with its own figures."""
+    found = [_small_cells(audit), _one_seed(audit.columns)]
+    if len(audit.columns) > 2:
+        found.append(
+            f"{len(audit.columns)} runs stand side by side. The best of several is partly lucky; "
+            "its interval does not allow for the choice."
+        )
+    context = audit.context or "the suspected context"
+    found += [
+        "Intervals that overlap show no difference; they do not show that there is none. Runs "
+        "are compared here by their intervals alone, which is cautious for paired images.",
+        f"The cells test one pair, {audit.object} and {context}. The classifier may lean on "
+        "another context that no cell separates.",
+        "An attention map shows where the score is sensitive, not why the decision fell. "
+        "Attention can move onto the object while the decision still reads the context: read "
+        "the overlap together with the accuracy in the cells.",
+        "Val is drawn like the training images and shares their bias. A high accuracy there "
+        "says nothing about the counterfactual images.",
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+def cell_description(audit: Audit, name: str) -> str:
+    """Return how a cell is made, from its name and its answer."""
+    with_it, found, without = name.partition("-without-")
+    answer = audit.answer(name)
+    told = "" if answer is None else f" The right answer is {'yes' if answer else 'no'}."
+    if not found:
+        return f"Images of the cell “{name}”.{told}"
+    return f"Images that show {with_it} and no {without}.{told}"
+
+
+def run_notes(columns: Sequence[Column]) -> list[str]:
+    """Return a plain sentence for each run whose files do not allow the whole report."""
+    notes = []
+    for column in columns:
+        view = column.view
+        if view.per_image is None:
+            notes.append(
+                f"{column.label}: no per_image.csv lies beside its results, so its single images "
+                "and its four corners are not shown."
+            )
+        elif view.pictures is None:
+            notes.append(
+                f"{column.label}: no gallery.npz lies beside its results, so its attention maps "
+                "are not shown."
+            )
+    return notes
+
+
+def _recorded(audit: Audit, place: int) -> str:
+    """Return the verdict that the evaluation wrote into the split, if it did."""
+    split = audit.splits()[place]
+    told: Any = (split.model_extra or {}).get("verdict") if split is not None else None
+    if isinstance(told, dict):
+        told = told.get("text") or told.get("verdict")
+    return f"{audit.object}: {told}" if isinstance(told, str) and told else ""
+
+
+def _rate(audit: Audit, estimate: Estimate) -> str:
+    split = next(s for s in audit.splits() if s is not None)
+    sizes = {cell.n for cell in split.cells.values()}
+    if len(sizes) == 1:
+        return f"gets {figure(estimate)} of the {estimate.n} counterfactual images right"
+    return (
+        f"scores {figure(estimate)} on the {estimate.n} counterfactual images (mean of the cells)"
+    )
+
+
+def _against_floor(audit: Audit, estimate: Estimate) -> str:
+    floor = audit.floor()
+    if floor is None:
+        return ""
+    if estimate.below(floor):
+        return f", less than a constant answer ({percent(floor)})"
+    if estimate.above(floor):
+        return f", more than a constant answer ({percent(floor)})"
+    return f", which a constant answer ({percent(floor)}) might score too"
+
+
+def _against_val(val: Estimate, estimate: Estimate) -> str:
+    if val.value is None:
+        return ""
+    if estimate.below(val):
+        return f", against {figure(val)} on val"
+    return f"; on val it scores {figure(val)}, and the intervals overlap"
+
+
+def _best(audit: Audit, lead: int, best: int, others: int) -> str:
+    first, second = audit.overall()[lead], audit.overall()[best]
+    name, lead_name = audit.columns[best].label, audit.columns[lead].label
+    opening = (
+        f"Of the {others} other runs, {name} scores highest" if others > 1 else f"{name} scores"
+    )
+    if second.above(first):
+        rest = f"its interval lies wholly above that of {lead_name}"
+    elif second.below(first):
+        rest = f"its interval lies wholly below that of {lead_name}"
+    else:
+        rest = f"its interval overlaps that of {lead_name}, so no difference is shown"
+    return f"{opening}: {figure(second)}; {rest}."
+
+
+def _attention(audit: Audit, lead: int) -> list[str]:
+    rows = [row for row in audit.overlap() if row.name != "val"]
+    if not rows or rows[0].energy[lead].value is None or rows[0].area_fraction is None:
+        return []
+    energy = rows[0].energy[lead]
+    return [
+        f"In {rows[0].name}, {figure(energy)} of the attention of {audit.columns[lead].label} "
+        f"falls on the {audit.object}, which fills {percent(rows[0].area_fraction)} of the image."
+    ]
+
+
+def _small_cells(audit: Audit) -> str:
+    small = []
+    for name in audit.cells:
+        known = [entry for entry in audit.cell(name) if entry.value is not None]
+        if known and known[0].n < SMALL_CELL:
+            widest = max(known, key=lambda e: (e.high or 0) - (e.low or 0))
+            small.append(f"{cell_words(name)} (n = {known[0].n}, up to {interval(widest)})")
+    if not small:
+        return ""
+    return f"Few images carry {' and '.join(small)}: read the interval, not the point."
+
+
+def _one_seed(columns: Sequence[Column]) -> str:
+    settings = {(c.run.mode, c.run.pixel_labels, c.run.box_labels) for c in columns}
+    if len(columns) > len(settings):
+        return ""
+    return (
+        "Each setting was trained with one seed. The intervals hold the chance in the images, "
+        "not the chance in training; another seed may differ by more."
+    )

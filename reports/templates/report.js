@@ -1,0 +1,211 @@
+"use strict";
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const make = (tag, text, className) => {
+    const node = document.createElement(tag);
+    if (tag === "button") node.type = "button";
+    if (text) node.textContent = text;
+    if (className) node.className = className;
+    return node;
+  };
+
+  /* Messages and the clipboard */
+  const toast = document.querySelector(".toast");
+  let timer;
+  const say = (text) => {
+    toast.textContent = text;
+    clearTimeout(timer);
+    timer = setTimeout(() => { toast.textContent = ""; }, 2500);
+  };
+  const copyByHand = (text) => {
+    const area = make("textarea");
+    area.value = text;
+    area.setAttribute("aria-label", "Text to copy");
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  };
+  const copy = async (text, what) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      if (!copyByHand(text)) return say("The browser does not allow copying");
+    }
+    return say(`Copied as ${what}`);
+  };
+
+  /* Tables: text of the cells, copy buttons, sorting */
+  const words = (cell) => {
+    const clone = cell.cloneNode(true);
+    all("svg", clone).forEach((svg) => svg.remove());
+    return clone.textContent.replace(/[↕↑↓]/g, "").replace(/\s+/g, " ").trim();
+  };
+  const grid = (table) => [...table.rows].map((row) => [...row.cells].map(words));
+  const markdown = (rows) => {
+    const line = (cells) => `| ${cells.map((c) => c.replace(/\\/g, "\\\\").replace(/\|/g, "\\|").replace(/</g, "&lt;")).join(" | ")} |`;
+    return [line(rows[0]), line(rows[0].map(() => "---")), ...rows.slice(1).map(line)].join("\n") + "\n";
+  };
+  const csv = (rows) => {
+    // A leading = + - @ would be a formula in a spreadsheet.
+    const safe = (c) => (/^[=+@\t\r]|^-(?![\d.])/.test(c) && !/^\+[\d.]/.test(c) ? `'${c}` : c);
+    const quote = (c) => (/[",\n]/.test(c) ? `"${c.replace(/"/g, '""')}"` : c);
+    return rows.map((row) => row.map((c) => quote(safe(c))).join(",")).join("\r\n") + "\r\n";
+  };
+  all("table[data-copy]").forEach((table) => {
+    const box = make("div", "", "copy");
+    const name = table.dataset.copy;
+    [["Markdown", markdown], ["CSV", csv]].forEach(([kind, write]) => {
+      const button = make("button", `Copy as ${kind}`);
+      button.setAttribute("aria-label", `Copy the table “${name}” as ${kind}`);
+      button.addEventListener("click", () => copy(write(grid(table)), kind));
+      box.append(button);
+    });
+    (table.closest(".scroll") || table).after(box);
+  });
+
+  const value = (row, column) => {
+    const cell = row.cells[column];
+    if (!cell) return null;
+    if ("v" in cell.dataset) return cell.dataset.v === "" ? null : Number(cell.dataset.v);
+    const text = words(cell);
+    if (text === "–") return null;
+    return cell.classList.contains("num") && !Number.isNaN(Number(text)) ? Number(text) : text;
+  };
+  const compare = (a, b) => (typeof a === "number" && typeof b === "number"
+    ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+  const sortBy = (table, column) => {
+    const heads = [...table.tHead.rows[0].cells];
+    const up = heads[column].getAttribute("aria-sort") !== "ascending";
+    heads.forEach((head) => head.setAttribute("aria-sort", "none"));
+    heads[column].setAttribute("aria-sort", up ? "ascending" : "descending");
+    const rows = [...table.tBodies[0].rows].map((row) => [value(row, column), row]);
+    rows.sort(([a], [b]) => {
+      if (a === null || b === null) return (a === null) - (b === null);
+      return up ? compare(a, b) : compare(b, a);
+    });
+    table.tBodies[0].append(...rows.map(([, row]) => row));
+  };
+  all("table[data-sort]").forEach((table) => {
+    [...table.tHead.rows[0].cells].forEach((head, column) => {
+      const button = make("button", "", "sort");
+      button.append(...head.childNodes);
+      head.append(button);
+      head.setAttribute("aria-sort", "none");
+      button.addEventListener("click", () => sortBy(table, column));
+    });
+  });
+
+  /* Gallery */
+  const list = (text, separator) => text.split(separator).slice(0, -1).map((v) => v.trim());
+  const mean = (values) => {
+    const known = values.filter((v) => v !== "").map(Number);
+    return known.length ? known.reduce((a, b) => a + b, 0) / known.length : null;
+  };
+  const range = (values) => {
+    const known = values.filter((v) => v !== "").map(Number);
+    return known.length ? Math.max(...known) - Math.min(...known) : null;
+  };
+
+  all("section.gallery").forEach((gallery) => {
+    const tools = gallery.querySelector(".tools");
+    if (!tools) return;
+    tools.hidden = false;
+    const box = gallery.querySelector(".cards");
+    const cards = all(".card", box).map((node, place) => ({
+      node,
+      place,
+      cell: node.dataset.cell,
+      score: list(node.dataset.score, " "),
+      overlap: list(node.dataset.overlap, ","),
+      chance: list(node.dataset.p, " "),
+      corner: list(node.dataset.corner, ","),
+    }));
+    const choice = (name) => tools.querySelector(name).value;
+    const keys = {
+      worst: (card) => card.place,
+      score: (card, run) => (run === "" ? mean(card.score) : mean([card.score[run]])),
+      overlap: (card, run) => (run === "" ? mean(card.overlap) : mean([card.overlap[run]])),
+      range: (card) => range(card.chance),
+    };
+    const apply = () => {
+      const [by, run, cell, corner] = [".sort-by", ".by-run", ".by-cell", ".by-corner"].map(choice);
+      const down = by.startsWith("-");
+      const key = keys[by.replace("-", "")];
+      const ordered = cards.map((card) => [key(card, run), card]);
+      ordered.sort(([a, x], [b, y]) => {
+        if (a === null || b === null) return (a === null) - (b === null) || x.place - y.place;
+        return (down ? b - a : a - b) || x.place - y.place;
+      });
+      let shown = 0;
+      ordered.forEach(([, card]) => {
+        const corners = run === "" ? card.corner : [card.corner[run]];
+        const visible = (cell === "" || card.cell === cell) && (corner === "" || corners.includes(corner));
+        card.node.hidden = !visible;
+        shown += visible;
+      });
+      box.append(...ordered.map(([, card]) => card.node));
+      tools.querySelector(".count").textContent = `${shown} of ${cards.length} images`;
+    };
+    all("select", tools).forEach((select) => select.addEventListener("change", apply));
+
+    const toggles = all(".toggle", tools);
+    const toggle = (button) => {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(on));
+      gallery.classList.toggle(`no-${button.dataset.layer}`, !on);
+    };
+    toggles.forEach((button) => button.addEventListener("click", () => toggle(button)));
+
+    /* Enlarged view of one image */
+    const dialog = make("dialog");
+    dialog.setAttribute("aria-label", "One image, enlarged");
+    gallery.append(dialog);
+    let current = null;
+    const visible = () => all(".card:not([hidden])", box);
+    const show = (card) => {
+      current = card;
+      const bar = make("div", "", "bar-top");
+      [["← Previous", -1], ["Next →", 1]].forEach(([text, step]) => {
+        const button = make("button", text);
+        button.addEventListener("click", () => move(step));
+        bar.append(button);
+      });
+      const close = make("button", "Close");
+      close.addEventListener("click", () => dialog.close());
+      bar.append(close);
+      const head = card.querySelector("h3").cloneNode(true);
+      all("button", head).forEach((button) => button.remove());
+      const table = card.querySelector("details table").cloneNode(true);
+      dialog.replaceChildren(bar, head, card.querySelector(".strip").cloneNode(true), table);
+      if (!dialog.open) dialog.showModal();
+    };
+    const move = (step) => {
+      const shown = visible();
+      const next = shown[shown.indexOf(current) + step];
+      if (next) show(next);
+    };
+    dialog.addEventListener("close", () => {
+      if (current) current.querySelector("h3 button").focus();
+    });
+    cards.forEach(({ node }) => {
+      const button = make("button", "Enlarge");
+      button.setAttribute("aria-label", `Enlarge ${node.querySelector(".id").textContent}`);
+      button.addEventListener("click", () => show(node));
+      node.querySelector("h3").append(button);
+    });
+
+    /* Single keys act only while the gallery is under the pointer or holds the focus. */
+    document.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target.closest("input, select, textarea")) return;
+      if (dialog.open && event.key === "ArrowLeft") move(-1);
+      if (dialog.open && event.key === "ArrowRight") move(1);
+      if (!gallery.matches(":hover, :focus-within")) return;
+      const layer = { a: "heat", r: "border" }[event.key.toLowerCase()];
+      toggles.filter((button) => button.dataset.layer === layer).forEach(toggle);
+    });
+    apply();
+  });
+})();

@@ -1,0 +1,253 @@
+"""Draws plausible results for the report's tests: no model, no dataset, numpy alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from biasaudit.results import (
+    GALLERY_FILE,
+    PER_IMAGE_FILE,
+    RESULTS_FILE,
+    AttentionOverlap,
+    Cell,
+    Gallery,
+    Overall,
+    Results,
+    Run,
+    Split,
+    write_per_image,
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run to draw: how often it is right, and where its attention lies."""
+
+    mode: str
+    pixel_labels: int
+    object_alone: float
+    context_alone: float
+    energy: float
+    seed: int = 0
+
+
+DEMO = (
+    Recipe("baseline", 0, 0.36, 0.27, 0.21),
+    Recipe("gain", 0, 0.33, 0.38, 0.27),
+    Recipe("gain_ext", 9, 0.41, 0.55, 0.42),
+    Recipe("gain_ext", 23, 0.52, 0.66, 0.55),
+    Recipe("gain_ext", 78, 0.58, 0.81, 0.68),
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """The names and sizes that all runs share."""
+
+    object: str = "boat"
+    context: str = "water"
+    dataset: str = "harbour"
+    n: tuple[int, int] = (200, 200)
+    val: int = 400
+    side: int = 64
+    id_form: str = "test/{cell}-{number:04d}"
+
+    @property
+    def cells(self) -> tuple[str, str]:
+        return (
+            f"{self.object}-without-{self.context}",
+            f"{self.context}-without-{self.object}",
+        )
+
+
+def write_runs(folder: Path, recipes=DEMO, world: World | None = None) -> list[Path]:
+    """Write one folder a run, with its three files, and return the folders."""
+    world = world or World()
+    pictures = _pictures(world)
+    paths = []
+    for place, recipe in enumerate(recipes):
+        run, table, maps = draw_run(recipe, world, pictures, place)
+        path = folder / f"run-{place}"
+        path.mkdir(parents=True)
+        (path / RESULTS_FILE).write_text(Results(runs=[run]).to_json(), encoding="utf-8")
+        write_per_image(table, path / PER_IMAGE_FILE)
+        replace(pictures, maps=maps).save(path / GALLERY_FILE)
+        paths.append(path)
+    return paths
+
+
+def draw_run(recipe: Recipe, world: World, pictures: Gallery, place: int):
+    """Return a run, its per-image table and its attention maps."""
+    rng = np.random.default_rng(1000 + place)
+    regions = pictures.regions.reshape(len(pictures.ids), -1)
+    area = regions.mean(axis=1)
+    count = len(pictures.ids)
+    first = np.arange(count) < world.n[0]
+    rate = np.where(first, recipe.object_alone, recipe.context_alone)
+    correct = rng.random(count) < rate
+    label = first.astype(int)
+    decision = np.where(correct, label, 1 - label)
+    score = np.abs(rng.normal(0, 2, count)) + 0.02
+    score = np.where(decision == 1, score, -score)
+    energy = np.clip(rng.normal(recipe.energy, 0.18, count) + 0.08 * correct, 0.01, 0.99)
+    energy = np.where(first, energy, np.nan)
+    table = pd.DataFrame(
+        {
+            "split": f"biased-{world.object}",
+            "cell": np.where(first, *world.cells),
+            "id": pictures.ids,
+            "label": label,
+            "score": score,
+            "decision": decision,
+            "correct": correct.astype(int),
+            "energy_pointing_game": energy,
+            "iou": energy * 0.6,
+            "area_fraction": np.where(first, area, np.nan),
+        }
+    )
+    maps = _maps(pictures.regions, energy, rng)
+    return _run(recipe, world, table), pd.concat([table, _val(world, rng)]), maps
+
+
+def _run(recipe: Recipe, world: World, table: pd.DataFrame) -> Run:
+    cells = {
+        name: _cell(table[table["cell"] == name], answer)
+        for name, answer in zip(world.cells, (True, False), strict=True)
+    }
+    rates = [cell.accuracy for cell in cells.values()]
+    mean = float(np.mean(rates))
+    half = 1.96 * sum(r * (1 - r) / (4 * n) for r, n in zip(rates, world.n, strict=True)) ** 0.5
+    score, positive = table["score"], table["label"] == 1
+    ranks = score.rank()
+    wins = ranks[positive].sum() - positive.sum() * (positive.sum() + 1) / 2
+    auroc = float(wins / (positive.sum() * (~positive).sum()))
+    overall = Overall(
+        n=len(table),
+        accuracy=mean,
+        accuracy_ci=(max(0, mean - half), min(1, mean + half)),
+        auroc=auroc,
+        auroc_ci=(max(0, auroc - 0.055), min(1, auroc + 0.055)),
+        floor=0.5,
+    )
+    right = round(0.985 * world.val)
+    val = Overall(
+        n=world.val,
+        accuracy=right / world.val,
+        accuracy_ci=_wilson(right, world.val),
+        floor=0.52,
+        attention=_overlap(table, 0.55),
+    )
+    return Run(
+        name=f"{recipe.mode}-{recipe.pixel_labels}-s{recipe.seed}",
+        mode=recipe.mode,
+        object=world.object,
+        context=world.context,
+        pixel_labels=recipe.pixel_labels,
+        seed=recipe.seed,
+        backbone="harbournet",
+        dataset=world.dataset,
+        labels_by_form={"mask": recipe.pixel_labels} if recipe.pixel_labels else {},
+        settings={
+            "data": {"name": world.dataset, "image_size": 64, "pixel_labels": recipe.pixel_labels},
+            "model": {"backbone": "harbournet", "weights": "scenes"},
+            "training": {"mode": recipe.mode, "epochs": 8, "seed": recipe.seed},
+        },
+        environment={"python": "3.13.5", "torch": "2.9.0", "machine": "x86_64"},
+        splits={
+            f"biased-{world.object}": Split(overall=overall, cells=cells),
+            "val": Split(overall=val),
+        },
+    )
+
+
+def _cell(rows: pd.DataFrame, answer: bool) -> Cell:
+    right = int(rows["correct"].sum())
+    return Cell(
+        n=len(rows),
+        accuracy=right / len(rows),
+        accuracy_ci=_wilson(right, len(rows)),
+        answer=answer,
+        attention=_overlap(rows, 1.0) if answer else AttentionOverlap(),
+    )
+
+
+def _overlap(rows: pd.DataFrame, scale: float) -> AttentionOverlap:
+    energy = rows["energy_pointing_game"].dropna() * scale
+    half = 1.96 * energy.std() / len(energy) ** 0.5
+    mean = energy.mean()
+    return AttentionOverlap(
+        energy_pointing_game=mean,
+        energy_pointing_game_ci=(mean - half, mean + half),
+        iou=mean * 0.6,
+        iou_ci=((mean - half) * 0.6, (mean + half) * 0.6),
+        area_fraction=rows["area_fraction"].mean(),
+        n_valid=len(energy),
+    )
+
+
+def _val(world: World, rng: np.random.Generator) -> pd.DataFrame:
+    label = rng.integers(0, 2, world.val)
+    return pd.DataFrame(
+        {
+            "split": "val",
+            "cell": "",
+            "id": [f"val/{number:04d}" for number in range(world.val)],
+            "label": label,
+            "score": np.where(label == 1, 2.5, -2.5),
+            "decision": label,
+            "correct": 1,
+            "energy_pointing_game": np.nan,
+            "iou": np.nan,
+            "area_fraction": np.nan,
+        }
+    )
+
+
+def _wilson(right: int, n: int) -> tuple[float, float]:
+    interval = binomtest(right, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _pictures(world: World) -> Gallery:
+    """Draw discs on grass (the object alone), and waves (the context alone)."""
+    rng = np.random.default_rng(7)
+    count, side = sum(world.n), world.side
+    y, x = np.mgrid[:side, :side] / side
+    images = np.empty((count, side, side, 3), np.uint8)
+    regions = np.zeros((count, side, side), bool)
+    for place in range(count):
+        first = place < world.n[0]
+        ground = np.array([96, 138, 72] if first else [52, 104, 148])
+        wave = 14 * np.sin(2 * np.pi * ((6 if first else 18) * y + rng.random()))
+        picture = np.where(y[..., None] < 0.4, [176, 202, 224], ground + wave[..., None])
+        if first:
+            cx, cy, r = rng.uniform(0.25, 0.75), rng.uniform(0.4, 0.7), rng.uniform(0.1, 0.24)
+            hull = ((x - cx) / 1.5) ** 2 + (y - cy) ** 2 < r**2
+            hull &= y > cy - r / 3
+            mast = (np.abs(x - cx) < 0.02) & (y < cy) & (y > cy - 1.6 * r)
+            regions[place] = hull | mast
+            picture = np.where(hull[..., None], rng.integers(90, 220, 3), picture)
+            picture = np.where(mast[..., None], [60, 48, 40], picture)
+        noise = rng.normal(0, 5, picture.shape)
+        images[place] = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    ids = [
+        world.id_form.format(cell=world.cells[place >= world.n[0]], number=place)
+        for place in range(count)
+    ]
+    maps = np.zeros((count, 8, 8), np.uint8)
+    return Gallery(np.array(ids), images, maps, regions)
+
+
+def _maps(regions: np.ndarray, energy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return 8×8 maps: a share of the region and a share of the ground below."""
+    side = regions.shape[1] // 8
+    on = regions.reshape(len(regions), 8, side, 8, side).mean(axis=(2, 4))
+    ground = rng.random(on.shape) * (np.arange(8)[:, None] > 3)
+    share = np.nan_to_num(energy, nan=0.0)[:, None, None]
+    maps = share * on / np.maximum(on.max(axis=(1, 2), keepdims=True), 1e-9) + (1 - share) * ground
+    return np.rint(255 * maps / maps.max(axis=(1, 2), keepdims=True)).astype(np.uint8)
