@@ -18,17 +18,14 @@ A pixel that no annotation covers belongs to no region.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from biasaudit.data import coco_masks, images
-from biasaudit.data.coco_json import Annotation, AnnotationFile, ImageRecord, read_annotation_file
-from biasaudit.data.sample import Dataset, Region, Sample
+from biasaudit.data.coco_subset import SubsetReader
+from biasaudit.data.sample import Dataset, Sample
 from biasaudit.data.toml_file import READERS, DatasetFile
 from biasaudit.errors import DataError, near_names
 
@@ -117,7 +114,7 @@ class CocoDataset(DatasetFile):
             images_name = self._images_of(file, name)
             parts = [(folder / p, True) for p in files.objects]
             parts += [(folder / p, False) for p in files.contexts]
-            reader = _SubsetReader(
+            reader = SubsetReader(
                 images=folder / images_name,
                 prefix="" if self.images.shared else f"{images_name}/",
                 contexts=frozenset(self.contexts),
@@ -182,118 +179,3 @@ def _check_leak(file: Path, subsets: Mapping[str, Sequence[Sample]]) -> None:
                 f"{file}: image '{shared[0]}' is in train and in {name} ({len(shared)} such)",
                 "take them out of one of the two",
             )
-
-
-class _SubsetReader:
-    """Reads the files of one subset and joins what they say of each image.
-
-    Args:
-        images: Folder of the images.
-        prefix: What sample ids begin with.
-        contexts: Categories that are contexts, whatever the files say.
-    """
-
-    def __init__(self, images: Path, prefix: str, contexts: frozenset[str]) -> None:
-        self.images = images
-        self.prefix = prefix
-        self.contexts = contexts
-        self.roles: dict[str, bool] = {}
-        self._records: dict[str, ImageRecord] = {}
-        self._found: dict[str, dict[str, list[_Instance]]] = {}
-
-    def read(self, files: Sequence[tuple[Path, bool]]) -> list[Sample]:
-        """Read (file, whether its categories are objects by default) in turn."""
-        for number, (file, objects) in enumerate(files):
-            content = read_annotation_file(file)
-            if number == 0:
-                self._records = {image.file_name: image for image in content.images}
-                self._found = {name: defaultdict(list) for name in self._records}
-            else:
-                self._check_same_images(file, content)
-            self._add_roles(file, content, objects)
-            self._add_instances(file, content)
-        self._check_exist(files[0][0])
-        return [self._sample(name, record) for name, record in self._records.items()]
-
-    def _check_same_images(self, file: Path, content: AnnotationFile) -> None:
-        sizes = {image.file_name: (image.width, image.height) for image in content.images}
-        for name in sorted(sizes.keys() ^ self._records.keys()):
-            raise DataError(
-                f"{file}: image '{name}' is not in every annotation file of the subset",
-                "files of one subset must list the same images",
-            )
-        for name, size in sizes.items():
-            record = self._records[name]
-            if size != (record.width, record.height):
-                raise DataError(
-                    f"{file}: image '{name}' is {size[0]}x{size[1]} here and "
-                    f"{record.width}x{record.height} in the subset's first file"
-                )
-
-    def _add_roles(self, file: Path, content: AnnotationFile, objects: bool) -> None:
-        for category in content.categories:
-            thing = objects if category.isthing is None else category.isthing
-            if category.name in self.contexts:
-                thing = False
-            if self.roles.setdefault(category.name, thing) != thing:
-                raise DataError(
-                    f"{file}: category '{category.name}' is an object in one file of the subset, "
-                    "a context in another",
-                    "give it the same isthing in both",
-                )
-
-    def _add_instances(self, file: Path, content: AnnotationFile) -> None:
-        images = {image.id: image for image in content.images}
-        categories = {category.id: category.name for category in content.categories}
-        for index, annotation in enumerate(content.annotations):
-            image = images[annotation.image_id]
-            try:
-                instance = _encode(annotation, image)
-            except DataError as error:
-                raise DataError(
-                    f"{file}: annotations[{index}] of '{image.file_name}': {error.message}"
-                ) from None
-            found = self._found[image.file_name]
-            found[categories[annotation.category_id]].append(instance)
-
-    def _check_exist(self, file: Path) -> None:
-        missing = [name for name in self._records if not (self.images / name).is_file()]
-        if missing:
-            more = f" ({len(missing)} of {len(self._records)} are missing)"
-            raise DataError(
-                f"{file}: no image file {self.images / missing[0]}{more}",
-                "correct images in dataset.toml, or take the entries out",
-            )
-
-    def _sample(self, name: str, record: ImageRecord) -> Sample:
-        found = self._found.pop(name)
-        regions = {category: _region(instances) for category, instances in found.items()}
-        return Sample(
-            id=self.prefix + name,
-            labels=frozenset(category for category in found if self.roles[category]),
-            contexts=frozenset(category for category in found if not self.roles[category]),
-            load_image=partial(images.decode, self.images / name, (record.width, record.height)),
-            regions={category: region for category, region in regions.items() if region},
-            source=record.source,
-        )
-
-
-_Instance = tuple[coco_masks.Rle | None, bool]
-"""Where an instance lies (None: somewhere), and whether pixel by pixel."""
-
-
-def _encode(annotation: Annotation, image: ImageRecord) -> _Instance:
-    if annotation.segmentation:
-        rle = coco_masks.encode_segmentation(annotation.segmentation, image.height, image.width)
-        return rle, True
-    if annotation.bbox:
-        return coco_masks.encode_box(annotation.bbox, image.height, image.width), False
-    return None, False
-
-
-def _region(instances: Sequence[_Instance]) -> Region | None:
-    """Join the instances of one class, if all of them are known to lie somewhere."""
-    known = [rle for rle, _ in instances if rle is not None]
-    if len(known) < len(instances):
-        return None
-    return coco_masks.union(known, "mask" if all(exact for _, exact in instances) else "box")

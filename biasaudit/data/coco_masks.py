@@ -36,8 +36,15 @@ def mask_api() -> Any:
 
 
 def decode_rle(rle: Rle) -> Mask:
-    """Decode a compressed RLE into its (H, W) mask."""
-    return np.ascontiguousarray(mask_api().decode(rle), dtype=bool)
+    """Spread a compressed RLE out into its (H, W) mask.
+
+    The runs go down the columns, outside and inside in turn. (pycocotools' own decoding warns
+    under NumPy 2.)
+    """
+    height, width = rle["size"]
+    runs = run_lengths(rle["counts"])
+    inside = np.arange(len(runs)) % 2 == 1
+    return np.ascontiguousarray(np.repeat(inside, runs).reshape(width, height).T)
 
 
 def union(instances: Sequence[Rle], form: RegionForm) -> Region | None:
@@ -87,7 +94,7 @@ def encode_box(box: Sequence[float], height: int, width: int) -> Rle | None:
     right, bottom = min(box[0] + box[2], width), min(box[1] + box[3], height)
     if right <= left or bottom <= top:
         return None
-    inside = np.array([[left, top, right - left, bottom - top]])
+    inside = np.array([[left, top, right - left, bottom - top]], dtype=np.float64)
     return mask_api().frPyObjects(inside, height, width)[0]
 
 
@@ -132,12 +139,12 @@ def _check_compressed(rle: Rle) -> Rle:
     """
     height, width = rle["size"]
     runs = run_lengths(rle["counts"])
-    if runs is None or min(runs, default=-1) < 0 or sum(runs) != height * width:
+    if min(runs, default=-1) < 0 or sum(runs) != height * width:
         raise DataError(f"segmentation.counts is not a run-length code of {height * width} pixels")
     return rle
 
 
-def run_lengths(code: bytes) -> list[int] | None:
+def run_lengths(code: bytes) -> list[int]:
     """Read the run lengths out of COCO's compressed counts.
 
     Each run takes one or more characters: 5 bits each, lowest first, from ``0`` (48) up, bit 6
@@ -145,14 +152,14 @@ def run_lengths(code: bytes) -> list[int] | None:
     difference to the run before the last (``rleToString`` in COCO's maskApi.c).
 
     Returns:
-        The runs, or None where the code is none.
+        The runs; empty where the code is damaged.
     """
     runs: list[int] = []
     value = shift = 0
     for character in code:
         bits = character - 48
         if not 0 <= bits < 64:
-            return None
+            return []
         value |= (bits & 31) << shift
         shift += 5
         if bits & 32:
@@ -161,4 +168,4 @@ def run_lengths(code: bytes) -> list[int] | None:
             value -= 1 << shift
         runs.append(value + runs[-2] if len(runs) > 2 else value)
         value = shift = 0
-    return None if shift else runs
+    return [] if shift else runs

@@ -1,0 +1,170 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from coco_tree import draw
+
+from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.sample import Dataset, Sample, SplitRule
+from biasaudit.data.splits import biased_split, resolve_split, split_names
+from biasaudit.errors import DataError
+
+PHOTOS = Path(__file__).parents[4] / "shared" / "photos"
+
+
+def sample(id: str, labels: str = "", contexts: str = "") -> Sample:
+    return Sample(
+        id,
+        frozenset(labels.split()),
+        frozenset(contexts.split()),
+        lambda: np.zeros((2, 2, 3), dtype=np.uint8),
+    )
+
+
+VAL = (
+    sample("sea boat", "boat", "water"),
+    sample("quay boat", "boat", "road"),
+    sample("bare boat", "boat"),
+    sample("sea", "", "water"),
+    sample("cow by the sea", "cow", "water grass"),
+    sample("cow on a boat", "cow boat", "water"),
+    sample("meadow", "", "grass"),
+)
+
+
+def dataset(**changes: object) -> Dataset:
+    given = {
+        "name": "shore",
+        "classes": ("boat", "cow"),
+        "contexts": ("water", "grass", "road"),
+        "subsets": {"train": VAL[:1], "val": VAL},
+        "object": "boat",
+        "context": "water",
+    }
+    return Dataset(**(given | changes))  # type: ignore[arg-type]
+
+
+def ids(samples: tuple[Sample, ...]) -> list[str]:
+    return [one.id for one in samples]
+
+
+def test_the_two_cells() -> None:
+    split = resolve_split(dataset(), "biased-boat")
+    assert {name: ids(cell) for name, cell in split.cells.items()} == {
+        "boat-without-water": ["quay boat", "bare boat"],
+        "water-without-boat": ["sea", "cow by the sea"],
+    }
+    assert split.answers == {"boat-without-water": True, "water-without-boat": False}
+    assert ids(split.samples) == ["quay boat", "bare boat", "sea", "cow by the sea"]
+    assert split.groups is split.cells
+
+
+def test_from_val_the_note_says_so_and_counts_what_nobody_annotated() -> None:
+    split = resolve_split(dataset(), "biased-boat")
+    assert split.subset == "val"
+    assert split.note == (
+        "cells are drawn from 'val', as there is no subset 'test'; 1 of 2 images in "
+        "'boat-without-water' have no context annotated at all and may show 'water'"
+    )
+
+
+def test_test_goes_before_val() -> None:
+    own = dataset(subsets={"train": VAL, "val": VAL, "test": VAL[2:4]})
+    split = resolve_split(own, "biased-boat")
+    assert (split.subset, split.note) == ("test", "")
+    assert ids(split.samples) == ["bare boat", "sea"]
+
+
+def test_the_context_may_be_another_object() -> None:
+    split = biased_split(dataset(), "cow", "boat")
+    assert ids(split.cells["cow-without-boat"]) == ["cow by the sea"]
+    assert ids(split.cells["boat-without-cow"]) == ["sea boat", "quay boat", "bare boat"]
+    assert split.name == "biased-cow"
+
+
+def test_the_name_of_the_split_names_the_object() -> None:
+    split = resolve_split(dataset(), "biased-cow", object="boat", context="grass")
+    assert (split.object, split.context) == ("cow", "grass")
+
+
+def test_another_object_has_no_context_of_its_own() -> None:
+    with pytest.raises(DataError, match="shore: names no context of its own; give --context"):
+        resolve_split(dataset(), "biased-cow")
+
+
+def test_a_subset_is_one_pool() -> None:
+    split = resolve_split(dataset(), "val")
+    assert split.samples == VAL
+    assert (split.object, split.context, split.cells) == ("boat", None, {})
+    assert split.groups == {"": VAL}
+
+
+def test_a_declared_split() -> None:
+    own = dataset(splits={"cattle": SplitRule("cow", "grass", "val")})
+    split = resolve_split(own, "cattle", object="boat", context="water")
+    assert (split.name, split.subset, split.object, split.context) == (
+        "cattle",
+        "val",
+        "cow",
+        "grass",
+    )
+    assert ids(split.cells["grass-without-cow"]) == ["meadow"]
+    assert split.note == ""
+    assert split_names(own) == ["biased-boat", "cattle", "train", "val"]
+
+
+def test_declared_in_a_file(tmp_path: Path) -> None:
+    tree = draw(tmp_path / "own")
+    with (tree / "dataset.toml").open("a") as file:
+        file.write('[splits.shore]\nobject = "boat"\ncontext = "water"\nsubset = "train"\n')
+    split = resolve_split(load_dataset(str(tree)), "biased-boat")
+    assert ids(split.samples) == ["test/ashore.png", "test/sea.png"]
+    with pytest.raises(DataError, match="'water-without-boat'"):
+        resolve_split(load_dataset(str(tree)), "shore")
+
+
+def test_an_empty_cell_says_what_there_is() -> None:
+    with pytest.raises(DataError) as caught:
+        biased_split(dataset(), "cow", "water")
+    assert str(caught.value) == (
+        "shore: no image of subset 'val' is in cell 'cow-without-water' (2 of 7 show 'cow', "
+        "4 show 'water', 2 show both); name another --context, or add such images to 'val'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("biased-bot", "biased-boat"), ("biased-coww", "biased-cow"), ("vall", "val")],
+)
+def test_an_unknown_split_names_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(DataError, match=rf"no split '{name}' .*did you mean '{nearest}'\?"):
+        resolve_split(dataset(), name)
+
+
+def test_without_an_object_one_must_be_named() -> None:
+    with pytest.raises(DataError, match="give --object"):
+        resolve_split(dataset(object=None), "val")
+
+
+@pytest.mark.parametrize(
+    ("object_", "context", "message"),
+    [
+        ("water", "boat", r"'water' \(--object\)"),
+        ("boat", "wter", r"'wter' \(--context\); did you mean 'water'"),
+        ("boat", "boat", "--object and --context are both 'boat'"),
+    ],
+)
+def test_names_are_checked(object_: str, context: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        biased_split(dataset(), object_, context)
+
+
+@pytest.mark.photos
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs are not there")
+def test_cells_of_the_photographs() -> None:
+    split = resolve_split(load_dataset(str(PHOTOS)), "biased-boat")
+    assert {name: len(cell) for name, cell in split.cells.items()} == {
+        "boat-without-water": 16,
+        "water-without-boat": 47,
+    }
+    assert split.subset == "test"
