@@ -168,7 +168,9 @@ def read_results(path: Path) -> Results:
     try:
         results = Results.model_validate_json(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{path}: no {RESULTS_FILE} there", "run 'biasaudit evaluate' on it") from None
+        raise RunError(
+            f"{path}: no {RESULTS_FILE} there", "run 'biasaudit evaluate' on it"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{file}: cannot be read ({error})") from error
     except ValidationError as error:
@@ -202,8 +204,12 @@ def read_per_image(file: Path) -> pd.DataFrame:
     Raises:
         RunError: The file lacks a column.
     """
-    table = pd.read_csv(file, dtype={"split": str, "cell": str, "id": str}, keep_default_na=False,
-                        na_values={c: [""] for c in PER_IMAGE_COLUMNS[3:]})
+    table = pd.read_csv(
+        file,
+        dtype={"split": str, "cell": str, "id": str},
+        keep_default_na=False,
+        na_values={c: [""] for c in PER_IMAGE_COLUMNS[3:]},
+    )
     missing = [column for column in PER_IMAGE_COLUMNS if column not in table]
     if missing:
         raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")
@@ -255,3 +261,15 @@ def write_atomic(file: Path, content: bytes) -> None:
     partial = file.with_name(file.name + ".partial")
     partial.write_bytes(content)
     partial.replace(file)
+
+
+def newest_results(parent: Path) -> Path:
+    """Return the folder under ``parent`` whose results are the newest.
+
+    Raises:
+        RunError: There is none.
+    """
+    files = sorted(parent.glob(f"*/{RESULTS_FILE}"), key=lambda file: file.stat().st_mtime_ns)
+    if not files:
+        raise RunError(f"no results in {parent}/", "run 'biasaudit evaluate' first")
+    return files[-1].parent

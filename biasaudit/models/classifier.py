@@ -64,6 +64,8 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
+        self._frozen: list[nn.Module] = []
+
     mean: Tensor
     std: Tensor
 
@@ -71,3 +73,27 @@ class Classifier(nn.Module):
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
         features = self.body((images - self.mean) / self.std)
         return Output(self.head(features), features)
+
+    @property
+    def linear_weight(self) -> Tensor | None:
+        """The (C, K) weight of a pooled linear head, None where the head is another."""
+        return self.head.linear.weight if isinstance(self.head, PooledLinear) else None
+
+    def freeze(self, layers: int) -> None:
+        """Hold the first ``layers`` children of the body as they are, batch norm included."""
+        self._frozen = list(self.body.children())[:layers]
+        for layer in self._frozen:
+            layer.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Classifier:
+        """Set training mode; frozen layers stay in evaluation mode."""
+        super().train(mode)
+        for layer in self._frozen:
+            layer.eval()
+        return self
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """Return half-precision values as float32, and others as they are: losses need the range."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

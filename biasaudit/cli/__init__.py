@@ -1,0 +1,66 @@
+"""The command line: one file a verb. Nothing outside this folder prints."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from biasaudit import __version__
+from biasaudit.cli import demo, doctor, evaluate, listing, report, train
+from biasaudit.cli.console import err
+from biasaudit.errors import BiasAuditError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="biasaudit",
+    help=(
+        "Audit an image classifier for dataset bias, and repair it by guided attention.\n\n"
+        "Start with 'biasaudit demo': it trains five small boat classifiers, shows whether they "
+        "find boats by the water, and writes one HTML report."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"biasaudit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and stop."
+    ),
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
+app.command("list")(listing.list_)
+app.command("doctor")(doctor.doctor)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code (0, 1, 2, 3 or 130)."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except BiasAuditError as error:
+        code = _complain(str(error), error.exit_code)
+    except typer.TyperException as error:
+        code = _complain(f"{error.format_message()}; see 'biasaudit --help'", error.exit_code)
+    sys.exit(code)
+
+
+def _complain(line: str, code: int) -> int:
+    err.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return code

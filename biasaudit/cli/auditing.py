@@ -1,0 +1,113 @@
+"""One run's audit from its directory to its results, as ``evaluate`` and ``demo`` need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from biasaudit.cli.progress import progress_bar
+from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.sample import Dataset
+from biasaudit.evaluation.audit import Audit, audit, plan_splits
+from biasaudit.evaluation.one_pass import Subject
+from biasaudit.results import (
+    GALLERY_FILE,
+    PER_IMAGE_FILE,
+    RESULTS_FILE,
+    Results,
+    Run,
+    write_atomic,
+    write_per_image,
+)
+from biasaudit.training.device import make_accelerator
+from biasaudit.training.run_directory import RunRecord, read_run
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """What a user asks of an audit; None where the run decides.
+
+    Attributes:
+        splits: Split names; ``val`` is added, and where none is named, ``biased-OBJECT``.
+        data: Dataset to audit on.
+        object: Object to audit.
+        context: Its suspected context.
+        device: Where to compute.
+        batch_size: Images a pass.
+        workers: Processes that load images.
+    """
+
+    splits: tuple[str, ...] = ()
+    data: str | None = None
+    object: str | None = None
+    context: str | None = None
+    device: str | None = None
+    batch_size: int | None = None
+    workers: int | None = None
+
+
+def audit_run(path: Path, request: AuditRequest, target: Path) -> Results:
+    """Audit one run and write its results to ``target``.
+
+    Raises:
+        BiasAuditError: The run, the dataset or a split cannot be used.
+    """
+    run = read_run(path)
+    data = run.settings.data
+    dataset = load_dataset(request.data or data.name, {} if request.data else data.options)
+    object_ = request.object or str(data.object)
+    context = request.context or (data.context if object_ == data.object else None)
+    names = request.splits or ((f"biased-{object_}",) if context or dataset.context else ())
+    splits = plan_splits(dataset, ["val", *names], object_, context)
+    subject = _subject(run, request, object_)
+    with progress_bar() as bar:
+        task = bar.add_task(run.name, total=sum(len(split.samples) for split in splits))
+        found = audit(subject, splits, tell=lambda n: bar.advance(task, n))
+    context = next((split.context for split in splits if split.context), context)
+    results = Results(runs=[_record(run, dataset, object_, context, found)])
+    _write(target, results, found)
+    return results
+
+
+def _subject(run: RunRecord, request: AuditRequest, object_: str) -> Subject:
+    settings = run.settings
+    device = make_accelerator(request.device or settings.training.device, "fp32").device
+    return Subject(
+        model=run.load_model().to(device),
+        classes=run.classes,
+        object=object_,
+        image_size=int(settings.data.image_size or 0),
+        device=device,
+        batch_size=request.batch_size or 64,
+        workers=request.workers or 0,
+    )
+
+
+def _record(
+    run: RunRecord, dataset: Dataset, object_: str, context: str | None, found: Audit
+) -> Run:
+    labels = run.labels
+    return Run(
+        name=run.name,
+        mode=run.settings.training.mode,
+        object=object_,
+        context=context,
+        pixel_labels=labels.pixel_labels,
+        box_labels=labels.box_labels,
+        seed=run.settings.training.seed,
+        backbone=str(run.settings.model.backbone),
+        dataset=dataset.name,
+        device=run.device,
+        labels_by_form=labels.counts_by_form(),
+        settings=run.settings.model_dump(mode="json"),
+        environment=run.environment,
+        splits=found.splits,
+    )
+
+
+def _write(target: Path, results: Results, found: Audit) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    write_per_image(found.per_image, target / PER_IMAGE_FILE)
+    if found.gallery is not None:
+        found.gallery.save(target / GALLERY_FILE)
+    write_atomic(target / RESULTS_FILE, results.to_json().encode())

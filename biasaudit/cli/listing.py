@@ -1,0 +1,70 @@
+"""``biasaudit list``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from biasaudit.cli import options as opt
+from biasaudit.cli.console import out
+from biasaudit.errors import ConfigError, near_names
+
+KINDS = ("modes", "terms", "backbones", "datasets", "splits", "metrics")
+
+
+def list_(
+    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="What to list.")],
+    data: opt.Data = None,
+) -> None:
+    """List what can be named: modes, loss terms, backbones, datasets, splits, metrics."""
+    if kind not in KINDS:
+        raise ConfigError(f"list {kind}: no such kind", near_names(kind, KINDS))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, summary in _rows(kind, data or "harbour"):
+        table.add_row(name, summary)
+    out.print(table)
+
+
+def _rows(kind: str, data: str) -> list[tuple[str, str]]:
+    if kind in ("modes", "terms"):
+        from biasaudit.guidance.modes import MODES
+        from biasaudit.guidance.terms import TERMS
+
+        table = MODES if kind == "modes" else TERMS
+        return [(name, table[name].summary) for name in table]
+    if kind == "backbones":
+        from biasaudit.models.backbones import BACKBONES
+
+        return [(name, BACKBONES[name].summary) for name in BACKBONES]
+    if kind == "datasets":
+        from biasaudit.data.catalogue import DATASETS
+
+        return [(name, (DATASETS[name].__doc__ or "").partition("\n")[0]) for name in DATASETS]
+    if kind == "metrics":
+        return METRICS
+    return _splits(data)
+
+
+def _splits(data: str) -> list[tuple[str, str]]:
+    from biasaudit.data.catalogue import load_dataset
+    from biasaudit.data.splits import resolve_split, split_names
+
+    dataset = load_dataset(data)
+    rows = []
+    for name in split_names(dataset):
+        split = resolve_split(dataset, name)
+        counts = ", ".join(f"{cell} {len(found)}" for cell, found in split.cells.items())
+        rows.append((name, counts or f"{len(split.samples)} images"))
+    return rows
+
+
+METRICS = [
+    ("accuracy", "share of right decisions; overall, the mean of the cells' accuracies"),
+    ("auroc", "probability that an image with the object scores above one without"),
+    ("floor", "accuracy of the best constant answer"),
+    ("energy_pointing_game", "share of the attention that falls inside the object's region"),
+    ("iou", "overlap of the region and the attention map at 20% of its maximum"),
+    ("area_fraction", "share of the image inside the region: what a uniform map would score"),
+]

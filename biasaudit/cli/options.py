@@ -1,0 +1,58 @@
+"""Options that several verbs share, each with the one text that explains it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="NAME|FOLDER",
+        help="A built-in dataset, or a folder that holds a dataset.toml. Default: harbour.",
+    ),
+]
+Object = Annotated[
+    str | None,
+    typer.Option("--object", metavar="CLASS", help="Object to audit. Default: the dataset's own."),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context", metavar="CLASS", help="Its suspected context. Default: the dataset's own."
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Settings: TOML, or the config.json of a run."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any setting by its dotted name, such as terms.mining.sigma=0.4. May be repeated.",
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything drawn. Default: 0.")]
+Device = Annotated[
+    str | None, typer.Option("--device", help="auto, cpu, cuda or mps. Default: auto.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", help="Processes that load images. Default: 0, none beside this one."),
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", help="Images a step. Default: the backbone's own.")
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option("--epochs", help="Passes over the data. Default: the backbone's own."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print results and errors only.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON alone to stdout; the rest goes to stderr.")
+]

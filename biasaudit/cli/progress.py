@@ -1,0 +1,72 @@
+"""How a training or an evaluation shows that it moves."""
+
+from __future__ import annotations
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from biasaudit.cli.console import err
+from biasaudit.training.loop import EpochMetrics
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on stderr, which shows on a terminal only."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal or err.quiet,
+    )
+
+
+class TrainingProgress:
+    """A bar on a terminal, one line an epoch elsewhere.
+
+    Args:
+        name: What the bar is called.
+        lines: Whether to print a line for every epoch.
+    """
+
+    def __init__(self, name: str, *, lines: bool = True) -> None:
+        self._name = name
+        self._lines = lines
+        self._bar = progress_bar()
+
+    def __enter__(self) -> TrainingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def start(self, epochs: int, steps: int) -> None:
+        """Training begins."""
+        self._epochs = epochs
+        self._task = self._bar.add_task(self._name, total=epochs * steps)
+
+    def step(self, epoch: int, total: float) -> None:
+        """One step is done."""
+        self._bar.update(
+            self._task,
+            advance=1,
+            description=f"{self._name}  epoch {epoch}/{self._epochs}  loss {total:.3f}",
+        )
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """An epoch is done."""
+        if self._lines:
+            losses = "  ".join(f"{name} {value:.3f}" for name, value in metrics.losses.items())
+            err.print(
+                f"epoch {metrics.epoch}/{self._epochs}  {losses}  "
+                f"val accuracy {metrics.val_accuracy:.3f}"
+            )

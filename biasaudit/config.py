@@ -1,0 +1,194 @@
+"""Every setting of a run, validated; from defaults, a TOML file, ``--set`` and options.
+
+The later wins: recipe of the backbone, then the configuration file, then ``--set key=value``,
+then the option of that name. What comes out is written to the run directory as ``config.json``,
+which ``--config`` reads again.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from biasaudit.errors import ConfigError, near_names
+
+
+class _Section(BaseModel):
+    """A table of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+class DataSettings(_Section):
+    """What to train on.
+
+    Attributes:
+        name: A built-in dataset, or the path of a folder that holds a ``dataset.toml``.
+        object: The audited object; the dataset's own where None.
+        context: Its suspected context; the dataset's own where None.
+        pixel_labels: How many training images of the object lend their region.
+        box_labels: How many more lend its bounding box only.
+        image_size: Side of the square input in px; the backbone's own where None.
+        flip: Whether training images are mirrored half of the time.
+        options: Settings of a built-in dataset itself, such as ``water_given_boat``.
+    """
+
+    name: str = "harbour"
+    object: str | None = None
+    context: str | None = None
+    pixel_labels: int = Field(0, ge=0)
+    box_labels: int = Field(0, ge=0)
+    image_size: int | None = Field(None, ge=32, le=1024)
+    flip: bool = True
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModelSettings(_Section):
+    """Which network, and from where it starts.
+
+    Attributes:
+        backbone: A registered backbone; the dataset's usual one where None.
+        weights: ``imagenet``, ``scenes``, ``none`` or a path; the backbone's own where None.
+        frozen: How many of its first layers stay as they are; the backbone's own where None.
+    """
+
+    backbone: str | None = None
+    weights: str | None = None
+    frozen: int | None = Field(None, ge=0)
+
+
+class TrainingSettings(_Section):
+    """How to train.
+
+    Attributes:
+        mode: A registered mode, or one that the configuration's ``modes`` table defines.
+        epochs: Passes over the training set; the backbone's own where None.
+        batch_size: Images a step; the backbone's own where None.
+        labels_per_step: Labelled images that each step sees beside its batch.
+        learning_rate: Peak rate of AdamW; the backbone's own where None.
+        weight_decay: Of AdamW.
+        seed: Of everything that is drawn.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``mps``.
+        precision: Arithmetic of the forward pass.
+        workers: Processes that load images; 0 loads them in the training process.
+    """
+
+    mode: str = "baseline"
+    epochs: int | None = Field(None, ge=1)
+    batch_size: int | None = Field(None, ge=2)
+    labels_per_step: int = Field(8, ge=1)
+    learning_rate: float | None = Field(None, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    workers: int = Field(0, ge=0)
+
+
+class Settings(_Section):
+    """A whole run.
+
+    Attributes:
+        terms: Options of loss terms by the term's name, over those of the mode:
+            ``{"mining": {"weight": 0.5, "sigma": 0.4}}``.
+        modes: Modes that the user composes: mode name to term name to options.
+    """
+
+    data: DataSettings = Field(default_factory=DataSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    terms: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    modes: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+
+
+def load_settings(
+    file: Path | None = None,
+    assignments: Iterable[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Put a file, ``--set`` assignments and options together.
+
+    Args:
+        file: A TOML file, or the ``config.json`` of a run.
+        assignments: ``section.key=value``; the value is read as TOML, else as plain text.
+        options: Dotted key to value; None values are passed over.
+
+    Raises:
+        ConfigError: A file that cannot be read, an unknown key, a value that does not fit.
+    """
+    tree = _read(file) if file is not None else {}
+    _check(tree, str(file))
+    for assignment in assignments:
+        key, value = _parse_assignment(assignment)
+        _assign(tree, key, value, f"--set {assignment}")
+    for key, value in (options or {}).items():
+        if value is not None:
+            _assign(tree, key, value, f"--{key.rpartition('.')[2].replace('_', '-')}")
+    return _check(tree, "the settings")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        tree = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config {file}: cannot be read ({error})") from None
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"--config {file}: {error}", "give a TOML file") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"--config {file}: not a table of settings", "give a TOML file")
+    return tree
+
+
+def _parse_assignment(text: str) -> tuple[str, Any]:
+    key, equals, raw = text.partition("=")
+    key, raw = key.strip(), raw.strip()
+    if not equals or not key:
+        raise ConfigError(f"--set {text}: not of the form key=value", "write --set training.seed=1")
+    try:
+        return key, tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, raw
+
+
+def _assign(tree: dict[str, Any], dotted: str, value: Any, source: str) -> None:
+    """Set one leaf, making the tables on its way, and check that it fits."""
+    *path, leaf = dotted.split(".")
+    table = tree
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"{source}: '{part}' is no table", "see 'biasaudit train --help'")
+    table[leaf] = value
+    _check(tree, source)
+
+
+def _check(tree: dict[str, Any], source: str) -> Settings:
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            section = _section_at(first["loc"][:-1])
+            raise ConfigError(
+                f"{source}: unknown setting '{where}'",
+                near_names(str(first["loc"][-1]), section.model_fields),
+            ) from None
+        raise ConfigError(
+            f"{source}: {where}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        ) from None
+
+
+def _section_at(path: tuple[int | str, ...]) -> type[BaseModel]:
+    section: type[BaseModel] = Settings
+    for part in path:
+        annotation = section.model_fields[str(part)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            section = annotation
+    return section

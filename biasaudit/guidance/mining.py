@@ -1,0 +1,75 @@
+"""L_am: attention mining, the network's own supervision (GAIN)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from biasaudit.attention.classifier import classifier_attention
+from biasaudit.attention.mask import erase, scale_maps, soft_mask, upsample_maps
+from biasaudit.guidance.step import Step, mean_by_image
+from biasaudit.guidance.terms import AttentionOptions, term
+from biasaudit.models.classifier import full_precision
+
+
+class MiningOptions(AttentionOptions):
+    """What the paper leaves open, each with the default that was measured.
+
+    Attributes:
+        sigma: Threshold of the soft mask (Eq. 4), on the scale of the scaled map.
+        mask_scale: Steepness of the soft mask (Eq. 4's ω).
+        scaling: How a map is scaled before the mask.
+        score: What L_am averages: the probability (bounded below), or the raw score.
+        fill: What takes the erased place: the colour that normalises to zero, or black.
+        batch_norm: What the masked pass is normalised by; its statistics move nothing.
+        balance: ``classes`` divides the term by the number of classes, as L_cl's own average
+            does, so that weight 1 sets one class's L_am against one class's L_cl.
+    """
+
+    sigma: float = Field(0.5, ge=0, le=1)
+    mask_scale: float = Field(10.0, gt=0)
+    scaling: Literal["max", "minmax", "none"] = "max"
+    score: Literal["sigmoid", "logit"] = "sigmoid"
+    fill: Literal["mean", "black"] = "mean"
+    batch_norm: Literal["running", "batch"] = "running"
+    balance: Literal["classes", "none"] = "classes"
+    warmup_epochs: float = Field(1.0, ge=0)
+
+
+@term("mining", MiningOptions)
+def mining(step: Step, options: MiningOptions) -> Tensor:
+    """Score of each true class once its own attention is erased (L_am, Eq. 3 to 5).
+
+    An all-zero map erases nothing: L_am would then fight L_cl on the untouched image, so such
+    pairs are left out.
+    """
+    rows, classes = step.true_pairs
+    maps = classifier_attention(
+        step.model,
+        step.output,
+        classes,
+        rows,
+        method=options.method,
+        second_order=options.second_order,
+    )
+    alive = maps.detach().amax(dim=(1, 2)) > 0
+    rows, classes, maps = rows[alive], classes[alive], maps[alive]
+    if len(rows) == 0:
+        return maps.sum()
+    images = step.batch.images[rows]
+    scaled = scale_maps(maps, options.scaling)
+    mask = soft_mask(
+        upsample_maps(scaled, (images.shape[2], images.shape[3])),
+        options.sigma,
+        options.mask_scale,
+    )
+    fill = step.model.mean if options.fill == "mean" else 0.0
+    masked = step.untouched(erase(images, mask, fill), options.batch_norm)
+    scores = full_precision(masked.scores)[torch.arange(len(rows), device=rows.device), classes]
+    if options.score == "sigmoid":
+        scores = scores.sigmoid()
+    loss = mean_by_image(scores, rows)
+    return loss / step.batch.labels.shape[1] if options.balance == "classes" else loss

@@ -1,0 +1,99 @@
+"""Modes: named lists of weighted terms, and what a run makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from biasaudit.config import Settings
+from biasaudit.errors import ConfigError, near_names
+from biasaudit.guidance import classification, external, mining  # noqa: F401 (they register)
+from biasaudit.guidance.terms import TERMS, Term, TermOptions
+from biasaudit.registry import Registry
+
+TermTable = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A way to train.
+
+    Attributes:
+        summary: One line for ``biasaudit list modes``.
+        terms: Options by term name; what is not said is the term's default.
+    """
+
+    summary: str
+    terms: TermTable
+
+
+MODES: Registry[Mode] = Registry("mode")
+
+MODES.add("baseline", Mode("image-level labels alone", {"classification": {}}))
+MODES.add(
+    "gain",
+    Mode(
+        "GAIN: the network's own attention mined (Li et al. 2018, Eq. 6)",
+        {"classification": {}, "mining": {"weight": 1.0}},
+    ),
+)
+MODES.add(
+    "gain_ext",
+    Mode(
+        "GAIN_ext: GAIN, and attention matched to N labelled regions (Eq. 8)",
+        {"classification": {}, "mining": {"weight": 1.0}, "external": {"weight": 10.0}},
+    ),
+)
+
+
+@dataclass(frozen=True)
+class ActiveTerm:
+    """A term of the run at hand, with its validated options."""
+
+    name: str
+    term: Term[Any]
+    options: TermOptions
+
+
+def active_terms(settings: Settings) -> list[ActiveTerm]:
+    """Return the terms of the configured mode, with the configured options over the mode's.
+
+    Raises:
+        ConfigError: Unknown mode, term or option; options for a term that the mode lacks.
+    """
+    mode = settings.training.mode
+    table = settings.modes[mode] if mode in settings.modes else _builtin(mode, settings).terms
+    for name in settings.terms:
+        if name not in table:
+            raise ConfigError(
+                f"terms.{name}: mode '{mode}' has no such term", near_names(name, table)
+            )
+    return [
+        _active(name, {**options, **settings.terms.get(name, {})})
+        for name, options in table.items()
+    ]
+
+
+def _builtin(mode: str, settings: Settings) -> Mode:
+    if mode not in MODES:
+        raise ConfigError(
+            f"--mode {mode}: unknown mode", near_names(mode, [*MODES, *settings.modes])
+        )
+    return MODES[mode]
+
+
+def _active(name: str, options: Mapping[str, Any]) -> ActiveTerm:
+    known = TERMS[name]
+    try:
+        return ActiveTerm(name, known, known.options.model_validate(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"terms.{name}.{key}: no such option", near_names(key, known.options.model_fields)
+            ) from None
+        raise ConfigError(f"terms.{name}.{key}: {first['msg']}") from None

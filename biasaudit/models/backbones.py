@@ -1,0 +1,179 @@
+"""Backbones by name, each split at its attention layer, each with the recipe that suits it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import torch
+import torchvision.models
+from torch import nn
+
+from biasaudit.errors import ConfigError
+from biasaudit.models.classifier import Classifier, PooledLinear
+from biasaudit.models.harbournet import harbournet
+from biasaudit.registry import Registry
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """How to build, start and train one network; every number is a default that a user may set.
+
+    Attributes:
+        build: Number of classes to an untrained classifier.
+        summary: One line for ``biasaudit list backbones``.
+        weights: What ``--weights`` means where nobody says: ``imagenet`` or ``scenes``.
+        image_size: Side of the square input, in px.
+        epochs: Passes over the training set.
+        learning_rate: Of AdamW.
+        batch_size: Images a step.
+        frozen: How many children of the body stay as the pre-training left them.
+        rename: (from, to) prefixes that turn torchvision's state-dict names into ours.
+    """
+
+    build: Callable[[int], Classifier]
+    summary: str
+    weights: str
+    image_size: int
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    frozen: int = 0
+    rename: tuple[tuple[str, str], ...] = ()
+
+
+BACKBONES: Registry[Backbone] = Registry("backbone")
+
+
+def _mobilenet_v2(classes: int) -> Classifier:
+    net = torchvision.models.mobilenet_v2(weights=None)
+    return Classifier(net.features, PooledLinear(net.last_channel, classes))
+
+
+def _resnet(name: str) -> Callable[[int], Classifier]:
+    def build(classes: int) -> Classifier:
+        net = torchvision.models.get_model(name, weights=None)
+        layers = OrderedDict(
+            (n, layer) for n, layer in net.named_children() if n not in ("avgpool", "fc")
+        )
+        return Classifier(nn.Sequential(layers), PooledLinear(net.fc.in_features, classes))
+
+    return build
+
+
+def _vgg16(classes: int) -> Classifier:
+    """Attention at the last convolution, 14×14 at 224 px; the fully connected head stays."""
+    net = torchvision.models.vgg16(weights=None)
+    classifier = net.classifier
+    classifier[6] = nn.Linear(4096, classes)
+    head = OrderedDict(
+        pool=net.features[30], avgpool=net.avgpool, flatten=nn.Flatten(), classifier=classifier
+    )
+    return Classifier(_without_inplace(net.features[:30]), nn.Sequential(head))
+
+
+def _without_inplace(module: nn.Sequential) -> nn.Sequential:
+    for layer in module:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False
+    return module
+
+
+BACKBONES.add(
+    "harbournet",
+    Backbone(
+        harbournet,
+        "three convolution blocks, 8×8 maps at 64 px; made for the embedded scenes",
+        weights="scenes",
+        image_size=64,
+        epochs=8,
+        learning_rate=5e-4,
+        batch_size=64,
+    ),
+)
+BACKBONES.add(
+    "mobilenet_v2",
+    Backbone(
+        _mobilenet_v2,
+        "MobileNetV2, 4×4 maps at 128 px; trains on a laptop",
+        weights="imagenet",
+        image_size=128,
+        epochs=6,
+        learning_rate=5e-4,
+        batch_size=32,
+        frozen=7,
+        rename=(("features.", "body."),),
+    ),
+)
+for _name, _summary in (("resnet18", "ResNet-18"), ("resnet50", "ResNet-50")):
+    BACKBONES.add(
+        _name,
+        Backbone(
+            _resnet(_name),
+            f"{_summary}, 7×7 maps at 224 px",
+            weights="imagenet",
+            image_size=224,
+            epochs=6,
+            learning_rate=2e-4,
+            batch_size=32,
+            frozen=5,
+            rename=(("", "body."),),
+        ),
+    )
+BACKBONES.add(
+    "vgg16",
+    Backbone(
+        _vgg16,
+        "VGG-16, 14×14 maps at 224 px; the network of the GAIN paper",
+        weights="imagenet",
+        image_size=224,
+        epochs=6,
+        learning_rate=2e-5,
+        batch_size=16,
+        frozen=10,
+        rename=(("features.", "body."), ("classifier.", "head.classifier.")),
+    ),
+)
+
+
+def build_classifier(backbone: str, classes: int, weights: str, frozen: int) -> Classifier:
+    """Build a classifier, load its starting weights, and freeze its first layers.
+
+    The caller seeds torch: the head's initial weights are drawn here.
+
+    Args:
+        backbone: A registered name.
+        classes: Number of scores.
+        weights: ``imagenet`` (torchvision's download), ``scenes`` (HarbourNet's own), ``none``,
+            or the path of a ``.safetensors`` or torch state-dict file.
+        frozen: How many children of the body to freeze.
+
+    Raises:
+        ConfigError: Unknown backbone, or weights that do not exist or do not fit.
+    """
+    from biasaudit.models.weights import load_start
+
+    spec = BACKBONES[backbone]
+    model = spec.build(classes)
+    if weights != "none":
+        load_start(model, backbone, spec, weights)
+    if not 0 <= frozen <= len(list(model.body.children())):
+        raise ConfigError(
+            f"model.frozen is {frozen}",
+            f"{backbone} has {len(list(model.body.children()))} layers that can be frozen",
+        )
+    model.freeze(frozen)
+    return model
+
+
+def shipped_weights(backbone: str) -> Path:
+    """Return the file of weights that the package carries for a backbone."""
+    return Path(str(resources.files("biasaudit.models") / "weights" / f"{backbone}.safetensors"))
+
+
+def state_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a detached, contiguous copy of a model's state on the CPU, ready to be written."""
+    return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}

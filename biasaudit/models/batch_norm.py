@@ -1,0 +1,43 @@
+"""Passes that leave no trace in batch norm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+STATISTICS = ("running", "batch")
+
+
+@contextmanager
+def untouched_batch_norm(model: nn.Module, statistics: str = "running") -> Iterator[None]:
+    """Run the body of a ``with`` statement without moving any batch-norm statistic.
+
+    A pass of masked images, or of images of one class only, would pull the running statistics
+    towards pictures that the model never meets in evaluation.
+
+    Args:
+        model: Whose batch-norm layers to guard. Every mode flag is given back, also on errors.
+        statistics: What the pass is normalised by: ``running``, as in evaluation, or ``batch``,
+            by its own statistics (which are then forgotten).
+
+    Raises:
+        ValueError: Unknown ``statistics``.
+    """
+    if statistics not in STATISTICS:
+        raise ValueError(f"statistics is one of {STATISTICS}, not '{statistics}'")
+    layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.training]
+    tracked = [layer.track_running_stats for layer in layers]
+    try:
+        for layer in layers:
+            if statistics == "running":
+                layer.training = False
+            else:
+                layer.track_running_stats = False
+        yield
+    finally:
+        for layer, flag in zip(layers, tracked, strict=True):
+            layer.training = True
+            layer.track_running_stats = flag

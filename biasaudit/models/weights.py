@@ -1,0 +1,112 @@
+"""Starting weights: from torchvision, from the package, from a file."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+import torchvision.models
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from biasaudit.errors import ConfigError
+from biasaudit.models.backbones import Backbone, shipped_weights
+from biasaudit.models.classifier import Classifier
+
+State = dict[str, Tensor]
+
+
+def load_start(model: Classifier, name: str, spec: Backbone, weights: str) -> None:
+    """Load starting weights into ``model``.
+
+    The whole body must be there; layers of the head are taken where they fit (the last one does
+    not, unless the file knows the same number of classes).
+
+    Args:
+        model: The classifier to fill.
+        name: Its backbone's name.
+        spec: Its backbone.
+        weights: ``imagenet``, ``scenes`` or a path.
+
+    Raises:
+        ConfigError: No such weights for this backbone, or a file that does not fit it.
+    """
+    state = _fetch(name, spec, weights)
+    if not any(key.startswith("body.") for key in state):
+        state = _renamed(state, spec)
+    _fill(model, state, f"--weights {weights}", name)
+
+
+def read_state(file: Path) -> State:
+    """Read a ``.safetensors`` or torch state-dict file; half precision becomes float32.
+
+    Raises:
+        ConfigError: There is no such file, or it is neither.
+    """
+    if not file.is_file():
+        raise ConfigError(f"{file}: no such file of weights", "give imagenet, none or a file")
+    try:
+        if file.suffix == ".safetensors":
+            state = load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as e:
+        reason = str(e).splitlines()[0]
+        raise ConfigError(
+            f"{file}: not a file of weights ({reason})", "give a .safetensors or state-dict file"
+        ) from None
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def _fetch(name: str, spec: Backbone, weights: str) -> State:
+    if weights == "scenes":
+        file = shipped_weights(name)
+        if not file.is_file():
+            raise ConfigError(
+                f"--weights scenes: the package has none for {name}", "give imagenet, none or PATH"
+            )
+        return read_state(file)
+    if weights == "imagenet":
+        if not spec.rename:
+            raise ConfigError(
+                f"--weights imagenet: there are none for {name}", "give scenes, none or PATH"
+            )
+        return _download(name)
+    return read_state(Path(weights))
+
+
+def _download(name: str) -> State:
+    """Return torchvision's ImageNet weights, from its cache or its server."""
+    choice = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        state: State = choice.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(
+            f"--weights imagenet: {choice.url} cannot be downloaded ({error})",
+            "fetch the file elsewhere and give its path with --weights PATH",
+        ) from None
+    return state
+
+
+def _renamed(state: State, spec: Backbone) -> State:
+    for old, new in spec.rename:
+        state = {new + k.removeprefix(old) if k.startswith(old) else k: v for k, v in state.items()}
+    return state
+
+
+def _fill(model: Classifier, state: State, source: str, name: str) -> None:
+    own = model.state_dict()
+    for key, value in own.items():
+        given = state.get(key)
+        if given is not None and given.shape == value.shape:
+            own[key] = given
+        elif key.startswith("body.") and not key.endswith("num_batches_tracked"):
+            found = "missing" if given is None else f"{tuple(given.shape)}"
+            raise ConfigError(
+                f"{source}: does not fit {name} ({key}: {found}, expected {tuple(value.shape)})",
+                "give weights of the same backbone",
+            )
+    model.load_state_dict(own)

@@ -1,0 +1,1 @@
+"""Training: the plan of a run, the loop, the run directory."""

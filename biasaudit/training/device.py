@@ -1,0 +1,51 @@
+"""Where and how exactly a run computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from accelerate import Accelerator
+
+from biasaudit.errors import ConfigError
+
+_PRECISION = {"fp32": "no", "bf16": "bf16"}
+
+
+def make_accelerator(device: str, precision: str) -> Accelerator:
+    """Return the accelerator for a device and a precision.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``fp32`` or ``bf16``.
+
+    Raises:
+        ConfigError: The device is not there, or this process computes otherwise already.
+    """
+    there = {
+        "auto": True,
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there[device]:
+        raise ConfigError(f"--device {device}: there is none on this machine", "use --device auto")
+    try:
+        return Accelerator(cpu=device == "cpu", mixed_precision=_PRECISION[precision])
+    except ValueError as error:
+        raise ConfigError(f"--device {device} --precision {precision}: {error}") from None
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Hold the CPU to deterministic algorithms while the body of a ``with`` statement runs.
+
+    On a GPU they are not demanded: bilinear up-sampling has none there.
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(device.type == "cpu" or before)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)

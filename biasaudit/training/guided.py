@@ -1,0 +1,43 @@
+"""The model and its losses as one module, so that any launcher can wrap its forward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from biasaudit.data.batches import Batch
+from biasaudit.guidance.modes import ActiveTerm
+from biasaudit.guidance.step import Step
+from biasaudit.models.classifier import Classifier
+
+
+class GuidedModel(nn.Module):
+    """A classifier together with the weighted terms that train it.
+
+    Args:
+        classifier: The network.
+        terms: The terms of the mode.
+    """
+
+    def __init__(self, classifier: Classifier, terms: Sequence[ActiveTerm]) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.terms = tuple(terms)
+
+    def forward(self, batch: Batch, labelled: Batch | None, progress: float) -> dict[str, Tensor]:
+        """Return the loss of every term past its warm-up, unweighted, and their ``total``.
+
+        Args:
+            batch: Images with image-level labels.
+            labelled: Images with regions, None where the mode needs none.
+            progress: Epochs done, fractional.
+        """
+        step = Step(self.classifier, batch, labelled, progress)
+        losses: dict[str, Tensor] = {}
+        total = batch.images.new_zeros(())
+        for active in self.terms:
+            if progress >= active.options.warmup_epochs:
+                losses[active.name] = active.term.compute(step, active.options)
+                total = total + active.options.weight * losses[active.name]
+        return {**losses, "total": total}

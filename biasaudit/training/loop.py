@@ -1,0 +1,242 @@
+"""The training loop: one for a laptop, a GPU and a cluster."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from biasaudit.data.batches import Batch, SampleTensors, collate
+from biasaudit.data.sample import RegionForm, Sample
+from biasaudit.errors import RunFailedError
+from biasaudit.models.backbones import build_classifier
+from biasaudit.models.classifier import Classifier
+from biasaudit.training.device import deterministic, make_accelerator
+from biasaudit.training.guided import GuidedModel
+from biasaudit.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One row of ``metrics.csv``.
+
+    Attributes:
+        epoch: From 1.
+        losses: Mean of each term over the epoch, unweighted, and of their weighted ``total``.
+        val_accuracy: Of the audited object's decision on the val subset.
+        val_loss: Mean L_cl on the val subset.
+    """
+
+    epoch: int
+    losses: dict[str, float]
+    val_accuracy: float
+    val_loss: float
+
+    def row(self) -> dict[str, float]:
+        """Return the metrics as one flat row."""
+        losses = {f"loss_{name}": value for name, value in self.losses.items()}
+        return {
+            "epoch": self.epoch,
+            **losses,
+            "val_accuracy": self.val_accuracy,
+            "val_loss": self.val_loss,
+        }
+
+
+class Progress(Protocol):
+    """Who is told how the training goes."""
+
+    def start(self, epochs: int, steps: int) -> None:
+        """Training begins: so many epochs of so many steps."""
+
+    def step(self, epoch: int, total: float) -> None:
+        """One step of an epoch is done; ``total`` is its weighted loss."""
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """An epoch is done."""
+
+
+@dataclass
+class Trained:
+    """What training gives.
+
+    Attributes:
+        model: The classifier, on the CPU, in evaluation mode.
+        metrics: One entry an epoch.
+        device: The kind of device it was trained on.
+    """
+
+    model: Classifier
+    metrics: list[EpochMetrics] = field(default_factory=list)
+    device: str = "cpu"
+
+
+def train(plan: Plan, progress: Progress) -> Trained:
+    """Train the planned run.
+
+    Args:
+        plan: Complete settings, dataset and labels.
+        progress: Told of every step and epoch.
+
+    Raises:
+        ConfigError: The device is not there.
+        RunFailedError: The loss is no longer a number.
+    """
+    settings = plan.settings.training
+    accelerator = make_accelerator(settings.device, settings.precision)
+    torch.manual_seed(settings.seed)
+    model = build_classifier(
+        str(plan.settings.model.backbone),
+        len(plan.dataset.classes),
+        str(plan.settings.model.weights),
+        int(plan.settings.model.frozen or 0),
+    )
+    loop = _Loop(plan, accelerator, model)
+    with deterministic(accelerator.device):
+        metrics = loop.run(progress)
+    return Trained(model.cpu().eval(), metrics, accelerator.device.type)
+
+
+class _Loop:
+    """The state of one training: loaders, optimiser, schedule."""
+
+    def __init__(self, plan: Plan, accelerator: Accelerator, model: Classifier) -> None:
+        self.plan = plan
+        self.accelerator = accelerator
+        settings = plan.settings.training
+        self.epochs = int(settings.epochs or 1)
+        self.images = _tensors(plan, plan.dataset.subset("train"), flip=plan.settings.data.flip)
+        self.val = _tensors(plan, plan.dataset.subset("val"))
+        loader = DataLoader(
+            self.images,
+            int(settings.batch_size or 1),
+            shuffle=True,
+            drop_last=True,
+            collate_fn=collate,
+            num_workers=settings.workers,
+            generator=torch.Generator().manual_seed(settings.seed),
+        )
+        guided = GuidedModel(model, plan.terms)
+        optimizer = torch.optim.AdamW(
+            [p for p in model.parameters() if p.requires_grad],
+            lr=float(settings.learning_rate or 0),
+            weight_decay=settings.weight_decay,
+        )
+        self.guided, self.optimizer, self.loader = accelerator.prepare(guided, optimizer, loader)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimizer, self.epochs * len(self.loader)
+        )
+        self.labelled = (
+            LabelledStream(plan, settings.labels_per_step) if plan.labels.entries else None
+        )
+
+    @property
+    def model(self) -> Classifier:
+        classifier: Classifier = self.accelerator.unwrap_model(self.guided).classifier
+        return classifier
+
+    def run(self, progress: Progress) -> list[EpochMetrics]:
+        progress.start(self.epochs, len(self.loader))
+        metrics = []
+        for epoch in range(self.epochs):
+            self.images.start_epoch(epoch)
+            losses = self._epoch(epoch, progress)
+            metrics.append(EpochMetrics(epoch + 1, losses, *self._validate()))
+            progress.epoch(metrics[-1])
+        return metrics
+
+    def _epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
+        self.guided.train()
+        sums: dict[str, float] = {}
+        for number, batch in enumerate(self.loader):
+            losses = self._step(batch, epoch + number / len(self.loader))
+            values = {name: float(loss.detach()) for name, loss in losses.items()}
+            if not math.isfinite(values["total"]):
+                raise RunFailedError(
+                    f"epoch {epoch + 1}, step {number + 1}: the loss is {values['total']} "
+                    f"({', '.join(f'{k} {v:g}' for k, v in values.items())})",
+                    "lower --set training.learning_rate or the weights of the terms",
+                )
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0.0) + value
+            progress.step(epoch + 1, values["total"])
+        return {name: value / len(self.loader) for name, value in sums.items()}
+
+    def _step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        labelled = None
+        if self.labelled is not None:
+            labelled = next(self.labelled).to(self.accelerator.device)
+        with self.accelerator.autocast():
+            losses: dict[str, Tensor] = self.guided(batch, labelled, progress)
+        self.optimizer.zero_grad()
+        self.accelerator.backward(losses["total"])
+        self.optimizer.step()
+        self.schedule.step()
+        return losses
+
+    @torch.no_grad()
+    def _validate(self) -> tuple[float, float]:
+        """Return the object's accuracy and mean L_cl on the val subset."""
+        model = self.model.eval()
+        column = self.plan.dataset.class_index[str(self.plan.settings.data.object)]
+        right = loss = 0.0
+        size = int(self.plan.settings.training.batch_size or 1)
+        for batch in DataLoader(self.val, size, collate_fn=collate):
+            batch = batch.to(self.accelerator.device)
+            scores = model(batch.images).scores.float()
+            right += float(((scores[:, column] > 0) == (batch.labels[:, column] > 0.5)).sum())
+            loss += len(batch) * float(
+                torch.nn.functional.multilabel_soft_margin_loss(scores, batch.labels)
+            )
+        return right / len(self.val), loss / len(self.val)
+
+
+class LabelledStream(Iterator[Batch]):
+    """Batches of labelled images without end; each image comes once a round, in random order.
+
+    Args:
+        plan: Whose labels to draw from.
+        size: Images a batch; all of them where there are fewer.
+    """
+
+    def __init__(self, plan: Plan, size: int) -> None:
+        region_of = {name: {plan.labels.object: form} for name, form in plan.labels.entries}
+        chosen = [s for s in plan.dataset.subset("train") if s.id in region_of]
+        self._images = _tensors(plan, chosen, region_of, flip=plan.settings.data.flip)
+        self._size = min(size, len(chosen))
+        self._generator = torch.Generator().manual_seed(plan.settings.training.seed)
+        self._queue: list[int] = []
+        self._round = 0
+
+    def __next__(self) -> Batch:
+        items = []
+        while len(items) < self._size:
+            if not self._queue:
+                self._images.start_epoch(self._round)
+                self._round += 1
+                self._queue = torch.randperm(len(self._images), generator=self._generator).tolist()
+            items.append(self._images[self._queue.pop()])
+        return collate(items)
+
+
+def _tensors(
+    plan: Plan,
+    samples: Sequence[Sample],
+    region_of: Mapping[str, Mapping[str, RegionForm]] | None = None,
+    *,
+    flip: bool = False,
+) -> SampleTensors:
+    return SampleTensors(
+        samples,
+        plan.dataset.classes,
+        int(plan.settings.data.image_size or 0),
+        region_of,
+        flip=flip,
+        seed=plan.settings.training.seed,
+    )

@@ -1,0 +1,120 @@
+"""From settings to a run that can start: dataset read, every open choice made and recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from biasaudit.config import Settings
+from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.labels import LabelChoice, choose_labels
+from biasaudit.data.sample import Dataset
+from biasaudit.errors import ConfigError
+from biasaudit.guidance.modes import ActiveTerm, active_terms
+from biasaudit.models.backbones import BACKBONES
+
+USUAL_BACKBONE = {"harbour": "harbournet"}
+"""Backbone of a built-in dataset; of every other one, a network that a laptop can train."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before its first step.
+
+    Attributes:
+        settings: Complete: nothing is None that the run needs.
+        dataset: The dataset, read.
+        labels: Which images lend their regions.
+        terms: The mode's terms with their options.
+    """
+
+    settings: Settings
+    dataset: Dataset
+    labels: LabelChoice
+    terms: list[ActiveTerm]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know before the run starts, one line each."""
+        data, lines = self.settings.data, []
+        if not self.spends_labels and self._asked:
+            lines.append(
+                f"mode '{self.settings.training.mode}' uses no labels: "
+                f"the {self._asked} asked for are not spent"
+            )
+        forms = self.labels.counts_by_form()
+        filled = forms.get("box", 0) - data.box_labels
+        if self.spends_labels and filled > 0:
+            lines.append(
+                f"{data.pixel_labels} pixel labels: {forms.get('mask', 0)} masks (all there are) "
+                f"and {filled} boxes, filled"
+            )
+        return lines
+
+    @property
+    def spends_labels(self) -> bool:
+        """Whether the mode has a term that looks at regions."""
+        return any(active.term.needs_labels for active in self.terms)
+
+    @property
+    def _asked(self) -> int:
+        return self.settings.data.pixel_labels + self.settings.data.box_labels
+
+    @property
+    def name(self) -> str:
+        """Mode, labels spent and seed: the same settings give the same name."""
+        data, training = self.settings.data, self.settings.training
+        parts = [training.mode]
+        if self.spends_labels:
+            parts += [str(data.pixel_labels)] if data.pixel_labels else []
+            parts += [f"{data.box_labels}boxes"] if data.box_labels else []
+        return "-".join([*parts, f"seed{training.seed}"])
+
+
+def make_plan(settings: Settings) -> Plan:
+    """Read the dataset, fill in what the settings leave open, and choose the labels.
+
+    Raises:
+        BiasAuditError: Anything of it does not exist or does not fit together.
+    """
+    terms = active_terms(settings)
+    dataset = load_dataset(settings.data.name, settings.data.options)
+    settings = complete(settings, dataset)
+    data, training = settings.data, settings.training
+    spends = any(active.term.needs_labels for active in terms)
+    if spends and not data.pixel_labels + data.box_labels:
+        raise ConfigError(f"--mode {training.mode}: needs labelled images", "add --pixel-labels N")
+    labels = choose_labels(
+        dataset.subset("train"),
+        str(data.object),
+        data.pixel_labels if spends else 0,
+        data.box_labels if spends else 0,
+        training.seed,
+    )
+    return Plan(settings, dataset, labels, terms)
+
+
+def complete(settings: Settings, dataset: Dataset) -> Settings:
+    """Fill in the dataset's object and context and the backbone's recipe.
+
+    Raises:
+        BiasAuditError: An object or context that the dataset does not know, or none at all.
+    """
+    settings = settings.model_copy(deep=True)
+    data, model, training = settings.data, settings.model, settings.training
+    if (data.object or dataset.object) is None:
+        raise ConfigError(
+            f"{dataset.root}: names no object to audit",
+            f"add --object, one of: {', '.join(dataset.classes)}",
+        )
+    data.object = dataset.check_object(str(data.object or dataset.object))
+    context = data.context or dataset.context
+    data.context = dataset.check_context(context) if context else None
+    model.backbone = model.backbone or USUAL_BACKBONE.get(dataset.name, "mobilenet_v2")
+    recipe = BACKBONES[model.backbone]
+    model.weights = model.weights or recipe.weights
+    model.frozen = recipe.frozen if model.frozen is None else model.frozen
+    data.image_size = data.image_size or recipe.image_size
+    training.epochs = training.epochs or recipe.epochs
+    training.batch_size = training.batch_size or recipe.batch_size
+    training.learning_rate = training.learning_rate or recipe.learning_rate
+    return settings

@@ -1,0 +1,185 @@
+"""The run directory: what a training leaves behind, and how it is found again.
+
+::
+
+    RUN/config.json           the resolved settings; --config reads it
+    RUN/run.json              its name, its classes in score order, its device
+    RUN/environment.json      versions, machine, threads
+    RUN/labels.json           which images lent their regions, and in what form
+    RUN/metrics.csv           one row an epoch
+    RUN/weights.safetensors   the trained classifier; a folder without it is an unfinished run
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from pydantic import ValidationError
+from safetensors.torch import save
+
+from biasaudit.config import Settings
+from biasaudit.data.labels import LabelChoice
+from biasaudit.errors import RunError, near_names
+from biasaudit.models.backbones import BACKBONES, state_of
+from biasaudit.models.classifier import Classifier
+from biasaudit.models.weights import read_state
+from biasaudit.results import write_atomic
+from biasaudit.training.loop import Trained
+from biasaudit.training.plan import Plan
+
+CONFIG, RUN, ENVIRONMENT, LABELS = "config.json", "run.json", "environment.json", "labels.json"
+METRICS, WEIGHTS = "metrics.csv", "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A finished run, as its directory tells it.
+
+    Attributes:
+        path: The directory.
+        name: Mode, label budget and seed.
+        settings: The resolved settings.
+        labels: The labels that were spent.
+        classes: Object classes in score order.
+        device: Kind of device that trained it.
+        environment: Versions and machine.
+    """
+
+    path: Path
+    name: str
+    settings: Settings
+    labels: LabelChoice
+    classes: tuple[str, ...]
+    device: str
+    environment: dict[str, Any]
+
+    def load_model(self) -> Classifier:
+        """Return the trained classifier, in evaluation mode.
+
+        Raises:
+            RunError: The weights do not fit the settings.
+        """
+        model = BACKBONES[str(self.settings.model.backbone)].build(len(self.classes))
+        try:
+            model.load_state_dict(read_state(self.path / WEIGHTS))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(
+                f"{self.path / WEIGHTS}: does not fit {CONFIG} ({reason})", "train the run again"
+            ) from None
+        return model.eval()
+
+
+def environment() -> dict[str, Any]:
+    """Return what may change a result besides the settings."""
+    packages = ("biasaudit", "torch", "torchvision", "numpy", "accelerate")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version(name) for name in packages},
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def prepare(out: Path) -> Path:
+    """Make sure that a run can be written to ``out``, before hours are spent on it.
+
+    Raises:
+        RunError: It holds something already, or cannot be written.
+    """
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise RunError(f"--out {out}: is not an empty folder", "name another one")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--out {out}: cannot be made ({error.strerror})") from None
+    if not os.access(out, os.W_OK):
+        raise RunError(f"--out {out}: cannot be written to")
+    return out
+
+
+def unused(parent: Path, name: str) -> Path:
+    """Return ``parent/name``, or the first of ``name-2``, ``name-3``, ... that does not exist."""
+    candidate, number = parent / name, 2
+    while candidate.exists():
+        candidate, number = parent / f"{name}-{number}", number + 1
+    return candidate
+
+
+def write_run(out: Path, plan: Plan, trained: Trained) -> None:
+    """Write a finished run; the weights come last, each file whole or not at all."""
+    run = {"name": plan.name, "classes": plan.dataset.classes, "device": trained.device}
+    _write_json(out / CONFIG, plan.settings.model_dump(mode="json"))
+    _write_json(out / RUN, run)
+    _write_json(out / ENVIRONMENT, environment())
+    _write_json(out / LABELS, plan.labels.to_dict())
+    table = pd.DataFrame([metrics.row() for metrics in trained.metrics])
+    write_atomic(out / METRICS, table.to_csv(index=False, float_format="%.6g").encode())
+    write_atomic(out / WEIGHTS, save(state_of(trained.model)))
+
+
+def read_run(path: Path) -> RunRecord:
+    """Read a run directory.
+
+    Raises:
+        RunError: It is none, or an unfinished one.
+    """
+    if not path.is_dir():
+        raise RunError(f"--run {path}: no such folder", _others(path))
+    for name in (CONFIG, RUN, ENVIRONMENT, LABELS, WEIGHTS):
+        if not (path / name).is_file():
+            raise RunError(
+                f"--run {path}: not a finished run (it holds no {name})",
+                "give a folder that 'biasaudit train' wrote",
+            )
+    try:
+        run = _read_json(path / RUN)
+        return RunRecord(
+            path=path,
+            name=run["name"],
+            settings=Settings.model_validate(_read_json(path / CONFIG)),
+            labels=LabelChoice.from_dict(_read_json(path / LABELS)),
+            classes=tuple(run["classes"]),
+            device=run["device"],
+            environment=_read_json(path / ENVIRONMENT),
+        )
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise RunError(
+            f"--run {path}: its records cannot be read ({error})", "train the run again"
+        ) from None
+
+
+def newest_run(parent: Path) -> Path:
+    """Return the run under ``parent`` that was finished last.
+
+    Raises:
+        RunError: There is none.
+    """
+    weights = sorted(parent.glob(f"*/{WEIGHTS}"), key=lambda file: file.stat().st_mtime_ns)
+    if not weights:
+        raise RunError(f"no run in {parent}/", "train one first: biasaudit train --mode baseline")
+    return weights[-1].parent
+
+
+def _others(path: Path) -> str:
+    runs: Sequence[str] = [file.parent.name for file in path.parent.glob(f"*/{WEIGHTS}")]
+    return near_names(path.name, runs) if runs else "give a folder that 'biasaudit train' wrote"
+
+
+def _write_json(file: Path, content: Any) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
+    write_atomic(file, text.encode())
+
+
+def _read_json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))

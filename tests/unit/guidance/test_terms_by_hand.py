@@ -1,0 +1,241 @@
+"""Eq. 5 to 8 by hand-computed values in float64, and what they must not disturb."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from biasaudit.data.batches import Batch
+from biasaudit.guidance.classification import ClassificationOptions, classification
+from biasaudit.guidance.external import ExternalOptions, external, regions_at
+from biasaudit.guidance.mining import MiningOptions, mining
+from biasaudit.guidance.step import Step, mean_by_image
+from biasaudit.models.classifier import Classifier, PooledLinear
+from biasaudit.training.guided import GuidedModel
+
+
+class Recorder(nn.Module):
+    """A body that hands its images on: features are the three colours."""
+
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append(images.detach())
+        return images * self.gain
+
+
+def tiny(weight, bias):
+    """A classifier whose every figure can be worked out on paper."""
+    head = PooledLinear(3, len(weight)).double()
+    head.linear.weight.data = torch.tensor(weight, dtype=torch.float64)
+    head.linear.bias.data = torch.tensor(bias, dtype=torch.float64)
+    return Classifier(Recorder(), head, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)).double()
+
+
+def batch(images, labels, regions=(), rows=(), classes=()):
+    size = len(images[0][0])
+    stack = torch.tensor(regions, dtype=torch.float64)
+    return Batch(
+        images=torch.tensor(images, dtype=torch.float64),
+        labels=torch.tensor(labels, dtype=torch.float64),
+        regions=stack if len(regions) else torch.zeros(0, size, size, dtype=torch.float64),
+        region_rows=torch.tensor(rows, dtype=torch.long),
+        region_classes=torch.tensor(classes, dtype=torch.long),
+        indices=torch.arange(len(images)),
+    )
+
+
+RED = [[[1.0, 0.0], [0.5, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]
+PLAIN = MiningOptions(balance="none", fill="black")
+
+
+def item(loss):
+    return loss.detach().item()
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def test_classification_is_the_multi_label_soft_margin():
+    model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, -1.0])
+    loss = classification(Step(model, batch([RED], [[1, 0]]), None, 0.0), ClassificationOptions())
+    # scores: 4·mean(red) = 1.5 and -1
+    expected = (math.log1p(math.exp(-1.5)) + math.log1p(math.exp(-1.0))) / 2
+    assert loss.item() == pytest.approx(expected, abs=1e-7)  # scores go through float32
+
+
+def test_mining_by_hand():
+    model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.25, -1.0])
+    loss = mining(Step(model, batch([RED], [[1, 0]]), None, 2.0), PLAIN)
+    # A is red, scaled by its maximum 1: (1, 0, .5, 0); T = sigmoid(10 (A - .5))
+    kept = [1.0 * (1 - sigmoid(5)), 0.0, 0.5 * (1 - sigmoid(0)), 0.0]
+    expected = sigmoid(4 * sum(kept) / 4 + 0.25)
+    assert loss.item() == pytest.approx(expected, abs=1e-7)
+    # the masked image is I - T ⊙ I
+    assert model.body.seen[-1][0, 0].flatten().tolist() == pytest.approx(kept, abs=1e-7)
+
+
+def test_mining_averages_over_true_classes_then_images():
+    # class 0 reads red, class 1 reads green; image 0 has both, image 1 only green
+    both = [RED[0], [[0.0, 1.0], [0.0, 0.0]], RED[2]]
+    green = [RED[2], [[0.0, 0.0], [0.0, 2.0]], RED[2]]
+    model = tiny([[4.0, 0, 0], [0, 4.0, 0]], [0.0, 0.0])
+    data = batch([both, green], [[1, 1], [0, 1]])
+    loss = item(mining(Step(model, data, None, 2.0), PLAIN))
+    alone = [
+        item(mining(Step(model, batch([both], [[1, 0]]), None, 2.0), PLAIN)),
+        item(mining(Step(model, batch([both], [[0, 1]]), None, 2.0), PLAIN)),
+        item(mining(Step(model, batch([green], [[0, 1]]), None, 2.0), PLAIN)),
+    ]
+    assert loss == pytest.approx(((alone[0] + alone[1]) / 2 + alone[2]) / 2, abs=1e-9)
+
+
+def test_mining_options_change_what_they_name():
+    model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.25, -1.0])
+    step = Step(model, batch([RED], [[1, 0]]), None, 2.0)
+    plain = item(mining(step, PLAIN))
+    halved = item(mining(step, PLAIN.model_copy(update={"balance": "classes"})))
+    assert halved == pytest.approx(plain / 2)
+    raw = item(mining(step, PLAIN.model_copy(update={"score": "logit"})))
+    assert sigmoid(raw) == pytest.approx(plain)
+    harder = item(mining(step, PLAIN.model_copy(update={"sigma": 0.1})))
+    assert harder < plain
+
+
+def test_all_zero_attention_and_no_true_class_give_zero_that_has_a_gradient():
+    model = tiny([[-4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
+    for labels in ([[1.0, 0.0]], [[0.0, 0.0]]):
+        loss = mining(Step(model, batch([RED], labels), None, 2.0), PLAIN)
+        assert loss.item() == 0.0
+        loss.backward()
+    assert len(model.body.seen) == 2  # no masked pass was made
+
+
+def test_external_by_hand():
+    model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
+    region = [[1.0, 0.0], [0.0, 0.0]]
+    labelled = batch([RED], [[1, 0]], [region], [0], [0])
+    loss = external(Step(model, labelled, labelled, 0.0), ExternalOptions())
+    # A = (1, 0, .5, 0) against H = (1, 0, 0, 0)
+    assert loss.item() == pytest.approx(0.25 / 4, abs=1e-12)
+
+
+def test_region_is_averaged_down_to_the_map():
+    region = torch.zeros(1, 4, 4)
+    region[0, :2, :1] = 1.0
+    assert regions_at(region, torch.zeros(1, 2, 2)).tolist() == [[[0.5, 0.0], [0.0, 0.0]]]
+
+
+def test_a_term_that_needs_labels_says_so_without_them():
+    model = tiny([[1.0, 0, 0]], [0.0])
+    with pytest.raises(RuntimeError, match="labelled"):
+        external(Step(model, batch([RED], [[1]]), None, 0.0), ExternalOptions())
+
+
+def test_mean_by_image_by_hand():
+    values, rows = torch.tensor([1.0, 3.0, 10.0]), torch.tensor([4, 4, 7])
+    assert float(mean_by_image(values, rows)) == 6.0
+    assert float(mean_by_image(values[:0], rows[:0])) == 0.0
+
+
+def test_total_is_equation_8():
+    from biasaudit.config import load_settings
+    from biasaudit.guidance.modes import active_terms
+
+    settings = load_settings(None, ["training.mode=gain_ext", "terms.mining.warmup_epochs=1"])
+    guided = GuidedModel(tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0]), active_terms(settings))
+    labelled = batch([RED], [[1, 0]], [[[1.0, 0.0], [0.0, 0.0]]], [0], [0])
+    losses = guided(labelled, labelled, 1.0)
+    options = {active.name: active.options for active in guided.terms}
+    expected = sum(options[name].weight * losses[name] for name in options)
+    assert float(losses["total"]) == pytest.approx(float(expected))
+    assert options["external"].weight == 10.0
+    assert "mining" not in guided(labelled, labelled, 0.5)
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+@pytest.mark.parametrize("term", ["mining", "external"])
+def test_gradients_by_finite_differences(term, second_order):
+    """d loss / d head weight: with first order, the weight inside w is held where it was."""
+    torch.manual_seed(0)
+    body = nn.Conv2d(3, 4, 3, padding=1).double()
+    model = Classifier(nn.Sequential(body, nn.Softplus()), PooledLinear(4, 2).double()).double()
+    images = torch.rand(2, 3, 6, 6, dtype=torch.float64)
+    data = Batch(
+        images,
+        torch.tensor([[1.0, 0.0], [1.0, 1.0]], dtype=torch.float64),
+        (torch.rand(2, 6, 6) > 0.5).double(),
+        torch.tensor([0, 1]),
+        torch.tensor([0, 1]),
+        torch.arange(2),
+    )
+    model.head.linear.weight.data.abs_()
+
+    def loss(weight):
+        step = Step(model, data, data, 2.0)
+        if term == "mining":
+            return mining(step, MiningOptions(second_order=second_order, batch_norm="running"))
+        return external(step, ExternalOptions(second_order=second_order))
+
+    parameter = body.weight
+    (gradient,) = torch.autograd.grad(loss(parameter), parameter)
+    step = 1e-5
+    for index in [(0, 0, 1, 1), (2, 1, 0, 2), (3, 2, 2, 0)]:
+        ends = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter[index] += sign * step
+            ends.append(float(loss(parameter).detach().double()))
+            with torch.no_grad():
+                parameter[index] -= sign * step
+        difference = (ends[0] - ends[1]) / (2 * step)
+        # the closed form's weights do not depend on the body, so both orders agree with the truth
+        assert gradient[index].item() == pytest.approx(difference, rel=2e-2, abs=1e-6)
+
+
+def test_second_order_reaches_the_head_and_first_order_does_not():
+    torch.manual_seed(0)
+    model = Classifier(nn.Conv2d(3, 4, 1), PooledLinear(4, 2)).double()
+    data = batch([RED], [[1, 0]], [[[1.0, 0.0], [0.0, 0.0]]], [0], [0])
+    weight = model.head.linear.weight
+    for second_order in (False, True):
+        loss = external(Step(model, data, data, 0.0), ExternalOptions(second_order=second_order))
+        (gradient,) = torch.autograd.grad(loss, weight, allow_unused=True)
+        assert (gradient is not None) is second_order
+
+
+def test_steps_leave_batch_norm_to_the_batch_alone():
+    from biasaudit.models.harbournet import harbournet
+
+    torch.manual_seed(0)
+    images = torch.rand(4, 3, 64, 64)
+    data = Batch(
+        images,
+        torch.ones(4, 2),
+        torch.ones(4, 64, 64),
+        torch.arange(4),
+        torch.zeros(4, dtype=torch.long),
+        torch.arange(4),
+    )
+    states = []
+    for terms in ((classification,), (classification, mining, external)):
+        torch.manual_seed(1)
+        model = harbournet(2).train()
+        step = Step(model, data, data, 2.0)
+        options = {
+            classification: ClassificationOptions(),
+            mining: MiningOptions(),
+            external: ExternalOptions(),
+        }
+        draws = torch.random.get_rng_state()
+        for term in terms:
+            term(step, options[term])
+        assert torch.equal(draws, torch.random.get_rng_state())
+        assert all(m.training for m in model.modules())
+        states.append(model.state_dict())
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
