@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from biasaudit.cli.console import err
 from biasaudit.cli.progress import progress_bar
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.sample import Dataset
+from biasaudit.data.sample import BIASED, Dataset
+from biasaudit.errors import ConfigError, near_names
 from biasaudit.evaluation.audit import Audit, audit, plan_splits
 from biasaudit.evaluation.one_pass import Subject
 from biasaudit.results import (
@@ -55,11 +57,15 @@ def audit_run(path: Path, request: AuditRequest, target: Path) -> Results:
     run = read_run(path)
     data = run.settings.data
     dataset = load_dataset(request.data or data.name, {} if request.data else data.options)
-    object_ = request.object or str(data.object)
+    object_ = request.object or _object_of(request.splits) or str(data.object)
     context = request.context or (data.context if object_ == data.object else None)
     names = request.splits or ((f"biased-{object_}",) if context or dataset.context else ())
     splits = plan_splits(dataset, ["val", *names], object_, context)
-    subject = _subject(run, request, object_)
+    _check_class(path, run, object_)
+    for split in splits:
+        if split.note:
+            err.print(f"note: {split.name}: {split.note}", markup=False)
+    subject = _subject(run, request)
     with progress_bar() as bar:
         task = bar.add_task(run.name, total=sum(len(split.samples) for split in splits))
         found = audit(subject, splits, tell=lambda n: bar.advance(task, n))
@@ -69,13 +75,34 @@ def audit_run(path: Path, request: AuditRequest, target: Path) -> Results:
     return results
 
 
-def _subject(run: RunRecord, request: AuditRequest, object_: str) -> Subject:
+def _object_of(splits: tuple[str, ...]) -> str | None:
+    """Return the one object that the named splits ask for, None where they name none.
+
+    Raises:
+        ConfigError: They name several; one audit has one object.
+    """
+    named = {name.removeprefix(BIASED) for name in splits if name.startswith(BIASED)}
+    if len(named) > 1:
+        raise ConfigError(
+            f"--split: asks for several objects ({', '.join(sorted(named))})",
+            "evaluate once for each",
+        )
+    return named.pop() if named else None
+
+
+def _check_class(path: Path, run: RunRecord, object_: str) -> None:
+    if object_ not in run.classes:
+        raise ConfigError(
+            f"--run {path}: the model knows no class '{object_}'", near_names(object_, run.classes)
+        )
+
+
+def _subject(run: RunRecord, request: AuditRequest) -> Subject:
     settings = run.settings
     device = make_accelerator(request.device or settings.training.device, "fp32").device
     return Subject(
         model=run.load_model().to(device),
         classes=run.classes,
-        object=object_,
         image_size=int(settings.data.image_size or 0),
         device=device,
         batch_size=request.batch_size or 64,

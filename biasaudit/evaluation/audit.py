@@ -62,9 +62,13 @@ def audit(
     galleries: list[Gallery] = []
     for split in splits:
         rows = []
-        for cell, samples in (split.cells or {"": split.samples}).items():
+        for cell, samples in split.groups.items():
             done = one_pass(
-                subject, samples, gallery=GALLERY_PER_CELL if split.cells else 0, tell=tell
+                subject,
+                split.object,
+                samples,
+                gallery=GALLERY_PER_CELL if split.cells else 0,
+                tell=tell,
             )
             rows.append(_labelled(done, split.name, cell))
             galleries += [done.gallery] if done.gallery is not None else []

@@ -27,7 +27,6 @@ class Subject:
     Attributes:
         model: In evaluation mode, on ``device``.
         classes: Object classes in score order.
-        object: The audited object.
         image_size: Side of the square input in px.
         device: Where to compute.
         batch_size: Images a pass; changes no result on one device but the last digits.
@@ -36,7 +35,6 @@ class Subject:
 
     model: Classifier
     classes: tuple[str, ...]
-    object: str
     image_size: int
     device: torch.device
     batch_size: int = 64
@@ -53,6 +51,7 @@ class Pass:
 
 def one_pass(
     subject: Subject,
+    object: str,
     samples: Sequence[Sample],
     *,
     gallery: int = 0,
@@ -62,6 +61,7 @@ def one_pass(
 
     Args:
         subject: The classifier under audit.
+        object: The audited object, one of its classes.
         samples: The images.
         gallery: Keep pictures, maps and regions of so many images, the first ones.
         tell: Called with the number of images just done.
@@ -70,12 +70,8 @@ def one_pass(
         A table with the columns ``id, label, score, decision, correct, energy_pointing_game,
         iou, area_fraction`` in the order of ``samples``, and the gallery.
     """
-    column = subject.classes.index(subject.object)
-    region_of = {
-        s.id: {subject.object: s.regions[subject.object].form}
-        for s in samples
-        if subject.object in s.regions
-    }
+    column = subject.classes.index(object)
+    region_of = {s.id: {object: s.regions[object].form} for s in samples if object in s.regions}
     images = SampleTensors(samples, subject.classes, subject.image_size, region_of, keep=False)
     loader = DataLoader(images, subject.batch_size, collate_fn=collate, num_workers=subject.workers)
     rows: list[pd.DataFrame] = []

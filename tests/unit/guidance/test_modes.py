@@ -1,0 +1,46 @@
+"""Modes, and modes that a user composes."""
+
+import pytest
+
+from biasaudit.config import load_settings
+from biasaudit.errors import ConfigError
+from biasaudit.guidance.modes import MODES, active_terms
+from biasaudit.guidance.terms import TERMS
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_every_mode_is_whole(mode):
+    terms = active_terms(load_settings(None, [f"training.mode={mode}"]))
+    assert [active.name for active in terms] == list(MODES[mode].terms)
+    assert MODES[mode].summary
+    assert all(TERMS[active.name].summary for active in terms)
+
+
+def test_a_mode_of_the_users_own(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        "[training]\nmode = 'mine'\n[modes.mine.classification]\n"
+        "[modes.mine.external]\nweight = 5.0\n[terms.external]\nscaling = 'none'\n"
+    )
+    cl, external = active_terms(load_settings(file))
+    assert (cl.name, external.options.weight, external.options.scaling) == (
+        "classification",
+        5.0,
+        "none",
+    )
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (["training.mode=gain_exd"], "--mode gain_exd: unknown mode; did you mean 'gain_ext'"),
+        (["terms.mining.weight=1"], "terms.mining: mode 'baseline' has no such term"),
+        (["training.mode=gain", "terms.mining.sigm=1"], "did you mean 'sigma'"),
+        (["training.mode=gain", "terms.mining.sigma=2"], "terms.mining.sigma: Input should be"),
+        (["training.mode=mine", "modes.mine.minning.weight=1"], "unknown loss term 'minning'"),
+    ],
+)
+def test_what_does_not_exist_is_refused(assignments, message):
+    with pytest.raises(ConfigError) as error:
+        active_terms(load_settings(None, assignments))
+    assert message in str(error.value)

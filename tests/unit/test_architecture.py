@@ -1,0 +1,77 @@
+"""Who may know whom: each room imports only what stands to its left."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "biasaudit"
+BASE = {"errors", "registry"}
+PLAIN = BASE | {"config", "results", "statistics"}
+ALLOWED = {
+    "errors": set(),
+    "registry": {"errors"},
+    "config": BASE,
+    "results": BASE,
+    "statistics": BASE,
+    "data": PLAIN,
+    "models": PLAIN | {"data"},
+    "attention": PLAIN | {"data", "models"},
+    "guidance": PLAIN | {"data", "models", "attention"},
+    "training": PLAIN | {"data", "models", "attention", "guidance"},
+    "evaluation": BASE | {"results", "statistics", "data", "models", "attention"},
+    "report": BASE | {"results", "statistics"},
+}
+WITHOUT_TORCH = {"errors", "registry", "config", "results", "statistics", "report"}
+PRINTERS = {"cli"}
+
+
+def modules():
+    return sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def room(path):
+    return path.parts[0].removesuffix(".py")
+
+
+def imported(path):
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_imports_point_left(path):
+    here = room(path)
+    if here in ("__init__", "cli"):
+        return
+    known = {name.split(".")[1] for name in imported(path) if name.startswith("biasaudit.")}
+    assert here in ALLOWED, f"{path}: a room that the design does not know"
+    assert known <= ALLOWED[here] | {here}
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_modules_and_functions_are_short(path):
+    text = (PACKAGE / path).read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and room(path) != "cli":
+            assert code_lines(node) < 50, f"{path}: {node.name}"
+
+
+def code_lines(function):
+    """Count a function's lines without its docstring."""
+    first = function.body[0]
+    told = first.end_lineno - first.lineno + 1 if ast.get_docstring(function) else 0
+    return function.end_lineno - function.lineno + 1 - told
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_torch_and_printing_stay_in_their_rooms(path):
+    top = {name.split(".")[0] for name in imported(path)}
+    if room(path) in WITHOUT_TORCH:
+        assert not top & {"torch", "torchvision", "accelerate", "safetensors"}
+    if room(path) not in PRINTERS:
+        assert not top & {"rich", "typer"}
