@@ -20,7 +20,6 @@ Mask = NDArray[np.bool_]
 RegionForm = Literal["mask", "box"]
 
 
-@dataclass(frozen=True)
 class Region:
     """Where one class lies in one image: the union of its instances.
 
@@ -28,13 +27,25 @@ class Region:
         form: ``mask`` where every instance has a pixel mask; ``box`` where at least one
             instance is known by its bounding box only (the box is filled).
         load: Gives the (H, W) mask at the image's own size.
-        area_fraction: Share of the image inside the region, in [0, 1], known without decoding
-            the mask (a reader may take it from the annotation file).
+
+    Args:
+        form: See above.
+        load: See above.
+        area_fraction: Share of the image inside the region, in [0, 1], where it is known without
+            decoding the mask (from the annotation file); None where it must be counted.
     """
 
-    form: RegionForm
-    load: Callable[[], Mask]
-    area_fraction: float
+    def __init__(
+        self, form: RegionForm, load: Callable[[], Mask], area_fraction: float | None = None
+    ) -> None:
+        self.form = form
+        self.load = load
+        self._known_area = area_fraction
+
+    @cached_property
+    def area_fraction(self) -> float:
+        """Share of the image inside the region, in [0, 1]; counted once where not known."""
+        return float(self.load().mean()) if self._known_area is None else self._known_area
 
 
 @dataclass(frozen=True)
