@@ -15,9 +15,9 @@ from biasaudit.report.audit import Audit, OverlapRow, cell_words
 from biasaudit.report.numbers import Estimate, figure, percent
 from biasaudit.report.svg import INK, PAPER, QUIET, SERIES, STYLE, inline
 
-WIDTH = 6.0
+WIDTH = 5.2
 MARKERS = ("o", "^", "D", "v", "P", "X")
-LABEL_LENGTH = 26
+LABEL_LENGTH = 24
 
 
 def label_curve(audit: Audit, prefix: str) -> Markup | None:
@@ -32,7 +32,7 @@ def label_curve(audit: Audit, prefix: str) -> Markup | None:
     budgets = sorted({budget for series in points.values() for budget in series})
     places = {budget: place for place, budget in enumerate(budgets)}
     with mpl.rc_context(STYLE):
-        drawn, axes = _axes(3.3)
+        drawn, axes = _axes(3.2)
         for number, (mode, series) in enumerate(points.items()):
             _draw_mode(axes, number, mode, series, places, (number - (len(points) - 1) / 2) * 0.09)
         _draw_floor(axes, audit.floor(), "horizontal")
@@ -40,32 +40,30 @@ def label_curve(audit: Audit, prefix: str) -> Markup | None:
         axes.set_xlim(-0.4, len(budgets) - 0.6)
         axes.set_xlabel("pixel labels (steps not to scale)")
         _percent_axis(axes, "y", "accuracy over the cells")
-        axes.legend(loc="upper left", frameon=False, fontsize=9, ncols=2, handlelength=1.6)
+        _legend(drawn, 2)
         return _finish(drawn, prefix, _describe_curve(points))
 
 
 def gap_chart(audit: Audit, prefix: str) -> Markup | None:
-    """Draw, for each run, accuracy on val and in each cell on one line."""
-    if not audit.cells:
-        return None
-    series = [("val", audit.val())]
-    series += [(cell_words(name), audit.cell(name)) for name in audit.cells]
+    """Draw, for each run, how far every cell lies from val: a tick, a thin line and a marker."""
+    series = [(cell_words(name), audit.cell(name)) for name in audit.cells]
     series = [(name, entries) for name, entries in series if any(_known(entries))]
     if not series:
         return None
+    val = audit.val()
     labels = [column.label for column in audit.columns]
     with mpl.rc_context(STYLE):
-        drawn, axes = _axes(0.95 + 0.46 * len(labels))
-        for place in range(len(labels)):
-            _draw_span(axes, place, [entries[place] for _, entries in series])
+        drawn, axes = _axes(_height(len(labels), 2))
         for number, (name, entries) in enumerate(series):
-            shift = (number - (len(series) - 1) / 2) * 0.2
+            shift = _shift(number, len(series), 0.3)
+            _draw_gaps(axes, val, entries, number, shift)
             _draw_points(axes, entries, number, name, shift)
+        _draw_val(axes, val)
         _draw_floor(axes, audit.floor(), "vertical")
         _run_axis(axes, labels)
         _percent_axis(axes, "x", "accuracy")
         _legend(drawn, 2)
-        return _finish(drawn, prefix, _describe(series, labels))
+        return _finish(drawn, prefix, _describe([("val", val), *series], labels))
 
 
 def overlap_chart(rows: Sequence[OverlapRow], labels: Sequence[str], prefix: str) -> Markup | None:
@@ -73,9 +71,9 @@ def overlap_chart(rows: Sequence[OverlapRow], labels: Sequence[str], prefix: str
     if not rows:
         return None
     with mpl.rc_context(STYLE):
-        drawn, axes = _axes(0.95 + 0.46 * len(labels))
+        drawn, axes = _axes(_height(len(labels), 2 * len(rows)))
         for number, row in enumerate(rows):
-            shift = (number - (len(rows) - 1) / 2) * 0.24
+            shift = _shift(number, len(rows), 0.3)
             _draw_points(axes, row.energy, number, row.name, shift)
             if row.area_fraction is not None:
                 axes.axvline(
@@ -147,14 +145,16 @@ def _draw_points(
     axes: Axes, entries: Sequence[Estimate], number: int, name: str, shift: float
 ) -> None:
     colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
-    known = [
-        (place + shift, entry) for place, entry in enumerate(entries) if entry.value is not None
-    ]
-    for y, entry in known:
-        _draw_interval(axes, y, entry, colour, vertical=False)
+    xs: list[float] = []
+    ys: list[float] = []
+    for place, entry in enumerate(entries):
+        if entry.value is not None:
+            xs.append(entry.value)
+            ys.append(place + shift)
+            _draw_interval(axes, place + shift, entry, colour, vertical=False)
     axes.plot(
-        [entry.value for _, entry in known],
-        [y for y, _ in known],
+        xs,
+        ys,
         marker,
         color=colour,
         markeredgecolor=PAPER,
@@ -174,10 +174,33 @@ def _draw_interval(
     axes.plot(*(line if vertical else line[::-1]), color=colour, linewidth=1.4, zorder=2)
 
 
-def _draw_span(axes: Axes, place: int, entries: Sequence[Estimate]) -> None:
-    values = [entry.value for entry in entries if entry.value is not None]
-    if len(values) > 1:
-        axes.plot([min(values), max(values)], [place, place], color=QUIET, linewidth=0.7, zorder=1)
+def _draw_gaps(
+    axes: Axes, val: Sequence[Estimate], entries: Sequence[Estimate], number: int, shift: float
+) -> None:
+    """Draw the thin line from each run's val to its accuracy in one cell."""
+    for place, (first, second) in enumerate(zip(val, entries, strict=True)):
+        if first.value is not None and second.value is not None:
+            ends = [second.value, first.value]
+            colour = SERIES[number % len(SERIES)]
+            axes.plot(ends, [place + shift] * 2, color=colour, linewidth=0.6, zorder=1)
+
+
+def _draw_val(axes: Axes, val: Sequence[Estimate]) -> None:
+    """Draw each run's val as a tick over the height of its lines."""
+    places = [(entry.value, place) for place, entry in enumerate(val) if entry.value is not None]
+    if places:
+        xs, ys = zip(*places, strict=True)
+        axes.plot(xs, ys, "|", color=INK, markersize=16, markeredgewidth=2, label="val", zorder=3)
+
+
+def _height(runs: int, legend_rows: int) -> float:
+    """Return the height in inches of a chart with one band a run."""
+    return 0.75 + 0.2 * legend_rows + 0.44 * runs
+
+
+def _shift(number: int, count: int, width: float) -> float:
+    """Return the offset that spreads ``count`` markers over ``width`` of a band."""
+    return 0.0 if count < 2 else width * (number / (count - 1) - 0.5)
 
 
 def _draw_floor(axes: Axes, floor: float | None, direction: str) -> None:

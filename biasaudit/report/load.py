@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,36 +46,21 @@ class Pictures:
         Raises:
             RunError: The file is no gallery.
         """
-        with _npz(file) as data:
-            try:
-                ids = data["ids"]
-                missing = {"images", "maps", "regions"} - set(data.files)
-            except (KeyError, ValueError, OSError, zipfile.BadZipFile):
-                missing = {"ids"}
-        if missing:
-            raise RunError(f"{file}: no array '{min(missing)}'", "evaluate the run again")
+        ids = _array(file, "ids")
         return cls(file, {str(name): row for row, name in enumerate(ids)})
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return the thumbnails of these rows, (N, S, S, 3) uint8 RGB."""
-        return self._array("images")[list(rows)]
+        return _array(self.file, "images")[list(rows)]
 
     def maps(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return the attention maps of these rows, (N, h, w) uint8."""
-        return self._array("maps")[list(rows)]
+        return _array(self.file, "maps")[list(rows)]
 
     def regions(self, rows: Sequence[int], size: int) -> NDArray[np.bool_]:
         """Return the object's regions of these rows, (N, S, S) bool; ``size`` is S."""
-        packed = self._array("regions")[list(rows)]
+        packed = _array(self.file, "regions")[list(rows)]
         return np.unpackbits(packed, axis=-1, count=size).astype(bool)
-
-    def _array(self, key: str) -> NDArray[np.uint8]:
-        with _npz(self.file) as data:
-            try:
-                array: NDArray[np.uint8] = data[key]
-            except (ValueError, OSError, zipfile.BadZipFile) as error:
-                raise _unreadable(self.file, error) from None
-        return array
 
 
 @dataclass(frozen=True)
@@ -153,14 +140,20 @@ def _read_table(file: Path) -> pd.DataFrame:
         raise _unreadable(file, error) from None
 
 
-def _npz(file: Path) -> np.lib.npyio.NpzFile:
+def _array(file: Path, key: str) -> NDArray[Any]:
+    """Read one array of a gallery, having seen that all four are there."""
     try:
-        data = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with file.open("rb") as stream:
+            data = np.load(stream, allow_pickle=False)
+            if not isinstance(data, np.lib.npyio.NpzFile):
+                raise RunError(f"{file}: not an npz file", "evaluate the run again")
+            missing = {"ids", "images", "maps", "regions"} - set(data.files)
+            if missing:
+                raise RunError(f"{file}: no array '{min(missing)}'", "evaluate the run again")
+            array: NDArray[Any] = data[key]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise _unreadable(file, error) from None
-    if not isinstance(data, np.lib.npyio.NpzFile):
-        raise RunError(f"{file}: not an npz file", "evaluate the run again")
-    return data
+    return array
 
 
 def _unreadable(file: Path, error: Exception) -> RunError:

@@ -80,7 +80,10 @@ def label_forms(run: Run) -> str:
     forms = {form: count for form, count in run.labels_by_form.items() if count}
     if not forms:
         return "none" if not run.pixel_labels + run.box_labels else "form not recorded"
-    return ", ".join(f"{count} {form}" for form, count in sorted(forms.items()))
+    return ", ".join(
+        f"{count} {form}{'' if count == 1 else 'es' if form.endswith('x') else 's'}"
+        for form, count in sorted(forms.items())
+    )
 
 
 def _at(tree: Mapping[str, Any], section: str, key: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -148,9 +149,17 @@ def _filters() -> Mapping[str, object]:
         "interval": numbers.interval,
         "figure": numbers.figure,
         "words": cell_words,
+        "keep": _keep_together,
         "x": lambda share: f"{100 * share:.4g}",
         "raw": lambda value: "" if value is None else f"{value:.6g}",
     }
+
+
+def _keep_together(sentence: str) -> str:
+    """Put no-break spaces into figures with intervals, ``31% [27, 36]``."""
+    return re.sub(
+        r"[\d.]+%? \[[\d.]+, [\d.]+\]", lambda m: m[0].replace(" ", "\N{NO-BREAK SPACE}"), sentence
+    )
 
 
 def _asset(environment: Environment, name: str) -> str:

@@ -27,9 +27,9 @@ def verdict(audit: Audit) -> str:
             "do not show whether the classifier leans on a context."
         )
     told = _recorded(audit, place)
-    body = f"{label} {_rate(audit, estimate)}{_against_floor(audit, estimate)}"
-    body += _against_val(audit.val()[place], estimate)
-    return f"{told}: {body}." if told else f"{body[0].upper()}{body[1:]}."
+    body = f"{_where(audit)}, {label} {_rate(audit, estimate)}"
+    body += _against_floor(audit, estimate) + _against_val(audit.val()[place], estimate)
+    return f"{told}. {body}." if told else f"{body}."
 
 
 def followup(audit: Audit) -> list[str]:
@@ -109,6 +109,12 @@ def _recorded(audit: Audit, place: int) -> str:
     if isinstance(told, dict):
         told = told.get("text") or told.get("verdict")
     return f"{audit.object}: {told}" if isinstance(told, str) and told else ""
+
+
+def _where(audit: Audit) -> str:
+    if audit.context is None:
+        return "On the counterfactual images"
+    return f"Where {audit.object} and {audit.context} part"
 
 
 def _rate(audit: Audit, estimate: Estimate) -> str:

@@ -65,6 +65,14 @@
     (table.closest(".scroll") || table).after(box);
   });
 
+  all("pre.commands").forEach((block) => {
+    const box = make("div", "", "copy");
+    const button = make("button", "Copy the commands");
+    button.addEventListener("click", () => copy(block.textContent, "text"));
+    box.append(button);
+    block.after(box);
+  });
+
   const value = (row, column) => {
     const cell = row.cells[column];
     if (!cell) return null;

@@ -1,0 +1,115 @@
+import numpy as np
+import pandas as pd
+import pytest
+from report_factory import DEMO, World, write_runs
+
+from biasaudit.report.audit import build_audits
+from biasaudit.report.images import CORNERS, build_images, corner
+from biasaudit.report.load import load_runs
+from biasaudit.results import read_per_image
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    world = World(n=(12, 20), side=16)
+    return write_runs(tmp_path_factory.mktemp("small"), DEMO[:2], world)
+
+
+@pytest.mark.parametrize(
+    ("correct", "energy", "name"),
+    [
+        (True, 0.51, "right-on"),
+        (True, 0.5, "right-off"),
+        (False, 0.9, "wrong-on"),
+        (False, 0.0, "wrong-off"),
+        (True, np.nan, "right-none"),
+        (False, np.nan, "wrong-none"),
+    ],
+)
+def test_corner(correct, energy, name):
+    assert corner(correct, energy) == name
+
+
+def test_corners_count_every_image_once(small):
+    (audit,) = build_audits(load_runs(small))
+    images = build_images(audit, 5, 100)
+    for counts, path in zip(images.corners, small, strict=True):
+        assert sum(counts.values()) == 32
+        assert set(counts) == set(CORNERS)
+        table = read_per_image(path / "per_image.csv").query("split == 'biased-boat'")
+        right_off = ((table["correct"] == 1) & (table["energy_pointing_game"] <= 0.5)).sum()
+        assert counts["right-off"] == right_off
+
+
+def test_the_gallery_takes_the_worst_of_each_cell(small):
+    (audit,) = build_audits(load_runs(small))
+    images = build_images(audit, 5, 100)
+    assert [sum(i.cell == cell for i in images.gallery) for cell in audit.cells] == [5, 5]
+    table = pd.concat(read_per_image(path / "per_image.csv") for path in small)
+    table = table[table["cell"] != ""]
+    wrong = table.groupby(["cell", "id"])["correct"].agg(lambda c: (c == 0).sum())
+    for cell in audit.cells:
+        shown = {item.id for item in images.gallery if item.cell == cell}
+        best_shown = min(wrong[cell][list(shown)])
+        assert best_shown >= wrong[cell].drop(list(shown)).max()
+
+
+def test_the_list_begins_with_the_gallery_and_keeps_its_limit(small):
+    (audit,) = build_audits(load_runs(small))
+    images = build_images(audit, 3, 10)
+    assert images.listed[:6] == images.gallery
+    assert len(images.listed) == 10
+    assert images.total == 32
+    assert [item.number for item in images.listed] == list(range(1, 11))
+
+
+def test_an_item_agrees_with_the_table(small):
+    (audit,) = build_audits(load_runs(small))
+    item = build_images(audit, 3, 10).gallery[0]
+    tables = [read_per_image(path / "per_image.csv").set_index("id") for path in small]
+    rows = [table.loc[item.id] for table in tables]
+    chances = [1 / (1 + np.exp(-row["score"])) for row in rows]
+    assert [shot.probability for shot in item.shots] == pytest.approx(chances)
+    assert item.disagreement == pytest.approx(abs(chances[0] - chances[1]))
+    right = chances if rows[0]["label"] == 1 else [1 - c for c in chances]
+    assert item.right == pytest.approx(sum(right) / 2)
+    assert item.wrong == sum(row["correct"] == 0 for row in rows)
+
+
+def test_photos_are_shared_and_layers_are_not(small):
+    (audit,) = build_audits(load_runs(small))
+    for item in build_images(audit, 12, 100).gallery:
+        assert item.photo.startswith("data:image/")
+        assert item.shots[0].layer != item.shots[1].layer
+        assert bool(item.border) == item.label
+
+
+def test_a_run_without_pictures_borrows_the_photo(small, tmp_path):
+    (tmp_path / "gallery.npz").write_bytes(b"")
+    views = load_runs(small)
+    views[0] = type(views[0])(views[0].run, "", views[0].per_image, None)
+    (audit,) = build_audits(views)
+    item = build_images(audit, 3, 10).gallery[0]
+    assert item.photo
+    assert item.shots[0].layer is None
+    assert item.shots[1].layer
+
+
+def test_an_image_that_one_run_never_saw(small):
+    views = load_runs(small)
+    seen = views[0].per_image
+    first = seen[seen["cell"] != ""]["id"].iloc[0]
+    views[0] = type(views[0])(views[0].run, "", seen[seen["id"] != first], views[0].pictures)
+    (audit,) = build_audits(views)
+    (item,) = [i for i in build_images(audit, 20, 100).listed if i.id == first]
+    assert item.shots[0] is None
+    assert item.disagreement == 0
+
+
+def test_no_tables_no_images(small):
+    views = [type(view)(view.run, "") for view in load_runs(small)]
+    (audit,) = build_audits(views)
+    images = build_images(audit, 5, 5)
+    assert images.corners == (None, None)
+    assert images.gallery == ()
+    assert images.total == 0
