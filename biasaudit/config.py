@@ -55,11 +55,14 @@ class ModelSettings(_Section):
         backbone: A registered backbone; the dataset's usual one where None.
         weights: ``imagenet``, ``scenes``, ``none`` or a path; the backbone's own where None.
         frozen: How many of its first layers stay as they are; the backbone's own where None.
+        batch_norm: ``train`` moves batch-norm statistics with the training images, ``frozen``
+            keeps those of the pre-training; the backbone's own where None.
     """
 
     backbone: str | None = None
     weights: str | None = None
     frozen: int | None = Field(None, ge=0)
+    batch_norm: Literal["train", "frozen"] | None = None
 
 
 class TrainingSettings(_Section):

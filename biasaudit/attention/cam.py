@@ -130,8 +130,9 @@ def pooled_linear_attention(
     """
     if rows is None:
         rows = torch.arange(len(features), device=features.device)
-    chosen = weight[classes] / (features.shape[2] * features.shape[3])
+    used, position = classes.unique(return_inverse=True)
+    weights = weight[used] / (features.shape[2] * features.shape[3])
     if not second_order:
-        chosen = chosen.detach()
-    maps = torch.einsum("pk,pkhw->phw", chosen, features[rows])
+        weights = weights.detach()
+    maps = torch.einsum("ck,nkhw->nchw", weights, features)[rows, position]
     return maps if signed else maps.relu()

@@ -42,4 +42,5 @@ def external(step: Step, options: ExternalOptions) -> Tensor:
 
 def regions_at(regions: Tensor, maps: Tensor) -> Tensor:
     """Average (M, S, S) regions down to the (H, W) of the maps: each cell's covered share."""
-    return functional.adaptive_avg_pool2d(regions[:, None], maps.shape[1:]).squeeze(1)
+    size = (maps.shape[1], maps.shape[2])
+    return functional.adaptive_avg_pool2d(regions[:, None], size).squeeze(1)

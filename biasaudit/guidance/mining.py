@@ -24,7 +24,9 @@ class MiningOptions(AttentionOptions):
         scaling: How a map is scaled before the mask.
         score: What L_am averages: the probability (bounded below), or the raw score.
         fill: What takes the erased place: the colour that normalises to zero, or black.
-        batch_norm: What the masked pass is normalised by; its statistics move nothing.
+        batch_norm: What the masked pass is normalised by; its statistics move nothing. By the
+            running ones, L_am wins by pulling the evaluated function away from the trained one,
+            and validation accuracy falls.
         balance: ``classes`` divides the term by the number of classes, as L_cl's own average
             does, so that weight 1 sets one class's L_am against one class's L_cl.
     """
@@ -34,7 +36,7 @@ class MiningOptions(AttentionOptions):
     scaling: Literal["max", "minmax", "none"] = "max"
     score: Literal["sigmoid", "logit"] = "sigmoid"
     fill: Literal["mean", "black"] = "mean"
-    batch_norm: Literal["running", "batch"] = "running"
+    batch_norm: Literal["running", "batch"] = "batch"
     balance: Literal["classes", "none"] = "classes"
     warmup_epochs: float = Field(1.0, ge=0)
 

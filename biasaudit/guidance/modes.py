@@ -10,7 +10,14 @@ from pydantic import ValidationError
 
 from biasaudit.config import Settings
 from biasaudit.errors import ConfigError, near_names
-from biasaudit.guidance import classification, external, mining  # noqa: F401 (they register)
+from biasaudit.guidance import (  # noqa: F401 (they register their terms)
+    absent,
+    classification,
+    edited,
+    evidence,
+    external,
+    mining,
+)
 from biasaudit.guidance.terms import TERMS, Term, TermOptions
 from biasaudit.registry import Registry
 
@@ -45,6 +52,32 @@ MODES.add(
     Mode(
         "GAIN_ext: GAIN, and attention matched to N labelled regions (Eq. 8)",
         {"classification": {}, "mining": {"weight": 1.0}, "external": {"weight": 10.0}},
+    ),
+)
+MODES.add(
+    "evidence",
+    Mode(
+        "signed evidence matched to N labelled regions, and to nothing where a class is absent",
+        {"classification": {}, "evidence": {"weight": 1.0}, "absent": {"weight": 0.1}},
+    ),
+)
+MODES.add(
+    "edited",
+    Mode(
+        "edited pairs of N labelled images alone: pasted elsewhere, yes; removed, no",
+        {"classification": {}, "edited": {"weight": 1.0}},
+    ),
+)
+MODES.add(
+    "counterfactual",
+    Mode(
+        "evidence, and training on edited pairs of the same N labelled images",
+        {
+            "classification": {},
+            "evidence": {"weight": 1.0},
+            "absent": {"weight": 0.1},
+            "edited": {"weight": 1.0},
+        },
     ),
 )
 

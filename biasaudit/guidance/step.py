@@ -21,16 +21,28 @@ class Step:
         model: The classifier in training.
         batch: Images with image-level labels.
         labelled: Images whose regions are known, None where the run has no such labels.
-        progress: Epochs done so far; fractional within an epoch.
+        generator: What terms draw from, so that no term disturbs anybody else's draws.
     """
 
     def __init__(
-        self, model: Classifier, batch: Batch, labelled: Batch | None, progress: float
+        self,
+        model: Classifier,
+        batch: Batch,
+        labelled: Batch | None = None,
+        generator: torch.Generator | None = None,
     ) -> None:
         self.model = model
         self.batch = batch
-        self.labelled = labelled
-        self.progress = progress
+        self._labelled = labelled
+        self._generator = generator if generator is not None else torch.Generator()
+
+    def draw(self, *shape: int) -> Tensor:
+        """Draw uniform numbers in [0, 1) on the CPU."""
+        return torch.rand(shape, generator=self._generator)
+
+    def draw_integers(self, high: int, count: int) -> Tensor:
+        """Draw ``count`` integers in [0, high) on the CPU."""
+        return torch.randint(high, (count,), generator=self._generator)
 
     @cached_property
     def output(self) -> Output:
@@ -38,16 +50,22 @@ class Step:
         output: Output = self.model(self.batch.images)
         return output
 
-    @cached_property
-    def labelled_pass(self) -> tuple[Batch, Output]:
-        """The labelled images, their scores and features; batch norm stays untouched.
+    @property
+    def labelled_batch(self) -> Batch:
+        """The labelled images.
 
         Raises:
-            RuntimeError: The run has no labelled images (modes are checked before training).
+            RuntimeError: The run has none (modes are checked before training).
         """
-        if self.labelled is None:
+        if self._labelled is None:
             raise RuntimeError("a term asks for labelled images in a run without any")
-        return self.labelled, self.untouched(self.labelled.images, "running")
+        return self._labelled
+
+    @cached_property
+    def labelled_pass(self) -> tuple[Batch, Output]:
+        """The labelled images, their scores and features; batch norm stays untouched."""
+        batch = self.labelled_batch
+        return batch, self.untouched(batch.images, "running")
 
     def untouched(self, images: Tensor, statistics: str) -> Output:
         """Pass images through the model without moving its batch-norm statistics."""

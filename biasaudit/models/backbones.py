@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torchvision.models
@@ -31,6 +32,7 @@ class Backbone:
         learning_rate: Of AdamW.
         batch_size: Images a step.
         frozen: How many children of the body stay as the pre-training left them.
+        batch_norm: ``train`` or ``frozen``: whether batch-norm statistics move.
         rename: (from, to) prefixes that turn torchvision's state-dict names into ours.
     """
 
@@ -42,6 +44,7 @@ class Backbone:
     learning_rate: float
     batch_size: int
     frozen: int = 0
+    batch_norm: Literal["train", "frozen"] = "train"
     rename: tuple[tuple[str, str], ...] = ()
 
 
@@ -139,7 +142,9 @@ BACKBONES.add(
 )
 
 
-def build_classifier(backbone: str, classes: int, weights: str, frozen: int) -> Classifier:
+def build_classifier(
+    backbone: str, classes: int, weights: str, frozen: int, batch_norm: str = "train"
+) -> Classifier:
     """Build a classifier, load its starting weights, and freeze its first layers.
 
     The caller seeds torch: the head's initial weights are drawn here.
@@ -150,6 +155,7 @@ def build_classifier(backbone: str, classes: int, weights: str, frozen: int) -> 
         weights: ``imagenet`` (torchvision's download), ``scenes`` (HarbourNet's own), ``none``,
             or the path of a ``.safetensors`` or torch state-dict file.
         frozen: How many children of the body to freeze.
+        batch_norm: ``frozen`` holds the statistics of every batch norm.
 
     Raises:
         ConfigError: Unknown backbone, or weights that do not exist or do not fit.
@@ -165,7 +171,7 @@ def build_classifier(backbone: str, classes: int, weights: str, frozen: int) -> 
             f"model.frozen is {frozen}",
             f"{backbone} has {len(list(model.body.children()))} layers that can be frozen",
         )
-    model.freeze(frozen)
+    model.freeze(frozen, batch_norm == "frozen")
     return model
 
 

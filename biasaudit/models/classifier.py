@@ -79,11 +79,19 @@ class Classifier(nn.Module):
         """The (C, K) weight of a pooled linear head, None where the head is another."""
         return self.head.linear.weight if isinstance(self.head, PooledLinear) else None
 
-    def freeze(self, layers: int) -> None:
-        """Hold the first ``layers`` children of the body as they are, batch norm included."""
+    def freeze(self, layers: int, batch_norm: bool = False) -> None:
+        """Hold parts of the network as the pre-training left them.
+
+        Args:
+            layers: The first so many children of the body, batch norm included.
+            batch_norm: Also the statistics of every other batch norm (their scale and shift
+                still train): training and evaluation then compute the same function.
+        """
         self._frozen = list(self.body.children())[:layers]
         for layer in self._frozen:
             layer.requires_grad_(False)
+        if batch_norm:
+            self._frozen += [m for m in self.modules() if isinstance(m, nn.BatchNorm2d)]
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Classifier:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from biasaudit.data.batches import Batch
@@ -18,10 +19,12 @@ class GuidedModel(nn.Module):
     Args:
         classifier: The network.
         terms: The terms of the mode.
+        seed: Of what the terms draw.
     """
 
-    def __init__(self, classifier: Classifier, terms: Sequence[ActiveTerm]) -> None:
+    def __init__(self, classifier: Classifier, terms: Sequence[ActiveTerm], seed: int = 0) -> None:
         super().__init__()
+        self._generator = torch.Generator().manual_seed(seed)
         self.classifier = classifier
         self.terms = tuple(terms)
 
@@ -33,7 +36,7 @@ class GuidedModel(nn.Module):
             labelled: Images with regions, None where the mode needs none.
             progress: Epochs done, fractional.
         """
-        step = Step(self.classifier, batch, labelled, progress)
+        step = Step(self.classifier, batch, labelled, self._generator)
         losses: dict[str, Tensor] = {}
         total = batch.images.new_zeros(())
         for active in self.terms:

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from biasaudit.data.batches import Batch, SampleTensors, collate
+from biasaudit.data.batches import Batch, Item, SampleTensors, collate
 from biasaudit.data.sample import RegionForm, Sample
 from biasaudit.errors import RunFailedError
 from biasaudit.models.backbones import build_classifier
@@ -96,6 +96,7 @@ def train(plan: Plan, progress: Progress) -> Trained:
         len(plan.dataset.classes),
         str(plan.settings.model.weights),
         int(plan.settings.model.frozen or 0),
+        str(plan.settings.model.batch_norm),
     )
     loop = _Loop(plan, accelerator, model)
     with deterministic(accelerator.device):
@@ -122,7 +123,7 @@ class _Loop:
             num_workers=settings.workers,
             generator=torch.Generator().manual_seed(settings.seed),
         )
-        guided = GuidedModel(model, plan.terms)
+        guided = GuidedModel(model, plan.terms, settings.seed)
         optimizer = torch.optim.AdamW(
             [p for p in model.parameters() if p.requires_grad],
             lr=float(settings.learning_rate or 0),
@@ -215,7 +216,7 @@ class LabelledStream(Iterator[Batch]):
         self._round = 0
 
     def __next__(self) -> Batch:
-        items = []
+        items: list[Item] = []
         while len(items) < self._size:
             if not self._queue:
                 self._images.start_epoch(self._round)

@@ -113,6 +113,7 @@ def complete(settings: Settings, dataset: Dataset) -> Settings:
     recipe = BACKBONES[model.backbone]
     model.weights = model.weights or recipe.weights
     model.frozen = recipe.frozen if model.frozen is None else model.frozen
+    model.batch_norm = model.batch_norm or recipe.batch_norm
     data.image_size = data.image_size or recipe.image_size
     training.epochs = training.epochs or recipe.epochs
     training.batch_size = training.batch_size or recipe.batch_size

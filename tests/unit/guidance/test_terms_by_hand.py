@@ -63,7 +63,7 @@ def sigmoid(x):
 
 def test_classification_is_the_multi_label_soft_margin():
     model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, -1.0])
-    loss = classification(Step(model, batch([RED], [[1, 0]]), None, 0.0), ClassificationOptions())
+    loss = classification(Step(model, batch([RED], [[1, 0]])), ClassificationOptions())
     # scores: 4·mean(red) = 1.5 and -1
     expected = (math.log1p(math.exp(-1.5)) + math.log1p(math.exp(-1.0))) / 2
     assert loss.item() == pytest.approx(expected, abs=1e-7)  # scores go through float32
@@ -71,7 +71,7 @@ def test_classification_is_the_multi_label_soft_margin():
 
 def test_mining_by_hand():
     model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.25, -1.0])
-    loss = mining(Step(model, batch([RED], [[1, 0]]), None, 2.0), PLAIN)
+    loss = mining(Step(model, batch([RED], [[1, 0]])), PLAIN)
     # A is red, scaled by its maximum 1: (1, 0, .5, 0); T = sigmoid(10 (A - .5))
     kept = [1.0 * (1 - sigmoid(5)), 0.0, 0.5 * (1 - sigmoid(0)), 0.0]
     expected = sigmoid(4 * sum(kept) / 4 + 0.25)
@@ -86,18 +86,18 @@ def test_mining_averages_over_true_classes_then_images():
     green = [RED[2], [[0.0, 0.0], [0.0, 2.0]], RED[2]]
     model = tiny([[4.0, 0, 0], [0, 4.0, 0]], [0.0, 0.0])
     data = batch([both, green], [[1, 1], [0, 1]])
-    loss = item(mining(Step(model, data, None, 2.0), PLAIN))
+    loss = item(mining(Step(model, data), PLAIN))
     alone = [
-        item(mining(Step(model, batch([both], [[1, 0]]), None, 2.0), PLAIN)),
-        item(mining(Step(model, batch([both], [[0, 1]]), None, 2.0), PLAIN)),
-        item(mining(Step(model, batch([green], [[0, 1]]), None, 2.0), PLAIN)),
+        item(mining(Step(model, batch([both], [[1, 0]])), PLAIN)),
+        item(mining(Step(model, batch([both], [[0, 1]])), PLAIN)),
+        item(mining(Step(model, batch([green], [[0, 1]])), PLAIN)),
     ]
     assert loss == pytest.approx(((alone[0] + alone[1]) / 2 + alone[2]) / 2, abs=1e-9)
 
 
 def test_mining_options_change_what_they_name():
     model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.25, -1.0])
-    step = Step(model, batch([RED], [[1, 0]]), None, 2.0)
+    step = Step(model, batch([RED], [[1, 0]]))
     plain = item(mining(step, PLAIN))
     halved = item(mining(step, PLAIN.model_copy(update={"balance": "classes"})))
     assert halved == pytest.approx(plain / 2)
@@ -110,7 +110,7 @@ def test_mining_options_change_what_they_name():
 def test_all_zero_attention_and_no_true_class_give_zero_that_has_a_gradient():
     model = tiny([[-4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
     for labels in ([[1.0, 0.0]], [[0.0, 0.0]]):
-        loss = mining(Step(model, batch([RED], labels), None, 2.0), PLAIN)
+        loss = mining(Step(model, batch([RED], labels)), PLAIN)
         assert loss.item() == 0.0
         loss.backward()
     assert len(model.body.seen) == 2  # no masked pass was made
@@ -120,7 +120,7 @@ def test_external_by_hand():
     model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
     region = [[1.0, 0.0], [0.0, 0.0]]
     labelled = batch([RED], [[1, 0]], [region], [0], [0])
-    loss = external(Step(model, labelled, labelled, 0.0), ExternalOptions())
+    loss = external(Step(model, labelled, labelled), ExternalOptions())
     # A = (1, 0, .5, 0) against H = (1, 0, 0, 0)
     assert loss.item() == pytest.approx(0.25 / 4, abs=1e-12)
 
@@ -134,7 +134,7 @@ def test_region_is_averaged_down_to_the_map():
 def test_a_term_that_needs_labels_says_so_without_them():
     model = tiny([[1.0, 0, 0]], [0.0])
     with pytest.raises(RuntimeError, match="labelled"):
-        external(Step(model, batch([RED], [[1]]), None, 0.0), ExternalOptions())
+        external(Step(model, batch([RED], [[1]])), ExternalOptions())
 
 
 def test_mean_by_image_by_hand():
@@ -153,7 +153,7 @@ def test_total_is_equation_8():
     losses = guided(labelled, labelled, 1.0)
     options = {active.name: active.options for active in guided.terms}
     expected = sum(options[name].weight * losses[name] for name in options)
-    assert float(losses["total"]) == pytest.approx(float(expected))
+    assert item(losses["total"]) == pytest.approx(item(expected))
     assert options["external"].weight == 10.0
     assert "mining" not in guided(labelled, labelled, 0.5)
 
@@ -177,7 +177,7 @@ def test_gradients_by_finite_differences(term, second_order):
     model.head.linear.weight.data.abs_()
 
     def loss(weight):
-        step = Step(model, data, data, 2.0)
+        step = Step(model, data, data)
         if term == "mining":
             return mining(step, MiningOptions(second_order=second_order, batch_norm="running"))
         return external(step, ExternalOptions(second_order=second_order))
@@ -204,7 +204,7 @@ def test_second_order_reaches_the_head_and_first_order_does_not():
     data = batch([RED], [[1, 0]], [[[1.0, 0.0], [0.0, 0.0]]], [0], [0])
     weight = model.head.linear.weight
     for second_order in (False, True):
-        loss = external(Step(model, data, data, 0.0), ExternalOptions(second_order=second_order))
+        loss = external(Step(model, data, data), ExternalOptions(second_order=second_order))
         (gradient,) = torch.autograd.grad(loss, weight, allow_unused=True)
         assert (gradient is not None) is second_order
 
@@ -226,7 +226,7 @@ def test_steps_leave_batch_norm_to_the_batch_alone():
     for terms in ((classification,), (classification, mining, external)):
         torch.manual_seed(1)
         model = harbournet(2).train()
-        step = Step(model, data, data, 2.0)
+        step = Step(model, data, data)
         options = {
             classification: ClassificationOptions(),
             mining: MiningOptions(),

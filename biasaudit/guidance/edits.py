@@ -1,0 +1,84 @@
+"""Edited images: an object pasted on another picture, an object taken out of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.transforms.v2 import functional as image_functional
+
+
+def paste(images: Tensor, regions: Tensor, grounds: Tensor, edge: float = 1.0) -> Tensor:
+    """Put the object of each image on another picture, where it stood.
+
+    Args:
+        images: (M, 3, S, S) that hold the objects.
+        regions: (M, S, S) in [0, 1].
+        grounds: (M, 3, S, S) that they go on.
+        edge: Standard deviation in px of the blur that softens the seam; 0 leaves it hard.
+
+    Returns:
+        (M, 3, S, S); far from the regions, the grounds bit by bit.
+    """
+    alpha = _softened(regions, edge)[:, None]
+    return grounds + alpha * (images - grounds)
+
+
+def remove(images: Tensor, regions: Tensor, spread: float = 0.1) -> Tensor:
+    """Fill the region of each image with the colours around it.
+
+    The fill is a Gaussian average of the pixels outside the region alone (normalised
+    convolution), so that nothing of the object leaks into it. An image that is all region gets
+    the mean colour of the others' surroundings: none is left of its own.
+
+    Args:
+        images: (M, 3, S, S).
+        regions: (M, S, S), 1 inside.
+        spread: Standard deviation of the average, as a share of S.
+
+    Returns:
+        (M, 3, S, S); outside the regions, the images bit by bit.
+    """
+    inside = (regions > 0).to(images.dtype)[:, None]
+    outside = 1 - inside
+    sigma = spread * images.shape[-1]
+    weight = _blurred(outside, sigma)
+    fill = _blurred(images * outside, sigma) / weight.clamp_min(1e-6)
+    far = weight < 1e-3
+    mean = (images * outside).sum(dim=(2, 3), keepdim=True) / outside.sum(
+        dim=(2, 3), keepdim=True
+    ).clamp_min(1.0)
+    return torch.where(inside > 0, torch.where(far, mean, fill), images)
+
+
+def shifted(
+    images: Tensor, regions: Tensor, scale: Tensor, offset: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Scale and move images together with their regions; what comes from outside is no region.
+
+    Args:
+        images: (M, 3, S, S).
+        regions: (M, S, S).
+        scale: (M,) factor of size.
+        offset: (M, 2) move to the right and down, as a share of S.
+
+    Returns:
+        Both, of the same shapes.
+    """
+    matrix = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / scale
+    # a grid runs from -1 to 1: a move by a share of S is twice that, seen from the source
+    matrix[:, :, 2] = -2 * offset / scale[:, None]
+    both = torch.cat([images, regions[:, None]], dim=1)
+    grid = functional.affine_grid(matrix, list(both.shape), align_corners=False)
+    moved = functional.grid_sample(both, grid, align_corners=False)
+    return moved[:, :3], moved[:, 3]
+
+
+def _softened(regions: Tensor, sigma: float) -> Tensor:
+    return _blurred(regions[:, None], sigma)[:, 0] if sigma > 0 else regions
+
+
+def _blurred(values: Tensor, sigma: float) -> Tensor:
+    size = 2 * min(round(3 * sigma), values.shape[-1] // 2 - 1) + 1
+    return image_functional.gaussian_blur(values, [size, size], [sigma, sigma])
