@@ -34,8 +34,8 @@ def main() -> None:
     """Draw the scenes, train, report, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=WEIGHTS)
-    parser.add_argument("--train", type=int, default=6000, help="number of scenes to train on")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--train", type=int, default=8000, help="number of scenes to train on")
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     options = parser.parse_args()
@@ -52,7 +52,8 @@ def main() -> None:
         )
     )
     images, labels = tensors(scenes.subset("train"))
-    model = harbournet(len(TARGETS))
+    # Twice as fast on a CPU as the usual order of dimensions.
+    model = harbournet(len(TARGETS)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), options.learning_rate, weight_decay=1e-4)
     steps = options.epochs * -(-len(images) // options.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -62,7 +63,11 @@ def main() -> None:
         loss = train_epoch(model, optimizer, schedule, images, labels, options.batch_size)
         print(f"epoch {epoch + 1:2d}  loss {loss:.3f}")
     report(model, *tensors(scenes.subset("val")))
-    state = {k: v.contiguous() for k, v in model.state_dict().items() if k.startswith("body.")}
+    state = {
+        k: v.clone(memory_format=torch.contiguous_format)
+        for k, v in model.state_dict().items()
+        if k.startswith("body.")
+    }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, options.out)
     print(f"wrote {options.out} ({options.out.stat().st_size / 1024:.0f} KiB)")

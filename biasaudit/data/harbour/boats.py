@@ -31,22 +31,22 @@ def draw_boat(pen: Pen, rng: np.random.Generator) -> None:
 def _hull(
     pen: Pen, rng: np.random.Generator, colour: Colour, stern: float, bow: float, rake: float
 ) -> None:
-    """Draw a hull: flat keel, sheer rising to the bow, a stripe, a dark lower part."""
+    """Draw a hull: flat keel, sheer rising to the bow, a painted bottom, a bright gunwale."""
     low = -0.5 + rng.uniform(0.02, 0.08)
+    sheer = [(-0.5, stern), (-0.1, stern * 0.88), (0.2, stern * 0.94), (0.5, bow)]
+    pen.polygon([*sheer, (0.5 - rake, 0.0), (low, 0.0)], colour)
+    bottom = mix(pick(PAINTS, rng), DARK, 0.35)
+    line = stern * 0.32
     pen.polygon(
-        [(-0.5, stern), (-0.1, stern * 0.9), (0.5, bow), (0.5 - rake, 0.0), (low, 0.0)], colour
+        [(low - 0.02, line), (0.5 - rake * (1 - line / bow), line), (0.5 - rake, 0), (low, 0)],
+        bottom,
     )
-    below = mix(pick(PAINTS, rng), DARK, 0.4)
-    pen.polygon(
-        [(low - 0.015, stern * 0.3), (0.5 - rake * 0.72, stern * 0.3), (0.5 - rake, 0), (low, 0)],
-        below,
-    )
-    trim = mix(colour, WHITE if sum(colour) < 380 else DARK, 0.55)
-    pen.line([(-0.5, stern), (-0.1, stern * 0.9), (0.5, bow)], trim, 0.025)
+    trim = mix(colour, WHITE, 0.8) if sum(colour) < 480 else mix(colour, DARK, 0.6)
+    pen.line(sheer, trim, 0.035)
 
 
 def _sailing(pen: Pen, rng: np.random.Generator) -> None:
-    _hull(pen, rng, pick((*PAINTS, WHITE, WHITE), rng), 0.16, rng.uniform(0.2, 0.26), 0.16)
+    _hull(pen, rng, pick((*PAINTS, WHITE, WHITE), rng), 0.19, rng.uniform(0.24, 0.30), 0.18)
     mast = rng.uniform(-0.02, 0.1)
     top = rng.uniform(0.85, 1.15)
     cloth = pick(SAILS, rng)
@@ -72,7 +72,7 @@ def _sailing(pen: Pen, rng: np.random.Generator) -> None:
 
 def _rowing(pen: Pen, rng: np.random.Generator) -> None:
     colour = pick((*WOODS, *WOODS, *PAINTS), rng)
-    high = rng.uniform(0.24, 0.32)
+    high = rng.uniform(0.27, 0.35)
     pen.polygon(
         [(-0.47, high * 0.86), (0.46, high * 0.95), (0.2, high * 0.55), (-0.3, high * 0.5)],
         mix(colour, DARK, 0.45),
@@ -86,7 +86,7 @@ def _rowing(pen: Pen, rng: np.random.Generator) -> None:
 
 def _motor(pen: Pen, rng: np.random.Generator) -> None:
     colour = pick((*PAINTS, WHITE, WHITE), rng)
-    _hull(pen, rng, colour, 0.2, rng.uniform(0.26, 0.32), 0.24)
+    _hull(pen, rng, colour, 0.22, rng.uniform(0.29, 0.35), 0.24)
     cabin = pick((WHITE, *WOODS, (226, 216, 196)), rng)
     high = rng.uniform(0.38, 0.48)
     pen.polygon([(-0.26, 0.18), (-0.22, high), (0.08, high), (0.24, 0.22)], cabin)
@@ -98,7 +98,7 @@ def _motor(pen: Pen, rng: np.random.Generator) -> None:
 
 
 def _fishing(pen: Pen, rng: np.random.Generator) -> None:
-    _hull(pen, rng, pick(PAINTS, rng), 0.24, rng.uniform(0.36, 0.44), 0.12)
+    _hull(pen, rng, pick(PAINTS, rng), 0.25, rng.uniform(0.38, 0.46), 0.15)
     house = pick((WHITE, WHITE, (232, 208, 150), *WOODS), rng)
     left = rng.uniform(-0.38, -0.2)
     high = rng.uniform(0.5, 0.62)
@@ -112,7 +112,7 @@ def _fishing(pen: Pen, rng: np.random.Generator) -> None:
 
 
 def _ship(pen: Pen, rng: np.random.Generator) -> None:
-    _hull(pen, rng, pick((*PAINTS, DARK), rng), 0.19, 0.27, rng.uniform(0.06, 0.12))
+    _hull(pen, rng, pick((*PAINTS, DARK), rng), 0.2, 0.3, rng.uniform(0.10, 0.16))
     pen.box(-0.44, 0.19, -0.16, 0.36, WHITE)
     pen.box(-0.4, 0.36, -0.2, 0.48, WHITE)
     pen.box(-0.38, 0.40, -0.22, 0.45, GLASS)

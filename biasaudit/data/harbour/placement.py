@@ -91,7 +91,7 @@ def _candidate(
         if scene.ground != "water" or kind == "rock" or on_bank == (kind != "boat"):
             break
     near = (y - view.horizon) / rows
-    scale = rng.uniform(*_SPAN[kind]) * (0.72 + 0.34 * near) * side
+    scale = rng.uniform(*_SPAN[kind]) * (0.82 + 0.26 * near) * side
     afloat = scene.ground == "water" and not on_bank
     return Placed(kind, x, y, scale, bool(rng.random() < 0.5), afloat)
 

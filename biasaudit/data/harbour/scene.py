@@ -60,7 +60,7 @@ def draw_scene(scene: Composition, size: int, rng: np.random.Generator) -> Pictu
     for thing in things:
         _draw(canvas, thing, hour, rng)
     drawn, marked = canvas.arrays()
-    return Picture(_develop(drawn, size, rng), _shrink(marked, size))
+    return Picture(_develop(drawn, size, rng), shrink_labels(marked, size))
 
 
 def _shade(picture: Field, things: list[Placed], lean: float) -> None:
@@ -122,11 +122,11 @@ def _develop(drawn: NDArray[np.uint8], size: int, rng: np.random.Generator) -> I
     blocks = drawn.reshape(size, OVERSAMPLING, size, OVERSAMPLING, 3)
     image = blocks.mean(axis=(1, 3), dtype=np.float32)
     image = (image - 128) * rng.uniform(0.88, 1.08) + 128 + rng.uniform(-10, 10)
-    image += rng.standard_normal(image.shape, dtype=np.float32) * rng.uniform(2, 5)
+    image += rng.standard_normal(image.shape, dtype=np.float32) * rng.uniform(1.5, 4)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def _shrink(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def shrink_labels(labels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Give each image pixel the label that most of its four canvas pixels have."""
     blocks = labels.reshape(size, OVERSAMPLING, size, OVERSAMPLING).transpose(0, 2, 1, 3)
     ordered = np.sort(blocks.reshape(size, size, OVERSAMPLING**2), axis=2)
