@@ -1,6 +1,32 @@
 """Intervals, paired tests, resampling, power and several comparisons (numpy and scipy only)."""
 
+from biasaudit.statistics.figures import (
+    Figure,
+    auroc_of,
+    difference_of,
+    mean_of,
+    mean_over,
+    value_of,
+    worst_of,
+)
 from biasaudit.statistics.means import mean_interval
+from biasaudit.statistics.multiple import holm
+from biasaudit.statistics.paired import (
+    Flips,
+    Paired,
+    count_pairs,
+    flip_rates,
+    mcnemar,
+    mean_paired_interval,
+    paired_interval,
+)
+from biasaudit.statistics.power import (
+    detectable,
+    images_needed,
+    power_one,
+    power_paired,
+    power_two,
+)
 from biasaudit.statistics.ranking import auroc, auroc_interval
 from biasaudit.statistics.rates import (
     Count,
@@ -12,17 +38,42 @@ from biasaudit.statistics.rates import (
     rate,
     wilson_interval,
 )
+from biasaudit.statistics.resampling import Resampled, SeedLevels, across_seeds, bootstrap
 
 __all__ = [
     "Count",
+    "Figure",
+    "Flips",
     "Interval",
+    "Paired",
+    "Resampled",
+    "SeedLevels",
+    "across_seeds",
     "auroc",
     "auroc_interval",
+    "auroc_of",
+    "bootstrap",
     "combined_interval",
     "constant_floor",
+    "count_pairs",
+    "detectable",
+    "difference_of",
+    "flip_rates",
     "gap_interval",
+    "holm",
+    "images_needed",
+    "mcnemar",
     "mean_interval",
+    "mean_of",
     "mean_of_rates_interval",
+    "mean_over",
+    "mean_paired_interval",
+    "paired_interval",
+    "power_one",
+    "power_paired",
+    "power_two",
     "rate",
+    "value_of",
     "wilson_interval",
+    "worst_of",
 ]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 Interval = tuple[float, float]
@@ -131,11 +133,11 @@ def gap_interval(first: Sequence[Count], second: Sequence[Count], level: float =
     )
 
 
-def constant_floor(labels: Sequence[int]) -> float:
+def constant_floor(labels: ArrayLike) -> float:
     """Return the accuracy of the best constant answer: the share of the commoner label.
 
     Args:
-        labels: 0 or 1 an image.
+        labels: (N,) 0 or 1 an image.
 
     Returns:
         A value in [0.5, 1]; NaN where there is no image.
@@ -143,8 +145,8 @@ def constant_floor(labels: Sequence[int]) -> float:
     Raises:
         ValueError: A label is neither 0 nor 1.
     """
-    values = [int(label) for label in labels]
-    if any(value not in (0, 1) for value in values):
+    values = np.asarray(labels).ravel()
+    if not np.isin(values, (0, 1)).all():
         raise ValueError("labels are 0 or 1")
-    positives = sum(values)
-    return rate(max(positives, len(values) - positives), len(values))
+    positives = int(np.count_nonzero(values))
+    return rate(max(positives, values.size - positives), values.size)

@@ -1,0 +1,55 @@
+"""Per-image tables of two runs, brought into line, and the figures that they hold."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from biasaudit.errors import RunError
+from biasaudit.statistics import Figure, auroc_of, mean_of, mean_over, worst_of
+
+
+def cells_of(table: pd.DataFrame) -> list[str]:
+    """Return the cells of a table in alphabetical order; one empty name where it has none."""
+    return sorted(table["cell"].unique())
+
+
+def figures_of(table: pd.DataFrame) -> dict[str, Figure]:
+    """Return the figures of a split as functions of image weights, by name."""
+    cells = {name: mean_of(table["correct"], table["cell"] == name) for name in cells_of(table)}
+    named = {
+        "overall.accuracy": mean_over(list(cells.values())),
+        "overall.auroc": auroc_of(table["score"], table["label"]),
+        "overall.energy_pointing_game": mean_of(table["energy_pointing_game"]),
+    }
+    if len(cells) > 1:
+        named |= {f"{name}.accuracy": figure for name, figure in cells.items()}
+        named["worst.accuracy"] = worst_of(list(cells.values()))
+    return named
+
+
+def align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return both tables with the same images in the same order.
+
+    Raises:
+        RunError: An image is in one of them alone, or its label differs, or there is none.
+    """
+    keys = ["cell", "id"]
+    first, second = (
+        table.sort_values(keys, kind="stable").reset_index(drop=True) for table in (first, second)
+    )
+    if first.empty:
+        raise RunError("nothing to compare: the split has no images", "evaluate both runs on it")
+    if len(first) != len(second) or not first[keys].equals(second[keys]):
+        lone = set(first["id"]) ^ set(second["id"])
+        which = f" ('{min(lone)}' is in one alone)" if lone else ""
+        raise RunError(
+            f"the two runs were not audited on the same images{which}",
+            "evaluate both with the same --data and --split",
+        )
+    if not first["label"].equals(second["label"]):
+        differs = first["id"][first["label"] != second["label"]].iloc[0]
+        raise RunError(
+            f"the two runs were audited for different objects ('{differs}' has another label)",
+            "compare runs of one --object",
+        )
+    return first, second

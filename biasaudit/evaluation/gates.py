@@ -1,0 +1,176 @@
+"""Gates: limits that a model must keep, checked on results, one line each; for CI systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from xml.etree import ElementTree
+
+from biasaudit.errors import ConfigError, near_names
+from biasaudit.results import AttentionOverlap, Cell, Interval, Overall, Split
+
+GateOn = Literal["estimate", "lower"]
+"""What is held against the limit: the estimate, or the interval's less favourable bound."""
+
+METRICS = ("accuracy", "auroc", "energy_pointing_game", "iou")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A smallest value for one figure, as in ``boat-without-water.accuracy=0.8``."""
+
+    cell: str
+    metric: str
+    least: float
+
+    @property
+    def name(self) -> str:
+        """The figure's name, such as "boat-without-water.accuracy"."""
+        return f"{self.cell}.{self.metric}"
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What became of one gate.
+
+    Attributes:
+        name: The figure.
+        passed: Whether it keeps its limit. A figure that does not exist keeps none.
+        line: One line for the user.
+    """
+
+    name: str
+    passed: bool
+    line: str
+
+
+def parse_gate(text: str) -> Gate:
+    """Read ``CELL.METRIC=X``.
+
+    Args:
+        text: The cell may be ``overall``; X lies in [0, 1].
+
+    Raises:
+        ConfigError: It is written otherwise, or the metric does not exist.
+    """
+    name, equals, limit = text.partition("=")
+    cell, dot, metric = name.strip().rpartition(".")
+    if not (equals and dot and cell):
+        raise ConfigError(
+            f"--fail-under {text}: not of the form CELL.METRIC=X",
+            "write for example boat-without-water.accuracy=0.8",
+        )
+    if metric not in METRICS:
+        raise ConfigError(f"--fail-under {text}: no metric '{metric}'", near_names(metric, METRICS))
+    return Gate(cell, metric, _fraction(limit, f"--fail-under {text}"))
+
+
+def parse_max_gap(text: str) -> float:
+    """Read the limit of ``--max-gap``, in [0, 1].
+
+    Raises:
+        ConfigError: It is no such number.
+    """
+    return _fraction(text, f"--max-gap {text}")
+
+
+def check_gate(gate: Gate, split: Split, on: GateOn = "estimate") -> GateResult:
+    """Hold one gate against a split's results.
+
+    Args:
+        gate: What :func:`parse_gate` read.
+        split: The split's figures.
+        on: The estimate, or the lower bound of its interval.
+
+    Raises:
+        ConfigError: The split has no such cell, or the cell no such metric.
+    """
+    cells: dict[str, Overall | Cell] = {"overall": split.overall, **split.cells}
+    if gate.cell not in cells:
+        raise ConfigError(
+            f"--fail-under {gate.name}: no cell '{gate.cell}'", near_names(gate.cell, cells)
+        )
+    found = cells[gate.cell]
+    holder: Overall | Cell | AttentionOverlap = found
+    if not hasattr(found, gate.metric):
+        holder = found.attention
+    if not hasattr(holder, gate.metric):
+        raise ConfigError(
+            f"--fail-under {gate.name}: a cell has no {gate.metric}",
+            f"write overall.{gate.metric}={gate.least:g}",
+        )
+    value = getattr(holder, gate.metric)
+    interval = getattr(holder, f"{gate.metric}_ci")
+    held = value if on == "estimate" else interval[0] if interval else None
+    passed = held is not None and held >= gate.least
+    return _result(gate.name, passed, value, interval, on, f"at least {gate.least:g}")
+
+
+def check_max_gap(
+    gap: float | None, interval: Interval | None, most: float, on: GateOn = "estimate"
+) -> GateResult:
+    """Hold the gap between matched and conflicting cells against its limit.
+
+    Args:
+        gap: The gap, of either sign; None where it does not exist.
+        interval: Its interval; None likewise.
+        most: The largest size of the gap that is let through.
+        on: The estimate, or the bound that lies farther from zero.
+    """
+    held: float | None
+    if on == "estimate":
+        held = None if gap is None else abs(gap)
+    else:
+        held = None if interval is None else max(abs(bound) for bound in interval)
+    passed = held is not None and held <= most
+    return _result("gap", passed, gap, interval, on, f"at most {most:g}")
+
+
+def junit_xml(results: Sequence[GateResult], suite: str = "biasaudit") -> str:
+    """Return the gates as a JUnit file, one test case a gate, for a CI system to show.
+
+    Args:
+        results: What the checks gave.
+        suite: Name of the test suite, such as the run's and the split's.
+    """
+    failed = sum(not result.passed for result in results)
+    counts = {"tests": str(len(results)), "failures": str(failed), "errors": "0", "skipped": "0"}
+    root = ElementTree.Element("testsuites", counts)
+    node = ElementTree.SubElement(root, "testsuite", {"name": suite, **counts})
+    for result in results:
+        case = ElementTree.SubElement(
+            node, "testcase", {"classname": suite, "name": result.name, "time": "0"}
+        )
+        if not result.passed:
+            failure = ElementTree.SubElement(case, "failure", {"message": result.line})
+            failure.text = result.line
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + (
+        ElementTree.tostring(root, encoding="unicode") + "\n"
+    )
+
+
+def _fraction(text: str, option: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(f"{option}: '{text.strip()}' is not a number from 0 to 1", "write 0.8")
+    return value
+
+
+def _result(
+    name: str,
+    passed: bool,
+    value: float | None,
+    interval: Interval | None,
+    on: GateOn,
+    limit: str,
+) -> GateResult:
+    shown = "not measured" if value is None else f"{value:.3f}"
+    if interval is not None:
+        shown += f" [{interval[0]:.3f}, {interval[1]:.3f}]"
+    asked = f"{limit}, held against the {'estimate' if on == 'estimate' else 'interval'}"
+    return GateResult(name, passed, f"{'pass' if passed else 'FAIL'}  {name} = {shown} ({asked})")

@@ -1,0 +1,87 @@
+"""Figures of an audit as functions of image weights, so that thousands of resamples cost one call.
+
+A resample of N images is a row of multiplicities, and a figure maps (B, N) such rows to (B,)
+values: :func:`mean_of`, :func:`auroc_of`, and what is built from them (:func:`mean_over`,
+:func:`worst_of`, :func:`difference_of`). Weights of one everywhere give the figure itself. Because
+the whole figure is recomputed in each resample, the choice of the worst cell is resampled too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Figure = Callable[[Floats], Floats]
+"""(B, N) non-negative weights to (B,) values; NaN where a resample does not define the figure."""
+
+
+def mean_of(values: ArrayLike, rows: ArrayLike | None = None) -> Figure:
+    """Return the figure "mean of these values", NaN among them left out.
+
+    Args:
+        values: (N,) one value an image (1 and 0 for right and wrong answers).
+        rows: (N,) bool, the images that count (a cell's); None for all.
+    """
+    kept = np.asarray(values, dtype=np.float64).ravel()
+    counts = ~np.isnan(kept)
+    if rows is not None:
+        counts &= np.asarray(rows, dtype=bool).ravel()
+    filled, present = np.where(counts, kept, 0.0), counts.astype(np.float64)
+
+    def figure(weights: Floats) -> Floats:
+        return _ratio(weights @ filled, weights @ present)
+
+    return figure
+
+
+def auroc_of(scores: ArrayLike, labels: ArrayLike) -> Figure:
+    """Return the figure "area under the ROC curve", ties counting one half.
+
+    Args:
+        scores: (N,) one score an image.
+        labels: (N,) 1 where the object is there, else 0.
+    """
+    score = np.asarray(scores, dtype=np.float64).ravel()
+    positive = np.asarray(labels).ravel() == 1
+    order = np.argsort(score, kind="stable")
+    ordered = score[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if score.size else order
+
+    def figure(weights: Floats) -> Floats:
+        if not score.size:
+            return np.full(len(weights), np.nan)
+        taken = weights[:, order]
+        yes = np.add.reduceat(taken * positive[order], starts, axis=1)
+        no = np.add.reduceat(taken * ~positive[order], starts, axis=1)
+        below = np.cumsum(no, axis=1) - no / 2
+        return _ratio((yes * below).sum(axis=1), yes.sum(axis=1) * no.sum(axis=1))
+
+    return figure
+
+
+def mean_over(figures: Sequence[Figure]) -> Figure:
+    """Return the unweighted mean of several figures (overall accuracy of two cells)."""
+    return lambda weights: np.mean([figure(weights) for figure in figures], axis=0)
+
+
+def worst_of(figures: Sequence[Figure]) -> Figure:
+    """Return the smallest of several figures (worst-group accuracy)."""
+    return lambda weights: np.min([figure(weights) for figure in figures], axis=0)
+
+
+def difference_of(first: Figure, second: Figure) -> Figure:
+    """Return ``first`` less ``second``, both on the same images."""
+    return lambda weights: first(weights) - second(weights)
+
+
+def value_of(figure: Figure, n: int) -> float:
+    """Return a figure on the N images themselves; NaN where it does not exist."""
+    return float(figure(np.ones((1, n)))[0])
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(below > 0, above / below, np.nan))
