@@ -21,8 +21,17 @@ def report(
         ),
     ] = None,
     out_file: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="Where to write the report.")
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Where to write it. The suffix decides the form: .html, .md (a summary for a "
+            "pull request) or .csv.",
+        ),
     ] = Path("report.html"),
+    model_card: Annotated[
+        bool, typer.Option("--model-card", help="Write a model card in Markdown instead.")
+    ] = False,
     gallery: Annotated[
         int, typer.Option("--gallery", metavar="N", min=0, help="Images shown of each cell.")
     ] = 20,
@@ -36,26 +45,39 @@ def report(
     quieten(quiet)
     from biasaudit.results import newest_results
 
-    write_report(runs or [newest_results(Path("runs"))], out_file, gallery)
+    write_report(runs or [newest_results(Path("runs"))], out_file, gallery, model_card=model_card)
     out.print(str(out_file), markup=False, soft_wrap=True)
     if open_:
         typer.launch(out_file.resolve().as_uri())
 
 
-def write_report(runs: Sequence[Path], file: Path, gallery: int = 20) -> None:
-    """Render the report of evaluated runs into ``file``.
+def write_report(
+    runs: Sequence[Path], file: Path, gallery: int = 20, *, model_card: bool = False
+) -> None:
+    """Render evaluated runs into ``file``, in the form that its suffix names.
 
     Raises:
-        BiasAuditError: A run without results, or a file that cannot be written.
+        BiasAuditError: A run without results, an unknown suffix, a file that cannot be written.
     """
-    from biasaudit.errors import RunError
+    from biasaudit.errors import ConfigError, RunError
+    from biasaudit.report.forms import render_csv, render_markdown, render_model_card
     from biasaudit.report.load import load_runs
     from biasaudit.report.render import render_html
     from biasaudit.results import write_atomic
 
-    html = render_html(load_runs(runs), gallery_size=gallery)
+    forms = {
+        ".html": lambda views: render_html(views, gallery_size=gallery),
+        ".md": render_model_card if model_card else render_markdown,
+        ".csv": render_csv,
+    }
+    if file.suffix not in forms or (model_card and file.suffix != ".md"):
+        raise ConfigError(
+            f"--out {file}: no report of this form",
+            "a model card ends in .md" if model_card else f"end it in {', '.join(forms)}",
+        )
+    text = forms[file.suffix](load_runs(runs))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, html.encode())
+        write_atomic(file, text.encode())
     except OSError as error:
         raise RunError(f"--out {file}: cannot be written ({error.strerror})") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from biasaudit.attention.classifier import classifier_attention
 from biasaudit.guidance.step import Step, mean_by_image
 from biasaudit.guidance.terms import AttentionOptions, term
 
@@ -29,11 +28,9 @@ def absent(step: Step, options: AbsentOptions) -> Tensor:
     boats.
     """
     rows, classes = torch.nonzero(step.batch.labels < 0.5, as_tuple=True)
-    maps = classifier_attention(
-        step.model,
-        step.output,
-        classes,
+    maps = step.attention(
         rows,
+        classes,
         method=options.method,
         second_order=options.second_order,
         signed=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from biasaudit.attention.classifier import classifier_attention
 from biasaudit.guidance.external import regions_at
 from biasaudit.guidance.step import Step, mean_by_image
 from biasaudit.guidance.terms import AttentionOptions, term
@@ -29,12 +28,11 @@ def evidence(step: Step, options: EvidenceOptions) -> Tensor:
     is the score less the bias; tanh(E^c) is matched to the region: 1 inside, 0 outside, where
     evidence against the class costs as much as evidence for it.
     """
-    batch, output = step.labelled_pass
-    maps = classifier_attention(
-        step.model,
-        output,
-        batch.region_classes,
+    batch = step.labelled_batch
+    maps = step.attention(
         batch.region_rows,
+        batch.region_classes,
+        labelled=True,
         method=options.method,
         second_order=options.second_order,
         signed=True,

@@ -7,7 +7,6 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional
 
-from biasaudit.attention.classifier import classifier_attention
 from biasaudit.attention.mask import scale_maps
 from biasaudit.guidance.step import Step, mean_by_image
 from biasaudit.guidance.terms import AttentionOptions, term
@@ -26,12 +25,11 @@ class ExternalOptions(AttentionOptions):
 @term("external", ExternalOptions, needs_labels=True)
 def external(step: Step, options: ExternalOptions) -> Tensor:
     """Mean squared difference of attention and region over the labelled pairs (L_e, Eq. 7)."""
-    batch, output = step.labelled_pass
-    maps = classifier_attention(
-        step.model,
-        output,
-        batch.region_classes,
+    batch = step.labelled_batch
+    maps = step.attention(
         batch.region_rows,
+        batch.region_classes,
+        labelled=True,
         method=options.method,
         second_order=options.second_order,
     )

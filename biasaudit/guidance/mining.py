@@ -8,7 +8,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from biasaudit.attention.classifier import classifier_attention
 from biasaudit.attention.mask import erase, scale_maps, soft_mask, upsample_maps
 from biasaudit.guidance.step import Step, mean_by_image
 from biasaudit.guidance.terms import AttentionOptions, term
@@ -49,11 +48,9 @@ def mining(step: Step, options: MiningOptions) -> Tensor:
     pairs are left out.
     """
     rows, classes = step.true_pairs
-    maps = classifier_attention(
-        step.model,
-        step.output,
-        classes,
+    maps = step.attention(
         rows,
+        classes,
         method=options.method,
         second_order=options.second_order,
     )

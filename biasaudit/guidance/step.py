@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from biasaudit.attention.classifier import classifier_attention
 from biasaudit.data.batches import Batch
 from biasaudit.models.batch_norm import untouched_batch_norm
 from biasaudit.models.classifier import Classifier, Output
@@ -15,7 +16,7 @@ from biasaudit.models.classifier import Classifier, Output
 class Step:
     """One batch, the labelled images beside it, and the model's answers to both.
 
-    Each pass is made when the first term asks for it, and once.
+    The pass is made when the first term asks for it, and once.
 
     Args:
         model: The classifier in training.
@@ -45,10 +46,22 @@ class Step:
         return torch.randint(high, (count,), generator=self._generator)
 
     @cached_property
-    def output(self) -> Output:
-        """Scores and features of the batch; this pass alone moves batch-norm statistics."""
-        output: Output = self.model(self.batch.images)
+    def _joint(self) -> Output:
+        """Scores and features of the batch, then of the labelled images, from one pass.
+
+        One pass, so that both are normalised alike: labelled images are all of one class, and
+        statistics of their own would describe no picture of the dataset.
+        """
+        images = self.batch.images
+        if self._labelled is not None:
+            images = torch.cat([images, self._labelled.images])
+        output: Output = self.model(images)
         return output
+
+    @property
+    def output(self) -> Output:
+        """Scores and features of the batch."""
+        return Output(*(values[: len(self.batch)] for values in self._joint))
 
     @property
     def labelled_batch(self) -> Batch:
@@ -61,11 +74,36 @@ class Step:
             raise RuntimeError("a term asks for labelled images in a run without any")
         return self._labelled
 
-    @cached_property
-    def labelled_pass(self) -> tuple[Batch, Output]:
-        """The labelled images, their scores and features; batch norm stays untouched."""
-        batch = self.labelled_batch
-        return batch, self.untouched(batch.images, "running")
+    def attention(
+        self,
+        rows: Tensor,
+        classes: Tensor,
+        *,
+        labelled: bool = False,
+        method: str = "grad_cam",
+        second_order: bool = False,
+        signed: bool = False,
+    ) -> Tensor:
+        """Return the (P, H, W) maps of (image, class) pairs, not scaled.
+
+        Args:
+            rows: (P,) image of each pair, in the batch or among the labelled images.
+            classes: (P,) class of each pair.
+            labelled: Whether ``rows`` count the labelled images.
+            method: A registered attention method.
+            second_order: Whether gradients flow through the channel weights too.
+            signed: Leave the ReLU of Eq. 2 out.
+        """
+        start = len(self.batch) if labelled else 0
+        return classifier_attention(
+            self.model,
+            self._joint,
+            classes,
+            rows + start,
+            method=method,
+            second_order=second_order,
+            signed=signed,
+        )
 
     def untouched(self, images: Tensor, statistics: str) -> Output:
         """Pass images through the model without moving its batch-norm statistics."""

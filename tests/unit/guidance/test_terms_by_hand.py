@@ -239,3 +239,21 @@ def test_steps_leave_batch_norm_to_the_batch_alone():
         assert all(m.training for m in model.modules())
         states.append(model.state_dict())
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_terms_work_on_a_head_without_a_closed_form(second_order):
+    """The general way gives a pooled linear head's losses and gradients."""
+    torch.manual_seed(0)
+    body, head = nn.Conv2d(3, 4, 1), PooledLinear(4, 2)
+    data = batch([RED, RED], [[1, 0], [1, 1]], [[[1.0, 0.0], [0.0, 0.0]]], [1], [0])
+    found = []
+    for wrapped in (head, nn.Sequential(head)):
+        model = Classifier(body, wrapped).double()
+        step = Step(model, data, data)
+        loss = external(step, ExternalOptions(second_order=second_order)) + mining(
+            step, MiningOptions(second_order=second_order)
+        )
+        found.append([loss, *torch.autograd.grad(loss, [body.weight, head.linear.weight])])
+    for closed, general in zip(*found, strict=True):
+        torch.testing.assert_close(closed, general)
