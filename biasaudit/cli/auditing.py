@@ -57,7 +57,7 @@ def audit_run(path: Path, request: AuditRequest, target: Path) -> Results:
     run = read_run(path)
     data = run.settings.data
     dataset = load_dataset(request.data or data.name, {} if request.data else data.options)
-    object_ = request.object or _object_of(request.splits) or str(data.object)
+    object_ = request.object or _object_of(request.splits, dataset) or str(data.object)
     context = request.context or (data.context if object_ == data.object else None)
     names = request.splits or ((f"biased-{object_}",) if context or dataset.context else ())
     splits = plan_splits(dataset, ["val", *names], object_, context)
@@ -75,13 +75,13 @@ def audit_run(path: Path, request: AuditRequest, target: Path) -> Results:
     return results
 
 
-def _object_of(splits: tuple[str, ...]) -> str | None:
+def _object_of(splits: tuple[str, ...], dataset: Dataset) -> str | None:
     """Return the one object that the named splits ask for, None where they name none.
 
     Raises:
         ConfigError: They name several; one audit has one object.
     """
-    named = {name.removeprefix(BIASED) for name in splits if name.startswith(BIASED)}
+    named = {name.removeprefix(BIASED) for name in splits} & set(dataset.classes) - set(splits)
     if len(named) > 1:
         raise ConfigError(
             f"--split: asks for several objects ({', '.join(sorted(named))})",

@@ -26,8 +26,6 @@ class MiningOptions(AttentionOptions):
         batch_norm: What the masked pass is normalised by; its statistics move nothing. By the
             running ones, L_am wins by pulling the evaluated function away from the trained one,
             and validation accuracy falls.
-        balance: ``classes`` divides the term by the number of classes, as L_cl's own average
-            does, so that weight 1 sets one class's L_am against one class's L_cl.
     """
 
     sigma: float = Field(0.5, ge=0, le=1)
@@ -36,7 +34,6 @@ class MiningOptions(AttentionOptions):
     score: Literal["sigmoid", "logit"] = "sigmoid"
     fill: Literal["mean", "black"] = "mean"
     batch_norm: Literal["running", "batch"] = "batch"
-    balance: Literal["classes", "none"] = "classes"
     warmup_epochs: float = Field(1.0, ge=0)
 
 
@@ -70,5 +67,4 @@ def mining(step: Step, options: MiningOptions) -> Tensor:
     scores = full_precision(masked.scores)[torch.arange(len(rows), device=rows.device), classes]
     if options.score == "sigmoid":
         scores = scores.sigmoid()
-    loss = mean_by_image(scores, rows)
-    return loss / step.batch.labels.shape[1] if options.balance == "classes" else loss
+    return mean_by_image(scores, rows)
