@@ -1,14 +1,13 @@
-"""The view model: runs grouped into audits, and the tables of each."""
+"""The view model of one audit: its runs as columns, and its tables."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from biasaudit.report.load import RunView
-from biasaudit.report.numbers import Estimate, clean, difference
+from biasaudit.report.numbers import NAME_LENGTH, Estimate, clean, difference
 from biasaudit.results import AttentionOverlap, Run, Split
 
 VAL = "val"
@@ -195,72 +194,10 @@ class Audit:
         return column.run.splits.get(name) if name is not None else None
 
 
-def build_audits(views: Sequence[RunView]) -> list[Audit]:
-    """Group runs by dataset, object and context; one audit for each split with cells."""
-    groups: dict[tuple[str, str, str | None], list[RunView]] = {}
-    for view in views:
-        run = view.run
-        groups.setdefault((run.dataset, run.object, run.context), []).append(view)
-    audits: list[Audit] = []
-    for (dataset, name, context), members in groups.items():
-        labels = run_labels(members)
-        columns = tuple(Column(label, v) for label, v in zip(labels, members, strict=True))
-        for split in _splits_with_cells(members, name):
-            cells = _cells(members, split)
-            number = len(audits) + 1
-            shown = (clean(name), None if context is None else clean(context), clean(dataset))
-            audits.append(Audit(number, *shown, split, cells, columns))
-    return audits
-
-
-def run_labels(views: Sequence[RunView]) -> list[str]:
-    """Return a short name for each run; no two are the same."""
-    runs = [view.run for view in views]
-    labels = [clean(_budget_label(run)) for run in runs]
-    seeds: dict[str, set[int]] = {}
-    for label, run in zip(labels, runs, strict=True):
-        seeds.setdefault(label, set()).add(run.seed)
-    labels = [
-        f"{label}, seed {run.seed}" if len(seeds[label]) > 1 else label
-        for label, run in zip(labels, runs, strict=True)
-    ]
-    labels = [
-        clean(run.name) if labels.count(label) > 1 else label
-        for label, run in zip(labels, runs, strict=True)
-    ]
-    seen: Counter[str] = Counter()
-    for place, label in enumerate(labels):
-        seen[label] += 1
-        if seen[label] > 1:
-            labels[place] = f"{label} ({seen[label]})"
-    return labels
-
-
 def cell_words(name: str) -> str:
     """Return a cell's name as it reads in a sentence."""
-    return clean(name).replace("-without-", " without ").replace("-with-", " with ")
-
-
-def _budget_label(run: Run) -> str:
-    parts = [run.mode]
-    if run.pixel_labels:
-        parts.append(f"{run.pixel_labels} labels")
-    if run.box_labels:
-        parts.append(f"{run.box_labels} boxes")
-    return " · ".join(parts)
-
-
-def _splits_with_cells(views: Sequence[RunView], name: str) -> list[str | None]:
-    found = dict.fromkeys(
-        split for view in views for split, found in view.run.splits.items() if found.cells
-    )
-    own = f"biased-{name}"
-    return sorted(found, key=lambda split: split != own) if found else [None]
-
-
-def _cells(views: Sequence[RunView], split: str | None) -> tuple[str, ...]:
-    splits = [view.run.splits[split] for view in views if split in view.run.splits]
-    return tuple(dict.fromkeys(cell for found in splits for cell in found.cells))
+    words = name.replace("-without-", " without ").replace("-with-", " with ")
+    return clean(words, 2 * NAME_LENGTH)
 
 
 def _overall(split: Split | None) -> Estimate:

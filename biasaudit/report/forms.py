@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from biasaudit import __version__
 from biasaudit.report import provenance, words
 from biasaudit.report.audit import Audit, Column, Row, cell_words
+from biasaudit.report.changes import changes_against
 from biasaudit.report.load import RunView
-from biasaudit.report.numbers import MISSING, clean, figure, percent, points
+from biasaudit.report.numbers import MISSING, clean, figure, percent, points, span
 from biasaudit.report.render import audits_of
 from biasaudit.results import AttentionOverlap, Cell, Interval, Overall
 
@@ -76,7 +77,8 @@ def render_model_card(runs: Sequence[RunView]) -> str:
 
 def _summary(audit: Audit) -> str:
     lines = [f"### {_heading(audit)}", "", f"**{_plain(words.verdict(audit))}**", ""]
-    lines += [_plain(sentence) for sentence in words.followup(audit)]
+    changes = changes_against(audit, words.lead_place(audit))
+    lines += [_plain(sentence) for sentence in words.followup(audit, changes)]
     lines += ["", *_table(audit.table(), audit.columns)]
     lines += ["", "Figures in brackets are 95% intervals; overall is the mean of the cells.", ""]
     return "\n".join(lines)
@@ -162,8 +164,7 @@ def _entry(row: Row, place: int) -> str:
     entry = row.entries[place]
     if row.kind != "gap":
         return figure(entry, row.kind)
-    bounds = "" if entry.low is None else f" [{points(entry.low)}, {points(entry.high)}]"
-    return points(entry.value) + bounds
+    return f"{points(entry.value)} {span(entry)}".rstrip()
 
 
 def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -11,8 +11,10 @@ import pandas as pd
 from biasaudit.report.audit import Audit
 from biasaudit.report.pictures import attention_uri, outline, photo_uri
 
-ON_OBJECT = 0.5
-"""Attention lies on the object where more than this share of it falls inside the region."""
+MOST = 0.5
+"""Attention lies on the object where at least this share of it falls inside the region, ..."""
+ENRICHMENT = 2.0
+"""... or this many times the region's share of the image: what an even map would put there."""
 
 CORNERS = ("right-on", "right-off", "wrong-on", "wrong-off", "right-none", "wrong-none")
 """Answer and attention; ``none`` where the image has no region or the map is all zero."""
@@ -113,14 +115,17 @@ class Images:
     total: int = 0
 
 
-def corner(correct: bool, energy: float) -> str:
+def corner(correct: bool, energy: float, area_fraction: float) -> str:
     """Return the corner of one answer.
 
     Args:
         correct: Whether the answer is right.
         energy: Energy pointing game in [0, 1]; NaN where it does not exist.
+        area_fraction: The region's share of the image; NaN likewise.
     """
-    where = "none" if np.isnan(energy) else "on" if energy > ON_OBJECT else "off"
+    where = "on" if energy >= min(MOST, ENRICHMENT * area_fraction) else "off"
+    if np.isnan(energy) or np.isnan(area_fraction):
+        where = "none"
     return f"{'right' if correct else 'wrong'}-{where}"
 
 
@@ -162,7 +167,8 @@ def _cells_of(table: pd.DataFrame | None, audit: Audit) -> pd.DataFrame | None:
     score = rows["score"].astype(float)
     probability = 1 / (1 + np.exp(-np.clip(score, -60, 60)))
     right = np.where(rows["label"].astype(bool), probability, 1 - probability)
-    corners = [corner(c, e) for c, e in zip(correct, energy, strict=True)]
+    area = rows["area_fraction"].astype(float)
+    corners = [corner(c, e, a) for c, e, a in zip(correct, energy, area, strict=True)]
     return rows.assign(
         score=score, correct=correct, probability=probability, right=right, corner=corners
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MISSING = "–"
+NAME_LENGTH = 48
+"""Longer names are cut where they stand in sentences and heads; tables of runs keep them."""
 
 _UNSEEN = dict.fromkeys((*range(32), 127, 1564, 8206, 8207))
 _UNSEEN |= dict.fromkeys((*range(8234, 8239), *range(8294, 8298)))
@@ -43,9 +45,15 @@ class Estimate:
         return self.high is not None and bound is not None and self.high < bound
 
 
-def clean(name: str) -> str:
-    """Return a name without control characters and marks that turn the direction of a line."""
-    return name.translate(_UNSEEN).strip() or MISSING
+def clean(name: str, length: int | None = None) -> str:
+    """Return a name without control characters and marks that turn the direction of a line.
+
+    Args:
+        name: As the data have it.
+        length: Cut to so many characters, with an ellipsis; whole where None.
+    """
+    plain = name.translate(_UNSEEN).strip() or MISSING
+    return plain if length is None or len(plain) <= length else plain[: length - 1] + "…"
 
 
 def percent(value: float | None, unit: str = "%") -> str:
@@ -75,6 +83,13 @@ def interval(estimate: Estimate, kind: str = "rate") -> str:
     if kind == "rate":
         return f"[{percent(estimate.low, '')}, {percent(estimate.high, '')}]"
     return f"[{decimal(estimate.low)}, {decimal(estimate.high)}]"
+
+
+def span(estimate: Estimate) -> str:
+    """Return the bounds of a difference in percentage points, ``[+31, +45]``, or ""."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"[{points(estimate.low)}, {points(estimate.high)}]"
 
 
 def figure(estimate: Estimate, kind: str = "rate") -> str:

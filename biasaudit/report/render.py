@@ -16,8 +16,10 @@ from markupsafe import Markup
 from biasaudit import __version__
 from biasaudit.errors import RunError
 from biasaudit.report import charts, numbers, pictures, provenance, words
-from biasaudit.report.audit import Audit, OverlapRow, Row, build_audits, cell_words
-from biasaudit.report.images import ON_OBJECT, Images, build_images
+from biasaudit.report.audit import Audit, OverlapRow, Row, cell_words
+from biasaudit.report.changes import Change, changes_against
+from biasaudit.report.grouping import build_audits
+from biasaudit.report.images import ENRICHMENT, MOST, Images, build_images
 from biasaudit.report.load import RunView
 
 GALLERY_SIZE = 20
@@ -32,6 +34,7 @@ class Page:
 
     Attributes:
         prefix: Begins every anchor of this audit; empty for the first.
+        changes: The runs against the lead run, where both have their images.
         limits: What the audit cannot tell.
         notes: Which files were missing.
     """
@@ -42,6 +45,7 @@ class Page:
     followup: Sequence[str]
     table: Sequence[Row]
     gaps: Sequence[Row]
+    changes: Sequence[Change]
     overlap: Sequence[OverlapRow]
     images: Images
     curve: Markup | None
@@ -100,13 +104,15 @@ def _page(audit: Audit, gallery_size: int) -> Page:
     prefix = "" if audit.number == 1 else f"a{audit.number}-"
     labels = [column.label for column in audit.columns]
     overlap = audit.overlap()
+    changes = changes_against(audit, words.lead_place(audit))
     return Page(
         audit,
         prefix,
         words.verdict(audit),
-        words.followup(audit),
+        words.followup(audit, changes),
         audit.table(),
         audit.gaps(),
+        [change for change in changes if change is not None],
         overlap,
         build_images(audit, gallery_size, LIST_SIZE),
         charts.label_curve(audit, f"{prefix}c1"),
@@ -129,7 +135,8 @@ def _environment() -> Environment:
     )
     environment.filters.update(_filters())
     environment.globals.update(
-        on_object=ON_OBJECT,
+        most=MOST,
+        enrichment=ENRICHMENT,
         scale_stops=pictures.scale_stops(),
         cell_description=words.cell_description,
         train_command=provenance.train_command,
@@ -148,8 +155,11 @@ def _filters() -> Mapping[str, object]:
         "points": numbers.points,
         "interval": numbers.interval,
         "figure": numbers.figure,
+        "span": numbers.span,
         "words": cell_words,
+        "clean": numbers.clean,
         "keep": _keep_together,
+        "lead": words.lead_place,
         "x": lambda share: f"{100 * share:.4g}",
         "raw": lambda value: "" if value is None else f"{value:.6g}",
     }
@@ -158,7 +168,9 @@ def _filters() -> Mapping[str, object]:
 def _keep_together(sentence: str) -> str:
     """Put no-break spaces into figures with intervals, ``31% [27, 36]``."""
     return re.sub(
-        r"[\d.]+%? \[[\d.]+, [\d.]+\]", lambda m: m[0].replace(" ", "\N{NO-BREAK SPACE}"), sentence
+        r"[\d.]+(?:%| points)? \[[+−\d.]+, [+−\d.]+\]",
+        lambda m: m[0].replace(" ", "\N{NO-BREAK SPACE}"),
+        sentence,
     )
 
 

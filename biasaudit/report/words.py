@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from biasaudit.report.audit import Audit, Column, cell_words
-from biasaudit.report.numbers import Estimate, figure, interval, percent
+from biasaudit.report.changes import Change
+from biasaudit.report.numbers import Estimate, figure, interval, percent, points, span
 
 SMALL_CELL = 30
 """Below this many images a cell's interval is wider than ±17 points at an accuracy of 50%."""
@@ -26,21 +27,27 @@ def verdict(audit: Audit) -> str:
             f"No verdict on {audit.object}: these results hold no counterfactual cells, so they "
             "do not show whether the classifier leans on a context."
         )
-    told = _recorded(audit, place)
+    told = _recorded(audit, place, "headline")
     body = f"{_where(audit)}, {label} {_rate(audit, estimate)}"
     body += _against_floor(audit, estimate) + _against_val(audit.val()[place], estimate)
-    return f"{told}. {body}." if told else f"{body}."
+    return f"{audit.object}: {told}. {body}." if told else f"{body}."
 
 
-def followup(audit: Audit) -> list[str]:
-    """Return the sentences below the headline: the best other run, and the attention."""
+def followup(audit: Audit, changes: Sequence[Change | None]) -> list[str]:
+    """Return the sentences below the headline: the best other run, and the attention.
+
+    Args:
+        audit: The audit.
+        changes: Its runs against the lead run, as ``changes_against`` gives them.
+    """
     lead = lead_place(audit)
     overall = audit.overall()
     others = [i for i, e in enumerate(overall) if i != lead and e.value is not None]
-    sentences = []
+    reason = _recorded(audit, lead, "reason")
+    sentences = [reason] if reason else []
     if others and overall[lead].value is not None:
         best = max(others, key=lambda i: (overall[i].value or 0.0, -i))
-        sentences.append(_best(audit, lead, best, len(others)))
+        sentences.append(_best(audit, lead, best, changes[best], len(others)))
     sentences += _attention(audit, lead)
     return sentences
 
@@ -56,13 +63,13 @@ def limits(audit: Audit) -> list[str]:
     found = [_small_cells(audit), _one_seed(audit.columns)]
     if len(audit.columns) > 2:
         found.append(
-            f"{len(audit.columns)} runs stand side by side. The best of several is partly lucky; "
-            "its interval does not allow for the choice."
+            f"{len(audit.columns)} runs stand side by side. The best of several is partly lucky, "
+            "and its own figure does not allow for the choice; the differences do."
         )
     context = audit.context or "the suspected context"
     found += [
-        "Intervals that overlap show no difference; they do not show that there is none. Runs "
-        "are compared here by their intervals alone, which is cautious for paired images.",
+        "Where no difference is shown, there may still be one that these images are too few to "
+        "show.",
         f"The cells test one pair, {audit.object} and {context}. The classifier may lean on "
         "another context that no cell separates.",
         "An attention map shows where the score is sensitive, not why the decision fell. "
@@ -102,13 +109,14 @@ def run_notes(columns: Sequence[Column]) -> list[str]:
     return notes
 
 
-def _recorded(audit: Audit, place: int) -> str:
-    """Return the verdict that the evaluation wrote into the split, if it did."""
+def _recorded(audit: Audit, place: int, key: str) -> str:
+    """Return a text of the verdict that the evaluation wrote into the split, or ""."""
     split = audit.splits()[place]
     told: Any = (split.model_extra or {}).get("verdict") if split is not None else None
-    if isinstance(told, dict):
-        told = told.get("text") or told.get("verdict")
-    return f"{audit.object}: {told}" if isinstance(told, str) and told else ""
+    if isinstance(told, str):
+        told = {"headline": told}
+    text = told.get(key) if isinstance(told, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def _where(audit: Audit) -> str:
@@ -146,19 +154,26 @@ def _against_val(val: Estimate, estimate: Estimate) -> str:
     return f"; on val it scores {figure(val)}, and the intervals overlap"
 
 
-def _best(audit: Audit, lead: int, best: int, others: int) -> str:
-    first, second = audit.overall()[lead], audit.overall()[best]
-    name, lead_name = audit.columns[best].label, audit.columns[lead].label
-    opening = (
-        f"Of the {others} other runs, {name} scores highest" if others > 1 else f"{name} scores"
-    )
+def _best(audit: Audit, lead: int, best: int, change: Change | None, others: int) -> str:
+    name = audit.columns[best].label
+    opening = f"Of the {others} other runs, {name} scores highest" if others > 1 else name
+    verb = ": " if others > 1 else " scores "
+    second = audit.overall()[best]
+    return f"{opening}{verb}{figure(second)}, {_against_lead(audit, lead, second, change)}."
+
+
+def _against_lead(audit: Audit, lead: int, second: Estimate, change: Change | None) -> str:
+    """Word a difference by its interval for paired images, or else by the two intervals."""
+    first, name = audit.overall()[lead], audit.columns[lead].label
+    if change is not None:
+        told = f"{points(change.difference.value)} points {span(change.difference)}"
+        told += f" against {name} on the same images"
+        return told if change.outcome != "no difference shown" else f"{told}: {change.outcome}"
     if second.above(first):
-        rest = f"its interval lies wholly above that of {lead_name}"
-    elif second.below(first):
-        rest = f"its interval lies wholly below that of {lead_name}"
-    else:
-        rest = f"its interval overlaps that of {lead_name}, so no difference is shown"
-    return f"{opening}: {figure(second)}; {rest}."
+        return f"with an interval wholly above that of {name}"
+    if second.below(first):
+        return f"with an interval wholly below that of {name}"
+    return f"with an interval that overlaps that of {name}: no difference shown"
 
 
 def _attention(audit: Audit, lead: int) -> list[str]:

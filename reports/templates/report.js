@@ -170,30 +170,28 @@
     const dialog = make("dialog");
     dialog.setAttribute("aria-label", "One image, enlarged");
     gallery.append(dialog);
+    const bar = make("div", "", "bar-top");
+    const stage = make("div");
+    dialog.append(bar, stage);
     let current = null;
-    const visible = () => all(".card:not([hidden])", box);
     const show = (card) => {
       current = card;
-      const bar = make("div", "", "bar-top");
-      [["← Previous", -1], ["Next →", 1]].forEach(([text, step]) => {
-        const button = make("button", text);
-        button.addEventListener("click", () => move(step));
-        bar.append(button);
-      });
-      const close = make("button", "Close");
-      close.addEventListener("click", () => dialog.close());
-      bar.append(close);
       const head = card.querySelector("h3").cloneNode(true);
       all("button", head).forEach((button) => button.remove());
-      const table = card.querySelector("details table").cloneNode(true);
-      dialog.replaceChildren(bar, head, card.querySelector(".strip").cloneNode(true), table);
+      const parts = [card.querySelector(".strip"), card.querySelector("details table")];
+      stage.replaceChildren(head, ...parts.map((part) => part.cloneNode(true)));
       if (!dialog.open) dialog.showModal();
     };
     const move = (step) => {
-      const shown = visible();
+      const shown = all(".card:not([hidden])", box);
       const next = shown[shown.indexOf(current) + step];
       if (next) show(next);
     };
+    [["← Previous", () => move(-1)], ["Next →", () => move(1)], ["Close", () => dialog.close()]].forEach(([text, act]) => {
+      const button = make("button", text);
+      button.addEventListener("click", act);
+      bar.append(button);
+    });
     dialog.addEventListener("close", () => {
       if (current) current.querySelector("h3 button").focus();
     });
@@ -210,7 +208,7 @@
       if (event.target.closest("input, select, textarea")) return;
       if (dialog.open && event.key === "ArrowLeft") move(-1);
       if (dialog.open && event.key === "ArrowRight") move(1);
-      if (!gallery.matches(":hover, :focus-within")) return;
+      if (!dialog.open && !gallery.matches(":hover, :focus-within")) return;
       const layer = { a: "heat", r: "border" }[event.key.toLowerCase()];
       toggles.filter((button) => button.dataset.layer === layer).forEach(toggle);
     });

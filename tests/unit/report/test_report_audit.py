@@ -1,7 +1,8 @@
 import pytest
 from report_factory import Recipe, World, write_runs
 
-from biasaudit.report.audit import build_audits, cell_words, run_labels
+from biasaudit.report.audit import cell_words
+from biasaudit.report.grouping import build_audits, run_labels
 from biasaudit.report.load import RunView, load_runs
 from biasaudit.results import Cell, Overall, Run, Split
 

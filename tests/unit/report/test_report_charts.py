@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from report_factory import Recipe, World, write_runs
 
 from biasaudit.report import charts
-from biasaudit.report.audit import build_audits
+from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import load_runs
 from biasaudit.report.svg import INK, SERIES, inline
 

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from report_factory import DEMO, World, write_runs
 
-from biasaudit.report.audit import build_audits
+from biasaudit.evaluation.corners import corner_of
+from biasaudit.report.grouping import build_audits
 from biasaudit.report.images import CORNERS, build_images, corner
 from biasaudit.report.load import load_runs
 from biasaudit.results import read_per_image
@@ -16,18 +17,21 @@ def small(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("correct", "energy", "name"),
+    ("correct", "energy", "area", "name"),
     [
-        (True, 0.51, "right-on"),
-        (True, 0.5, "right-off"),
-        (False, 0.9, "wrong-on"),
-        (False, 0.0, "wrong-off"),
-        (True, np.nan, "right-none"),
-        (False, np.nan, "wrong-none"),
+        (True, 0.5, 0.4, "right-on"),
+        (True, 0.49, 0.4, "right-off"),
+        (True, 0.2, 0.1, "right-on"),
+        (False, 0.19, 0.1, "wrong-off"),
+        (False, 0.9, 0.1, "wrong-on"),
+        (False, 0.0, 0.1, "wrong-off"),
+        (True, np.nan, 0.1, "right-none"),
+        (False, np.nan, np.nan, "wrong-none"),
+        (True, 0.3, np.nan, "right-none"),
     ],
 )
-def test_corner(correct, energy, name):
-    assert corner(correct, energy) == name
+def test_corner(correct, energy, area, name):
+    assert corner(correct, energy, area) == name
 
 
 def test_corners_count_every_image_once(small):
@@ -37,7 +41,8 @@ def test_corners_count_every_image_once(small):
         assert sum(counts.values()) == 32
         assert set(counts) == set(CORNERS)
         table = read_per_image(path / "per_image.csv").query("split == 'biased-boat'")
-        right_off = ((table["correct"] == 1) & (table["energy_pointing_game"] <= 0.5)).sum()
+        least = np.minimum(0.5, 2 * table["area_fraction"])
+        right_off = ((table["correct"] == 1) & (table["energy_pointing_game"] < least)).sum()
         assert counts["right-off"] == right_off
 
 
@@ -113,3 +118,16 @@ def test_no_tables_no_images(small):
     assert images.corners == (None, None)
     assert images.gallery == ()
     assert images.total == 0
+
+
+def test_corners_are_those_of_the_evaluation():
+    energy, area = np.meshgrid([0.0, 0.05, 0.2, 0.5, 0.8, np.nan], [0.02, 0.1, 0.25, 0.6, np.nan])
+    table = pd.DataFrame({"energy_pointing_game": energy.ravel(), "area_fraction": area.ravel()})
+    for correct in (0, 1):
+        expected = corner_of(table.assign(correct=correct))
+        ours = [
+            corner(bool(correct), e, a)
+            for e, a in zip(table["energy_pointing_game"], table["area_fraction"], strict=True)
+        ]
+        theirs = expected.replace("unmeasured", "right-none" if correct else "wrong-none")
+        assert ours == list(theirs)

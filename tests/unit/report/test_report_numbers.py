@@ -9,6 +9,7 @@ from biasaudit.report.numbers import (
     interval,
     percent,
     points,
+    span,
 )
 
 
@@ -32,6 +33,8 @@ def test_points_carry_their_sign():
     assert points(0.64) == "+64"
     assert points(-0.051) == "−5"
     assert points(None) == "–"
+    assert span(Estimate(0.2, -0.01, 0.456)) == "[−1, +46]"
+    assert span(Estimate(0.2)) == ""
     assert decimal(None) == "–"
 
 
@@ -66,3 +69,5 @@ def test_clean_drops_direction_marks_and_keeps_letters():
     assert clean("a\u202eb\u2067c\x00\n") == "abc"
     assert clean("Böötë שלום 船") == "Böötë שלום 船"
     assert clean("\u202e") == "–"
+    assert clean("n" * 50, 48) == "n" * 47 + "…"
+    assert clean("n" * 48, 48) == "n" * 48

@@ -2,8 +2,10 @@ import pytest
 from report_factory import Recipe, World, write_runs
 
 from biasaudit.report import words
-from biasaudit.report.audit import build_audits
+from biasaudit.report.changes import Change
+from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import RunView, load_runs
+from biasaudit.report.numbers import Estimate
 from biasaudit.results import Cell, Overall, Run, Split
 
 
@@ -68,32 +70,50 @@ def test_the_baseline_leads_wherever_it_stands():
 @pytest.mark.parametrize(
     ("interval", "phrase"),
     [
-        ((0.5, 0.7), "lies wholly above that of baseline"),
-        ((0.35, 0.7), "overlaps that of baseline, so no difference is shown"),
-        ((0.1, 0.15), "lies wholly below that of baseline"),
+        ((0.5, 0.7), "with an interval wholly above that of baseline."),
+        ((0.35, 0.7), "with an interval that overlaps that of baseline: no difference shown."),
+        ((0.1, 0.15), "with an interval wholly below that of baseline."),
     ],
 )
 def test_the_best_other_run_is_compared_by_intervals(interval, phrase):
     runs = [("baseline", 0.3, (0.2, 0.4)), ("gain", 0.05, (0.0, 0.1))]
     best = ("gain_ext", sum(interval) / 2, interval)
-    (sentence, *_) = words.followup(audit_of(*runs, best))
+    (sentence, *_) = words.followup(audit_of(*runs, best), [None] * 3)
     assert sentence.startswith("Of the 2 other runs, gain_ext scores highest")
     assert phrase in sentence
+
+
+@pytest.mark.parametrize(
+    ("interval", "phrase"),
+    [
+        ((0.1, 0.3), ": 60% [50, 70], +20 points [+10, +30] against baseline on the same images."),
+        ((-0.02, 0.3), "+20 points [−2, +30] against baseline on the same images: no difference"),
+    ],
+)
+def test_paired_images_decide_where_there_are_some(interval, phrase):
+    audit = audit_of(
+        ("baseline", 0.4, (0.3, 0.5)), ("gain", 0.1, (0, 0.2)), ("gain_ext", 0.6, (0.5, 0.7))
+    )
+    change = Change("gain_ext", (50, 50), (10, 10), Estimate(0.2, *interval, 400))
+    assert phrase in words.followup(audit, [None, None, change])[0]
 
 
 def test_a_recorded_verdict_leads():
     audit = audit_of(("baseline", 0.31, (0.27, 0.36)))
     audit.splits()[0].verdict = "biased by water"
     assert words.verdict(audit).startswith("boat: biased by water. Where boat and water part")
-    audit.splits()[0].verdict = {"verdict": "no bias shown", "p": 0.3}
+    audit.splits()[0].verdict = {"headline": "no bias shown", "reason": "A gap of 1 point."}
     assert words.verdict(audit).startswith("boat: no bias shown. Where")
+    assert words.followup(audit, [None]) == ["A gap of 1 point."]
+    audit.splits()[0].verdict = {"headline": 3}
+    assert words.verdict(audit).startswith("Where boat and water part")
 
 
 def test_no_cells_no_verdict():
     run = Run(name="a", mode="baseline", object="boat", context=None, backbone="n", dataset="d")
     (audit,) = build_audits([RunView(run, "here")])
     assert words.verdict(audit).startswith("No verdict on boat")
-    assert words.followup(audit) == []
+    assert words.followup(audit, [None]) == []
 
 
 def test_unequal_cells_are_called_a_mean(tmp_path):

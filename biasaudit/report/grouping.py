@@ -1,0 +1,78 @@
+"""Groups runs into audits: those that were asked the same question stand side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from biasaudit.report.audit import Audit, Column
+from biasaudit.report.load import RunView
+from biasaudit.report.numbers import NAME_LENGTH, clean
+from biasaudit.results import Run
+
+
+def build_audits(views: Sequence[RunView]) -> list[Audit]:
+    """Group runs by dataset, object and context; one audit for each split with cells."""
+    groups: dict[tuple[str, str, str | None], list[RunView]] = {}
+    for view in views:
+        run = view.run
+        groups.setdefault((run.dataset, run.object, run.context), []).append(view)
+    audits: list[Audit] = []
+    for (dataset, name, context), members in groups.items():
+        labels = run_labels(members)
+        columns = tuple(Column(label, v) for label, v in zip(labels, members, strict=True))
+        for split in _splits_with_cells(members, name):
+            cells = _cells(members, split)
+            number = len(audits) + 1
+            shown = (_shown(name), None if context is None else _shown(context), _shown(dataset))
+            audits.append(Audit(number, *shown, split, cells, columns))
+    return audits
+
+
+def run_labels(views: Sequence[RunView]) -> list[str]:
+    """Return a short name for each run; no two are the same."""
+    runs = [view.run for view in views]
+    labels = [_budget_label(run) for run in runs]
+    seeds: dict[str, set[int]] = {}
+    for label, run in zip(labels, runs, strict=True):
+        seeds.setdefault(label, set()).add(run.seed)
+    labels = [
+        f"{label}, seed {run.seed}" if len(seeds[label]) > 1 else label
+        for label, run in zip(labels, runs, strict=True)
+    ]
+    labels = [
+        _shown(run.name) if labels.count(label) > 1 else label
+        for label, run in zip(labels, runs, strict=True)
+    ]
+    seen: Counter[str] = Counter()
+    for place, label in enumerate(labels):
+        seen[label] += 1
+        if seen[label] > 1:
+            labels[place] = f"{label} ({seen[label]})"
+    return labels
+
+
+def _shown(name: str) -> str:
+    return clean(name, NAME_LENGTH)
+
+
+def _budget_label(run: Run) -> str:
+    parts = [_shown(run.mode)]
+    if run.pixel_labels:
+        parts.append(f"{run.pixel_labels} labels")
+    if run.box_labels:
+        parts.append(f"{run.box_labels} boxes")
+    return " · ".join(parts)
+
+
+def _splits_with_cells(views: Sequence[RunView], name: str) -> list[str | None]:
+    found = dict.fromkeys(
+        split for view in views for split, found in view.run.splits.items() if found.cells
+    )
+    own = f"biased-{name}"
+    return sorted(found, key=lambda split: split != own) if found else [None]
+
+
+def _cells(views: Sequence[RunView], split: str | None) -> tuple[str, ...]:
+    splits = [view.run.splits[split] for view in views if split in view.run.splits]
+    return tuple(dict.fromkeys(cell for found in splits for cell in found.cells))

@@ -1,0 +1,25 @@
+"""Opens a report in a browser and listens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page
+
+
+def open_page(context: BrowserContext, file: Path) -> Page:
+    """Open a file; ``page.faults`` collects console messages, errors and requests."""
+    page = context.new_page()
+    page.faults = []
+    page.on("console", lambda message: page.faults.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: page.faults.append(f"error: {error}"))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith(("file:", "data:"))
+            else page.faults.append(f"request: {request.url}")
+        ),
+    )
+    page.goto(file.as_uri())
+    return page

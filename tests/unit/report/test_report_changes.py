@@ -1,0 +1,84 @@
+import pandas as pd
+import pytest
+
+from biasaudit.report.changes import changes_against
+from biasaudit.report.grouping import build_audits
+from biasaudit.report.load import RunView, load_runs
+from biasaudit.results import Cell, Overall, Run, Split
+from biasaudit.statistics import Paired, mean_paired_interval
+
+CELLS = ("a", "b")
+
+
+def view(name, answers):
+    """Build a run from a string of 1 and 0 a cell, "." where it never saw the image."""
+    rows = [
+        {"split": "biased-boat", "cell": cell, "id": f"{place}", "correct": int(mark)}
+        for cell, marks in zip(CELLS, answers, strict=True)
+        for place, mark in enumerate(marks)
+        if mark != "."
+    ]
+    cells = {cell: Cell(n=len(marks)) for cell, marks in zip(CELLS, answers, strict=True)}
+    run = Run(
+        name=name,
+        mode=name,
+        object="boat",
+        context="water",
+        backbone="n",
+        dataset="d",
+        splits={"biased-boat": Split(overall=Overall(n=len(rows)), cells=cells)},
+    )
+    return RunView(run, "here", pd.DataFrame(rows))
+
+
+def changes(*views):
+    (audit,) = build_audits(views)
+    return changes_against(audit, 0)
+
+
+def test_counts_and_difference_by_hand():
+    lead, run = view("baseline", ("1100", "0000")), view("gain", ("1011", "1110"))
+    nothing, change = changes(lead, run)
+    assert nothing is None
+    assert change.mended == (2, 3)
+    assert change.broken == (1, 0)
+    assert change.difference.value == pytest.approx((1 / 4 + 3 / 4) / 2)
+    assert change.difference.n == 8
+    low, high = mean_paired_interval([Paired(1, 2, 1, 0), Paired(0, 3, 0, 1)], 0.95)
+    assert (change.difference.low, change.difference.high) == (low, high)
+
+
+def test_several_runs_widen_the_intervals():
+    lead, run = view("baseline", ("1100", "0000")), view("gain", ("1011", "1110"))
+    (_, alone), (_, first, second) = changes(lead, run), changes(lead, run, run)
+    assert first.difference.low < alone.difference.low
+    assert first.difference.high > alone.difference.high
+    assert first.difference.value == second.difference.value == alone.difference.value
+
+
+def test_outcomes():
+    lead = view("baseline", ("0" * 40, "1" * 40))
+    better, worse, same = (
+        changes(lead, view("gain", answers))[1].outcome
+        for answers in (("1" * 40, "1" * 40), ("0" * 40, "0" * 40), ("01" * 20, "01" * 20))
+    )
+    assert (better, worse, same) == ("better", "worse", "no difference shown")
+
+
+def test_only_shared_images_count():
+    lead, run = view("baseline", ("11..", "0000")), view("gain", (".111", "1111"))
+    assert changes(lead, run)[1].difference.n == 1 + 4
+
+
+def test_nothing_shared_is_no_change():
+    lead, run = view("baseline", ("11..", "0000")), view("gain", ("..11", "1111"))
+    assert changes(lead, run) == [None, None]
+    assert changes(RunView(lead.run, "here"), run) == [None, None]
+
+
+def test_the_drawn_runs_agree_with_their_tables(demo_runs):
+    (audit,) = build_audits(load_runs(demo_runs))
+    overall = audit.overall()
+    for place, change in enumerate(changes_against(audit, 0)):
+        if change is not None:
+            assert change.difference.value == pytest.approx(overall[place].value - overall[0].value)
