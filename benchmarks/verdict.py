@@ -1,0 +1,140 @@
+"""Is the verdict calibrated? Audit small datasets with a planted bias, and as many without.
+
+    python benchmarks/verdict.py
+
+draws 20 harbour datasets with P(water | boat) from .8 to 1 and 20 with .5, trains a baseline on
+each, judges it by the rule of docs/verdict.md, and writes one row a dataset to
+``benchmarks/results/verdict.csv``. A biased model should be called so in at least 90% of the
+first, and in at most 5% of the second. About a quarter of an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from biasaudit.config import load_settings
+from biasaudit.data.splits import biased_split
+from biasaudit.evaluation.one_pass import Subject, one_pass
+from biasaudit.statistics import mean_interval, wilson_interval
+from biasaudit.training.loop import EpochMetrics, train
+from biasaudit.training.plan import Plan, make_plan
+from biasaudit.verdict import Attention, Verdict, judge
+
+RESULTS = Path(__file__).parent / "results" / "verdict.csv"
+
+
+class Silence:
+    """A training progress that says nothing."""
+
+    def start(self, epochs: int, steps: int) -> None:
+        """Training begins."""
+
+    def step(self, epoch: int, total: float) -> None:
+        """One step is done."""
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """An epoch is done."""
+
+
+def main() -> None:
+    """Train and judge every dataset, print the rates, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--datasets", type=int, default=20, help="number of each kind")
+    parser.add_argument("--train", type=int, default=800, help="training images a dataset")
+    parser.add_argument("--val", type=int, default=400, help="validation images a dataset")
+    parser.add_argument("--cell", type=int, default=200, help="images a conflicting cell")
+    options = parser.parse_args()
+    rows = []
+    for seed in range(options.datasets):
+        for share in (float(np.linspace(0.8, 1.0, options.datasets)[seed]), 0.5):
+            rows.append(row_of(seed, share, options))
+            print(rows[-1], flush=True)
+    table = pd.DataFrame(rows)
+    table.to_csv(options.out, index=False, float_format="%.4g")
+    for planted, part in table.groupby(table["water_given_boat"] > 0.5):
+        called = int((part["verdict"] == "biased").sum())
+        low, high = wilson_interval(called, len(part))
+        kind = "with a planted bias" if planted else "without"
+        print(f"{kind}: biased in {called} of {len(part)} [{low:.2f}, {high:.2f}]")
+
+
+def row_of(seed: int, share: float, options: argparse.Namespace) -> dict[str, Any]:
+    """Train a baseline on one dataset and judge it.
+
+    Args:
+        seed: Of the scenes and of the training.
+        share: P(water | boat); P(water | no boat) is its complement.
+        options: Sizes of the subsets.
+    """
+    started = time.monotonic()
+    plan = make_plan(
+        load_settings(
+            options={
+                "training.seed": seed,
+                "data.options": {
+                    "seed": 1000 + seed,
+                    "train": options.train,
+                    "val": options.val,
+                    "cell": options.cell,
+                    "water_given_boat": share,
+                    "water_given_no_boat": 1 - share,
+                },
+            }
+        )
+    )
+    verdict = judge_model(plan)
+    return {
+        "seed": seed,
+        "water_given_boat": share,
+        "verdict": verdict.kind,
+        "gap": verdict.gap,
+        "gap_low": verdict.gap_ci[0],
+        "gap_high": verdict.gap_ci[1],
+        "matched_low": verdict.matched_ci[0],
+        "attention": verdict.attention,
+        "seconds": time.monotonic() - started,
+    }
+
+
+def judge_model(plan: Plan) -> Verdict:
+    """Train the planned model and judge it on its matched and conflicting cells."""
+    subject = Subject(
+        train(plan, Silence()).model,
+        plan.dataset.classes,
+        int(plan.settings.data.image_size or 0),
+        torch.device("cpu"),
+    )
+    val = plan.dataset.subset("val")
+    matched = {
+        "boat-with-water": [s for s in val if "boat" in s.labels and "water" in s.contexts],
+        "neither": [s for s in val if "boat" not in s.labels and "water" not in s.contexts],
+    }
+    conflicting = biased_split(plan.dataset, "boat", "water").cells
+    tables = {
+        name: one_pass(subject, "boat", samples).table
+        for name, samples in (matched | dict(conflicting)).items()
+    }
+    ashore = tables["boat-without-water"]
+    excess = mean_interval(ashore["energy_pointing_game"] - ashore["area_fraction"], bounds=None)
+    return judge(
+        "water",
+        {name: _count(tables[name]) for name in matched},
+        {name: _count(tables[name]) for name in conflicting},
+        Attention(object_excess=excess),
+    )
+
+
+def _count(table: pd.DataFrame) -> tuple[int, int]:
+    return int(table["correct"].sum()), len(table)
+
+
+if __name__ == "__main__":
+    main()
