@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from biasaudit.guidance.external import regions_at
-from biasaudit.guidance.step import Step, mean_by_image
+from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import AttentionOptions, term
 
 
@@ -22,7 +22,7 @@ class EvidenceOptions(AttentionOptions):
 
 @term("evidence", EvidenceOptions, needs_labels=True)
 def evidence(step: Step, options: EvidenceOptions) -> Tensor:
-    """Mean squared difference of squashed evidence and region over the labelled pairs.
+    """Mean squared difference of squashed evidence and region on the labelled images.
 
     E^c = H·W · Σ_k w_k f_k without the ReLU of Eq. 2, so that on a pooled linear head its mean
     is the score less the bias; tanh(E^c) is matched to the region: 1 inside, 0 outside, where
@@ -39,4 +39,4 @@ def evidence(step: Step, options: EvidenceOptions) -> Tensor:
     )
     squashed = (maps * (maps.shape[1] * maps.shape[2])).tanh()
     target = regions_at(batch.regions, squashed)
-    return mean_by_image((squashed - target).square().mean(dim=(1, 2)), batch.region_rows)
+    return step.labelled_mean((squashed - target).square().mean(dim=(1, 2)))

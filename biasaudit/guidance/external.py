@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from biasaudit.attention.mask import scale_maps
-from biasaudit.guidance.step import Step, mean_by_image
+from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import AttentionOptions, term
 
 
@@ -24,7 +24,7 @@ class ExternalOptions(AttentionOptions):
 
 @term("external", ExternalOptions, needs_labels=True)
 def external(step: Step, options: ExternalOptions) -> Tensor:
-    """Mean squared difference of attention and region over the labelled pairs (L_e, Eq. 7)."""
+    """Mean squared difference of attention and region on the labelled images (L_e, Eq. 7)."""
     batch = step.labelled_batch
     maps = step.attention(
         batch.region_rows,
@@ -35,7 +35,7 @@ def external(step: Step, options: ExternalOptions) -> Tensor:
     )
     scaled = scale_maps(maps, options.scaling)
     target = regions_at(batch.regions, scaled)
-    return mean_by_image((scaled - target).square().mean(dim=(1, 2)), batch.region_rows)
+    return step.labelled_mean((scaled - target).square().mean(dim=(1, 2)))
 
 
 def regions_at(regions: Tensor, maps: Tensor) -> Tensor:

