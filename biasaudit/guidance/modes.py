@@ -14,8 +14,10 @@ from biasaudit.guidance import (  # noqa: F401 (they register their terms)
     absent,
     classification,
     edited,
+    energy,
     evidence,
     external,
+    input_gradient,
     mining,
 )
 from biasaudit.guidance.terms import TERMS, Term, TermOptions
@@ -62,9 +64,23 @@ MODES.add(
     ),
 )
 MODES.add(
+    "energy",
+    Mode(
+        "rival: the energy of Grad-CAM outside N labelled regions (Rao et al. 2023)",
+        {"classification": {}, "energy": {"weight": 1.0}},
+    ),
+)
+MODES.add(
+    "rrr",
+    Mode(
+        "rival: input gradients outside N labelled regions (RRR, Ross et al. 2017)",
+        {"classification": {}, "input_gradient": {"weight": 1.0}},
+    ),
+)
+MODES.add(
     "edited",
     Mode(
-        "edited pairs of N labelled images alone: pasted elsewhere, yes; removed, no",
+        "rival: edited pairs of N labelled images alone: pasted elsewhere, yes; removed, no",
         {"classification": {}, "edited": {"weight": 1.0}},
     ),
 )

@@ -7,8 +7,13 @@ import torch
 from torch import nn
 
 from biasaudit.data.batches import Batch
+from biasaudit.guidance.absent import AbsentOptions, absent
 from biasaudit.guidance.classification import ClassificationOptions, classification
+from biasaudit.guidance.edited import EditedOptions, edited
+from biasaudit.guidance.energy import EnergyOptions, energy
+from biasaudit.guidance.evidence import EvidenceOptions, evidence
 from biasaudit.guidance.external import ExternalOptions, external, regions_at
+from biasaudit.guidance.input_gradient import InputGradientOptions, input_gradient
 from biasaudit.guidance.mining import MiningOptions, mining
 from biasaudit.guidance.step import Step, mean_by_image
 from biasaudit.models.classifier import Classifier, PooledLinear
@@ -257,3 +262,72 @@ def test_terms_work_on_a_head_without_a_closed_form(second_order):
         found.append([loss, *torch.autograd.grad(loss, [body.weight, head.linear.weight])])
     for closed, general in zip(*found, strict=True):
         torch.testing.assert_close(closed, general)
+
+
+def test_evidence_by_hand():
+    model = tiny([[4.0, -2.0, 0], [0, 2.0, 0]], [0.0, 0.0])
+    image = [RED[0], [[0.0, 0.5], [0.0, 0.0]], RED[2]]
+    region = [[1.0, 0.0], [0.0, 0.0]]
+    data = batch([image], [[1, 0]], [region], [0], [0])
+    loss = evidence(Step(model, data, data), EvidenceOptions())
+    # E = 4·red - 2·green = (4, -1, 2, 0) against (1, 0, 0, 0); half of the pass is labelled
+    terms = [(math.tanh(4) - 1) ** 2, math.tanh(-1) ** 2, math.tanh(2) ** 2, 0.0]
+    assert item(loss) == pytest.approx(sum(terms) / 4 / 2)
+
+
+def test_absent_by_hand():
+    model = tiny([[4.0, -2.0, 0], [0, 2.0, 0]], [0.0, 0.0])
+    image = [RED[0], [[0.0, 0.5], [0.0, 0.0]], RED[2]]
+    loss = absent(Step(model, batch([image], [[1, 0]])), AbsentOptions())
+    # class 1 is absent: 2·green = (0, 1, 0, 0)
+    assert item(loss) == pytest.approx(math.tanh(1) ** 2 / 4)
+    assert item(absent(Step(model, batch([image], [[1, 1]])), AbsentOptions())) == 0.0
+
+
+def test_energy_by_hand():
+    model = tiny([[4.0, 0, 0]], [0.0])
+    region = [[1.0, 0.0], [0.0, 0.0]]
+    data = batch([RED], [[1]], [region], [0], [0])
+    # of 1 + .5, 1 lies inside; half of the pass is labelled
+    assert item(energy(Step(model, data, data), EnergyOptions())) == pytest.approx(1 / 3 / 2)
+    dark = batch([[RED[1]] * 3], [[1]], [region], [0], [0])
+    assert item(energy(Step(model, dark, dark), EnergyOptions())) == 0.0
+
+
+def test_input_gradient_by_hand():
+    model = tiny([[4.0, 0, 0]], [0.25])
+    region = [[1.0, 0.0], [0.0, 0.0]]
+    data = batch([RED], [[1]], [region], [0], [0])
+    loss = input_gradient(Step(model, data, data), InputGradientOptions())
+    # s = 4·mean(red) + .25 = 1.75, ds/dred = 1 at each of 4 pixels, 3 of them outside;
+    # d(log p + log(1 - p))/ds = 1 - 2p
+    slope = 1 - 2 * sigmoid(1.75)
+    assert item(loss) == pytest.approx(3 * slope**2 / 2)
+
+
+def test_edited_asks_yes_of_the_pasted_and_no_of_the_removed():
+    model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
+    size = 16
+    red = [[[0.0] * size for _ in range(size)] for _ in range(3)]
+    for row in range(5, 11):
+        for column in range(5, 11):
+            red[0][row][column] = 1.0
+    dark = [[[0.0] * size for _ in range(size)] for _ in range(3)]
+    labelled = batch([red], [[1, 0]], [red[0]], [0], [0])
+    ground = batch([dark], [[0, 1]])
+    options = EditedOptions(scale=1.0, shift=0.0)
+    loss = item(edited(Step(model, ground, labelled), options))
+    pasted, removed = model.body.seen[-1]
+    score = 4 * pasted[0].mean().item()
+    assert 0.6 < score / (4 * 36 / size**2) < 1  # the seam is soft
+    assert float(removed.abs().max()) < 1e-6
+    expected = (math.log1p(math.exp(-score)) + math.log(2)) / 2
+    assert loss == pytest.approx(expected)
+
+
+def test_edited_without_a_ground_keeps_the_removed_half():
+    model = tiny([[4.0, 0, 0]], [0.0])
+    region = [[1.0, 0.0], [0.0, 0.0]]
+    data = batch([RED], [[1]], [region], [0], [0])
+    edited(Step(model, data, data), EditedOptions())
+    assert len(model.body.seen[-1]) == 1

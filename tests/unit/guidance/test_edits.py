@@ -1,0 +1,77 @@
+"""Pasting, removing, moving: by hand, and what must stay untouched."""
+
+import pytest
+import torch
+
+from biasaudit.guidance.edits import paste, remove, shifted
+
+
+@pytest.fixture
+def pictures():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(2, 3, 16, 16, generator=generator, dtype=torch.float64)
+    regions = torch.zeros(2, 16, 16, dtype=torch.float64)
+    regions[0, 4:9, 5:12] = 1
+    regions[1, 0:3, 0:3] = 1
+    return images, regions
+
+
+def test_a_hard_paste_is_the_object_on_the_ground(pictures):
+    images, regions = pictures
+    grounds = images.flip(0)
+    pasted = paste(images, regions, grounds, edge=0)
+    inside = regions[:, None].expand_as(images) > 0
+    assert torch.equal(pasted[inside], images[inside])
+    assert torch.equal(pasted[~inside], grounds[~inside])
+
+
+def test_a_soft_paste_leaves_what_is_far_bit_by_bit(pictures):
+    images, regions = pictures
+    grounds = images.flip(0)
+    pasted = paste(images, regions, grounds, edge=1.0)
+    assert torch.equal(pasted[0, :, 13:], grounds[0, :, 13:])
+    middle = pasted[0, :, 6, 8] - images[0, :, 6, 8]
+    assert float(middle.abs().max()) < 0.05
+
+
+def test_removal_changes_the_region_alone_and_nothing_leaks(pictures):
+    images, regions = pictures
+    inside = regions[:, None].expand_as(images) > 0
+    removed = remove(images, regions)
+    assert torch.equal(removed[~inside], images[~inside])
+    marked = torch.where(inside, torch.full_like(images, 100.0), images)
+    torch.testing.assert_close(remove(marked, regions), removed)
+    assert float(removed.max()) <= float(images.max())
+
+
+def test_removal_on_one_colour_gives_that_colour(pictures):
+    _, regions = pictures
+    images = torch.full((2, 3, 16, 16), 0.3, dtype=torch.float64)
+    images[:, :, 4:9, 5:12] = torch.where(regions[:, None, 4:9, 5:12] > 0, 0.9, 0.3)
+    removed = remove(images, regions)
+    torch.testing.assert_close(removed, torch.full_like(images, 0.3))
+
+
+def test_a_region_without_surroundings_gives_finite_colours():
+    images = torch.rand(1, 3, 8, 8)
+    assert torch.isfinite(remove(images, torch.ones(1, 8, 8))).all()
+
+
+def test_moving_by_whole_pixels_by_hand():
+    images = torch.zeros(1, 3, 8, 8, dtype=torch.float64)
+    images[0, :, 2, 3] = 1.0
+    regions = images[:, 0].clone()
+    still, region = shifted(images, regions, torch.ones(1).double(), torch.zeros(1, 2).double())
+    torch.testing.assert_close(still, images)
+    offset = torch.tensor([[0.25, 0.125]], dtype=torch.float64)  # 2 px right, 1 px down
+    moved, region = shifted(images, regions, torch.ones(1).double(), offset)
+    assert moved[0, 0].nonzero().tolist() == [[3, 5]]
+    torch.testing.assert_close(region, moved[:, 0])
+
+
+def test_scaling_enlarges():
+    regions = torch.zeros(1, 16, 16, dtype=torch.float64)
+    regions[0, 6:10, 6:10] = 1
+    images = regions[:, None].expand(1, 3, 16, 16)
+    _, larger = shifted(images, regions, torch.tensor([2.0]).double(), torch.zeros(1, 2).double())
+    assert float(larger.sum()) == pytest.approx(64, rel=0.1)
