@@ -85,7 +85,7 @@ def load_runs(paths: Sequence[Path]) -> list[RunView]:
 
     A path is a run's folder, or a ``results.json`` of one or several runs. The per-image table
     and the pictures are looked for beside the results; for a file of several runs, in folders
-    there that bear the runs' names. A report without them says so.
+    that bear the runs' names, there or under ``runs/``. A report without them says so.
 
     Raises:
         RunError: No path, no results there, or a file that cannot be read.
@@ -108,9 +108,11 @@ def _views(path: Path) -> list[RunView]:
 
 
 def _folder_of(run: Run, parent: Path) -> Path | None:
-    """Return the run's own folder under ``parent``; a name that leads elsewhere has none."""
-    plain = run.name not in ("", ".", "..") and not set(run.name) & set("/\\:\0")
-    return parent / run.name if plain else None
+    """Return the run's own folder below ``parent``; a name that leads elsewhere has none."""
+    if run.name in ("", ".", "..") or set(run.name) & set("/\\:\0"):
+        return None
+    places = (parent / run.name, parent / "runs" / run.name)
+    return next((place for place in places if _is_file(place / RESULTS_FILE)), None)
 
 
 def _view(run: Run, folder: Path | None, source: str) -> RunView:

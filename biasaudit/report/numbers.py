@@ -73,7 +73,10 @@ def decimal(value: float | None, digits: int = 2) -> str:
 
 def points(value: float | None) -> str:
     """Return a difference of shares in percentage points, with its sign."""
-    return MISSING if value is None else f"{value * 100:+.0f}".replace("-", "−")
+    if value is None:
+        return MISSING
+    text = f"{value * 100:+.0f}"
+    return "0" if text in ("+0", "-0") else text.replace("-", "−")
 
 
 def interval(estimate: Estimate, kind: str = "rate") -> str:

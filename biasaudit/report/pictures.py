@@ -14,7 +14,7 @@ from PIL import Image, features
 
 LEVELS = 32
 """Steps of the attention scale: finer ones cannot be told apart and cost bytes."""
-TOP_ALPHA = 0.78
+TOP_ALPHA = 0.85
 """Opacity of the strongest attention; the photograph stays visible below it."""
 COLOUR_MAP = "plasma"
 """Perceptually even, rising in lightness, and readable with every common colour blindness."""
@@ -113,7 +113,7 @@ def _scale() -> tuple[bytes, bytes]:
     """Return the palette: RGB bytes and opacity bytes of every level."""
     places = np.linspace(0, 1, LEVELS)
     rgb = np.rint(mpl.colormaps[COLOUR_MAP](places)[:, :3] * 255).astype(np.uint8)
-    alpha = np.rint(TOP_ALPHA * np.minimum(1, places * 1.4) * 255).astype(np.uint8)
+    alpha = np.rint(TOP_ALPHA * places * 255).astype(np.uint8)
     return rgb.tobytes(), alpha.tobytes()
 
 

@@ -156,10 +156,11 @@ def _against_val(val: Estimate, estimate: Estimate) -> str:
 
 def _best(audit: Audit, lead: int, best: int, change: Change | None, others: int) -> str:
     name = audit.columns[best].label
-    opening = f"Of the {others} other runs, {name} scores highest" if others > 1 else name
-    verb = ": " if others > 1 else " scores "
     second = audit.overall()[best]
-    return f"{opening}{verb}{figure(second)}, {_against_lead(audit, lead, second, change)}."
+    told = f"{figure(second)}, {_against_lead(audit, lead, second, change)}."
+    if others == 1:
+        return f"The other run, {name}, scores {told}"
+    return f"Of the {others} other runs, {name} scores highest: {told}"
 
 
 def _against_lead(audit: Audit, lead: int, second: Estimate, change: Change | None) -> str:

@@ -29,10 +29,11 @@ def test_results_alone_are_enough(demo_runs, tmp_path):
     assert view.pictures is None
 
 
-def test_a_file_of_several_runs_looks_into_their_folders(demo_runs, tmp_path):
+@pytest.mark.parametrize("place", [".", "runs"])
+def test_a_file_of_several_runs_looks_into_their_folders(demo_runs, tmp_path, place):
     merged = merge(read_results(path) for path in demo_runs[:2])
     (tmp_path / "results.json").write_text(merged.to_json(), encoding="utf-8")
-    shutil.copytree(demo_runs[1], tmp_path / merged.runs[1].name)
+    shutil.copytree(demo_runs[1], tmp_path / place / merged.runs[1].name)
     first, second = load_runs([tmp_path])
     assert first.per_image is None
     assert second.per_image is not None

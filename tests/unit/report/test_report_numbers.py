@@ -32,6 +32,7 @@ def test_figure_with_and_without_interval():
 def test_points_carry_their_sign():
     assert points(0.64) == "+64"
     assert points(-0.051) == "−5"
+    assert points(-0.001) == points(0.0) == points(0.004) == "0"
     assert points(None) == "–"
     assert span(Estimate(0.2, -0.01, 0.456)) == "[−1, +46]"
     assert span(Estimate(0.2)) == ""
