@@ -7,7 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from biasaudit.data import coco  # noqa: F401 -- registers the format
+from biasaudit.data import coco, folder, manifest, voc  # noqa: F401 -- register the formats
+from biasaudit.data.faults import Complain, refuse
 from biasaudit.data.sample import Dataset
 from biasaudit.data.toml_file import DATASET_FILE, read_dataset_file
 from biasaudit.errors import ConfigError, DataError, near_names
@@ -32,7 +33,9 @@ def _harbour(**settings: Any) -> Dataset:
     return harbour(HarbourSettings(**settings))
 
 
-def load_dataset(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
+def load_dataset(
+    name: str, options: Mapping[str, Any] | None = None, complain: Complain = refuse
+) -> Dataset:
     """Load the dataset that the user calls ``name``.
 
     Args:
@@ -40,6 +43,7 @@ def load_dataset(name: str, options: Mapping[str, Any] | None = None) -> Dataset
             (any name that ends in ``.toml``). Write ``./harbour`` for a folder that is called
             like a built-in.
         options: Settings of a built-in dataset.
+        complain: Told of each fault of a single image or annotation; refuses it unless given.
 
     Raises:
         ConfigError: A setting that the dataset does not have.
@@ -52,7 +56,7 @@ def load_dataset(name: str, options: Mapping[str, Any] | None = None) -> Dataset
         raise ConfigError(
             f"data.options.{setting}: a dataset on disk takes no settings", f"write it into {file}"
         )
-    return read_dataset_file(file)
+    return read_dataset_file(file, complain)
 
 
 def _dataset_file(name: str) -> Path:

@@ -25,6 +25,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from biasaudit.data.coco_subset import SubsetReader
+from biasaudit.data.faults import Complain, refuse
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.data.toml_file import READERS, DatasetFile
 from biasaudit.errors import DataError, near_names
@@ -98,7 +99,7 @@ class CocoDataset(DatasetFile):
     subsets: Subsets
     contexts: list[str] = Field(default_factory=list)
 
-    def read(self, file: Path) -> Dataset:
+    def read(self, file: Path, complain: Complain = refuse) -> Dataset:
         """Read the annotation files; images are looked for, and decoded when asked for.
 
         Raises:
@@ -118,11 +119,11 @@ class CocoDataset(DatasetFile):
                 images=folder / images_name,
                 prefix="" if self.images.shared else f"{images_name}/",
                 contexts=frozenset(self.contexts),
+                complain=complain,
             )
             subsets[name] = reader.read(parts)
             roles[name] = reader.roles
         self._check_roles(file, roles)
-        _check_leak(file, subsets)
         return Dataset(
             name=self.name or folder.resolve().name,
             classes=tuple(name for name, thing in roles["train"].items() if thing),
@@ -165,17 +166,3 @@ class CocoDataset(DatasetFile):
                         f"{subset}, a context in the other",
                         "give it the same isthing in both",
                     )
-
-
-def _check_leak(file: Path, subsets: Mapping[str, Sequence[Sample]]) -> None:
-    """Refuse an image that is both trained on and measured on, and an empty subset."""
-    train = {sample.id for sample in subsets["train"]}
-    for name, samples in subsets.items():
-        if not samples:
-            raise DataError(f"{file}: subsets.{name} has no images")
-        shared = [sample.id for sample in samples if sample.id in train]
-        if name != "train" and shared:
-            raise DataError(
-                f"{file}: image '{shared[0]}' is in train and in {name} ({len(shared)} such)",
-                "take them out of one of the two",
-            )

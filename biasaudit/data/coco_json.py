@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, FiniteFloat, StringConstraints, TypeAdapter, ValidationError
 
+from biasaudit.data.faults import ANNOTATION, DUPLICATE, NO_NAME, OUTSIDE, Complain, refuse
 from biasaudit.data.toml_file import first_fault
 from biasaudit.errors import DataError
 
@@ -65,8 +66,12 @@ class AnnotationFile:
 _ADAPTER = TypeAdapter(AnnotationFile)
 
 
-def read_annotation_file(file: Path) -> AnnotationFile:
+def read_annotation_file(file: Path, complain: Complain = refuse) -> AnnotationFile:
     """Parse a COCO ``instances`` file; ``file_name`` comes out with forward slashes.
+
+    Args:
+        file: Its path.
+        complain: Told of each fault of an entry; the entry is left out if this returns.
 
     Raises:
         DataError: It cannot be read, is not COCO JSON, names an image or a category twice, or
@@ -81,34 +86,59 @@ def read_annotation_file(file: Path) -> AnnotationFile:
         ) from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror})") from None
-    plain = [replace(image, file_name=_path(file, image)) for image in content.images]
-    content = replace(content, images=plain)
-    _check(file, content)
-    return content
-
-
-def _check(file: Path, content: AnnotationFile) -> None:
     _refuse_twice(file, "categories: id", (category.id for category in content.categories))
     _refuse_twice(file, "categories: name", (category.name for category in content.categories))
-    _refuse_twice(file, "images: id", (image.id for image in content.images))
-    _refuse_twice(file, "images: file_name", (image.file_name for image in content.images))
-    images = {image.id for image in content.images}
+    images = _images(file, content.images, complain)
+    return replace(
+        content, images=images, annotations=_annotations(file, content, images, complain)
+    )
+
+
+def _images(file: Path, given: Iterable[ImageRecord], complain: Complain) -> list[ImageRecord]:
+    ids: set[Id] = set()
+    names: set[Id] = set()
+    kept = []
+    for image in given:
+        try:
+            plain = replace(image, file_name=_path(file, image))
+        except DataError as error:
+            complain(OUTSIDE, error)
+            continue
+        for key, value, seen in (("id", plain.id, ids), ("file_name", plain.file_name, names)):
+            if value in seen:
+                complain(DUPLICATE, _twice(file, f"images: {key}", value))
+                break
+            seen.add(value)
+        else:
+            kept.append(plain)
+    return kept
+
+
+def _annotations(
+    file: Path, content: AnnotationFile, images: Iterable[ImageRecord], complain: Complain
+) -> list[Annotation]:
+    listed = {image.id for image in content.images}
+    kept = {image.id for image in images}
     categories = {category.id for category in content.categories}
+    sound = []
     for index, annotation in enumerate(content.annotations):
-        for key, value, known in (
-            ("image_id", annotation.image_id, images),
-            ("category_id", annotation.category_id, categories),
-        ):
-            if value not in known:
-                what = "image" if key == "image_id" else "category"
-                raise DataError(
-                    f"{file}: annotations[{index}].{key}: no {what} has the id {value!r}",
-                    f"add the {what} or take the annotation out",
-                )
-        if annotation.bbox and (len(annotation.bbox) != 4 or min(annotation.bbox[2:]) < 0):
-            raise DataError(
-                f"{file}: annotations[{index}].bbox: {annotation.bbox} is not x, y, width, height"
-            )
+        where = f"{file}: annotations[{index}]"
+        box = annotation.bbox
+        if annotation.image_id not in listed:
+            complain(ANNOTATION, _unknown(f"{where}.image_id", "image", annotation.image_id))
+        elif annotation.category_id not in categories:
+            complain(NO_NAME, _unknown(f"{where}.category_id", "category", annotation.category_id))
+        elif box and (len(box) != 4 or min(box[2:]) < 0):
+            complain(ANNOTATION, DataError(f"{where}.bbox: {box} is not x, y, width, height"))
+        elif annotation.image_id in kept:
+            sound.append(annotation)
+    return sound
+
+
+def _unknown(where: str, what: str, id: Id) -> DataError:
+    return DataError(
+        f"{where}: no {what} has the id {id!r}", f"add the {what} or take the annotation out"
+    )
 
 
 def _path(file: Path, image: ImageRecord) -> str:
@@ -130,5 +160,9 @@ def _refuse_twice(file: Path, key: str, values: Iterable[Id]) -> None:
     seen: set[Id] = set()
     for value in values:
         if value in seen:
-            raise DataError(f"{file}: {key} {value!r} is given twice", "each may be given once")
+            raise _twice(file, key, value)
         seen.add(value)
+
+
+def _twice(file: Path, key: str, value: Id) -> DataError:
+    return DataError(f"{file}: {key} {value!r} is given twice", "each may be given once")

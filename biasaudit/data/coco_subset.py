@@ -9,6 +9,7 @@ from pathlib import Path
 
 from biasaudit.data import coco_masks, images
 from biasaudit.data.coco_json import Annotation, AnnotationFile, ImageRecord, read_annotation_file
+from biasaudit.data.faults import ANNOTATION, MISSING, WRONG_SIZE, Complain, refuse
 from biasaudit.data.sample import Region, Sample
 from biasaudit.errors import DataError
 
@@ -20,12 +21,20 @@ class SubsetReader:
         images: Folder of the images.
         prefix: What sample ids begin with.
         contexts: Categories that are contexts, whatever the files say.
+        complain: Told of each fault of an image or an annotation; it is left out if this returns.
     """
 
-    def __init__(self, images: Path, prefix: str, contexts: frozenset[str]) -> None:
+    def __init__(
+        self,
+        images: Path,
+        prefix: str,
+        contexts: frozenset[str],
+        complain: Complain = refuse,
+    ) -> None:
         self.images = images
         self.prefix = prefix
         self.contexts = contexts
+        self.complain = complain
         self.roles: dict[str, bool] = {}
         self._records: dict[str, ImageRecord] = {}
         self._found: dict[str, dict[str, list[_Instance]]] = {}
@@ -33,7 +42,7 @@ class SubsetReader:
     def read(self, files: Sequence[tuple[Path, bool]]) -> list[Sample]:
         """Read (file, whether its categories are objects by default) in turn."""
         for number, (file, objects) in enumerate(files):
-            content = read_annotation_file(file)
+            content = read_annotation_file(file, self.complain)
             if number == 0:
                 self._records = {image.file_name: image for image in content.images}
                 self._found = {name: defaultdict(list) for name in self._records}
@@ -47,16 +56,22 @@ class SubsetReader:
     def _check_same_images(self, file: Path, content: AnnotationFile) -> None:
         sizes = {image.file_name: (image.width, image.height) for image in content.images}
         for name in sorted(sizes.keys() ^ self._records.keys()):
-            raise DataError(
-                f"{file}: image '{name}' is not in every annotation file of the subset",
-                "files of one subset must list the same images",
+            self.complain(
+                ANNOTATION,
+                DataError(
+                    f"{file}: image '{name}' is not in every annotation file of the subset",
+                    "files of one subset must list the same images",
+                ),
             )
-        for name, size in sizes.items():
-            record = self._records[name]
+        for name in sorted(sizes.keys() & self._records.keys()):
+            size, record = sizes[name], self._records[name]
             if size != (record.width, record.height):
-                raise DataError(
-                    f"{file}: image '{name}' is {size[0]}x{size[1]} here and "
-                    f"{record.width}x{record.height} in the subset's first file"
+                self.complain(
+                    WRONG_SIZE,
+                    DataError(
+                        f"{file}: image '{name}' is {size[0]}x{size[1]} here and "
+                        f"{record.width}x{record.height} in the subset's first file"
+                    ),
                 )
 
     def _add_roles(self, file: Path, content: AnnotationFile, objects: bool) -> None:
@@ -76,23 +91,29 @@ class SubsetReader:
         categories = {category.id: category.name for category in content.categories}
         for index, annotation in enumerate(content.annotations):
             image = records[annotation.image_id]
+            if image.file_name not in self._found:
+                continue
             try:
                 instance = _encode(annotation, image)
             except DataError as error:
-                raise DataError(
-                    f"{file}: annotations[{index}] of '{image.file_name}': {error.message}"
-                ) from None
+                what = f"annotations[{index}] of '{image.file_name}'"
+                self.complain(ANNOTATION, DataError(f"{file}: {what}: {error.message}"))
+                continue
             found = self._found[image.file_name]
             found[categories[annotation.category_id]].append(instance)
 
     def _check_exist(self, file: Path) -> None:
         missing = [name for name in self._records if not (self.images / name).is_file()]
-        if missing:
-            more = f" ({len(missing)} of {len(self._records)} are missing)"
-            raise DataError(
-                f"{file}: no image file {self.images / missing[0]}{more}",
-                "correct images in dataset.toml, or take the entries out",
+        more = f" ({len(missing)} of {len(self._records)} are missing)"
+        for name in missing:
+            self.complain(
+                MISSING,
+                DataError(
+                    f"{file}: no image file {self.images / name}{more}",
+                    "correct images in dataset.toml, or take the entries out",
+                ),
             )
+            del self._records[name]
 
     def _sample(self, name: str, record: ImageRecord) -> Sample:
         found = self._found.pop(name)

@@ -6,13 +6,14 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
 import PIL.ImageOps
 
 from biasaudit.data.sample import Image
 from biasaudit.errors import DataError
 
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError)
+UNREADABLE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError)
 """What Pillow raises on a damaged file: SyntaxError and struct.error come from its parsers."""
 
 
@@ -48,7 +49,23 @@ def decode(path: Path, size: tuple[int, int] | None = None) -> Image:
         raise DataError(f"{path}: {error}", "make the image smaller") from None
     except PIL.UnidentifiedImageError:
         raise DataError(f"{path}: not an image that can be read", _REPLACE) from None
-    except _UNREADABLE as error:
+    except UNREADABLE_ERRORS as error:
+        raise DataError(f"{path}: cannot be read as an image ({error})", _REPLACE) from None
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return the (width, height) in pixels of the upright picture, without decoding it.
+
+    Raises:
+        DataError: The file is missing or unreadable.
+    """
+    try:
+        with PIL.Image.open(path) as stored:
+            lying = stored.getexif().get(PIL.ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+            return (stored.height, stored.width) if lying else stored.size
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image file") from None
+    except (*UNREADABLE_ERRORS, PIL.UnidentifiedImageError) as error:
         raise DataError(f"{path}: cannot be read as an image ({error})", _REPLACE) from None
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from biasaudit.data.sample import BIASED, Dataset, SplitRule
+from biasaudit.data.faults import LEAK, Complain, refuse
+from biasaudit.data.sample import BIASED, Dataset, Sample, SplitRule
 from biasaudit.errors import ConfigError, DataError, near_names
 from biasaudit.registry import Registry
 
@@ -64,11 +65,13 @@ class DatasetFile(BaseModel, ABC):
     splits: dict[str, DeclaredSplit] = Field(default_factory=dict)
 
     @abstractmethod
-    def read(self, file: Path) -> Dataset:
+    def read(self, file: Path, complain: Complain = refuse) -> Dataset:
         """Read the dataset that this file describes.
 
         Args:
             file: The path of the file itself.
+            complain: Told of each fault of a single image or annotation. If it returns, what is
+                faulty is left out.
 
         Raises:
             DataError: An annotation or an image cannot be used.
@@ -78,8 +81,12 @@ class DatasetFile(BaseModel, ABC):
 READERS: Registry[type[DatasetFile]] = Registry("format")
 
 
-def read_dataset_file(file: Path) -> Dataset:
+def read_dataset_file(file: Path, complain: Complain = refuse) -> Dataset:
     """Read the dataset that a ``dataset.toml`` describes.
+
+    Args:
+        file: Its path.
+        complain: Told of each fault of a single image or annotation; refuses it unless given.
 
     Raises:
         DataError: The file is not TOML, a key is unknown, missing or wrong, or the format's
@@ -96,12 +103,30 @@ def read_dataset_file(file: Path) -> Dataset:
         description = schema.model_validate(keys)
     except ValidationError as error:
         raise DataError(f"{file}: {first_fault(error)}", _hint(error, schema)) from None
-    dataset = description.read(file)
+    dataset = description.read(file, complain)
+    _check_leak(file, dataset.subsets, complain)
     _check_names(file, dataset, "", dataset.object, dataset.context)
     for name, split in description.splits.items():
         _check_split(file, dataset, name, split)
     rules = {name: SplitRule(**dict(split)) for name, split in description.splits.items()}
     return replace(dataset, splits=rules)
+
+
+def _check_leak(file: Path, subsets: Mapping[str, Sequence[Sample]], complain: Complain) -> None:
+    """Refuse an image that is both trained on and measured on, and an empty subset."""
+    train = {sample.id for sample in subsets["train"]}
+    for name, samples in subsets.items():
+        if not samples:
+            raise DataError(f"{file}: subsets.{name} has no images")
+        shared = [sample.id for sample in samples if sample.id in train]
+        if name != "train" and shared:
+            complain(
+                LEAK,
+                DataError(
+                    f"{file}: image '{shared[0]}' is in train and in {name} ({len(shared)} such)",
+                    "take them out of one of the two",
+                ),
+            )
 
 
 def _parse(file: Path) -> dict[str, Any]:
