@@ -17,7 +17,7 @@ from biasaudit.report.svg import INK, PAPER, QUIET, SERIES, STYLE, inline
 
 WIDTH = 5.2
 MARKERS = ("o", "^", "D", "v", "P", "X")
-LABEL_LENGTH = 24
+LABEL_LENGTH = 30
 
 
 def label_curve(audit: Audit, prefix: str) -> Markup | None:

@@ -32,12 +32,12 @@ def build_audits(views: Sequence[RunView]) -> list[Audit]:
 def run_labels(views: Sequence[RunView]) -> list[str]:
     """Return a short name for each run; no two are the same."""
     runs = [view.run for view in views]
-    labels = [_budget_label(run) for run in runs]
+    labels = [setting_label(run) for run in runs]
     seeds: dict[str, set[int]] = {}
     for label, run in zip(labels, runs, strict=True):
         seeds.setdefault(label, set()).add(run.seed)
     labels = [
-        f"{label}, seed {run.seed}" if len(seeds[label]) > 1 else label
+        f"{label} (seed {run.seed})" if len(seeds[label]) > 1 else label
         for label, run in zip(labels, runs, strict=True)
     ]
     labels = [
@@ -52,17 +52,18 @@ def run_labels(views: Sequence[RunView]) -> list[str]:
     return labels
 
 
-def _shown(name: str) -> str:
-    return clean(name, NAME_LENGTH)
-
-
-def _budget_label(run: Run) -> str:
+def setting_label(run: Run) -> str:
+    """Return what was set, without the seed: mode and label budget."""
     parts = [_shown(run.mode)]
     if run.pixel_labels:
         parts.append(f"{run.pixel_labels} labels")
     if run.box_labels:
         parts.append(f"{run.box_labels} boxes")
     return " · ".join(parts)
+
+
+def _shown(name: str) -> str:
+    return clean(name, NAME_LENGTH)
 
 
 def _splits_with_cells(views: Sequence[RunView], name: str) -> list[str | None]:

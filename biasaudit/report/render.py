@@ -21,6 +21,7 @@ from biasaudit.report.changes import Change, changes_against
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.images import ENRICHMENT, MOST, Images, build_images
 from biasaudit.report.load import RunView
+from biasaudit.report.seeds import SeedRow, over_seeds
 
 GALLERY_SIZE = 20
 LIST_SIZE = 600
@@ -35,6 +36,7 @@ class Page:
     Attributes:
         prefix: Begins every anchor of this audit; empty for the first.
         changes: The runs against the lead run, where both have their images.
+        seeds: Means over seeds, where some setting has several.
         limits: What the audit cannot tell.
         notes: Which files were missing.
     """
@@ -47,6 +49,7 @@ class Page:
     gaps: Sequence[Row]
     changes: Sequence[Change]
     overlap: Sequence[OverlapRow]
+    seeds: Sequence[SeedRow]
     images: Images
     curve: Markup | None
     gap_chart: Markup | None
@@ -114,6 +117,7 @@ def _page(audit: Audit, gallery_size: int) -> Page:
         audit.gaps(),
         [change for change in changes if change is not None],
         overlap,
+        over_seeds(audit),
         build_images(audit, gallery_size, LIST_SIZE),
         charts.label_curve(audit, f"{prefix}c1"),
         charts.gap_chart(audit, f"{prefix}c2"),

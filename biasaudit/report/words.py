@@ -8,6 +8,7 @@ from typing import Any
 from biasaudit.report.audit import Audit, Column, cell_words
 from biasaudit.report.changes import Change
 from biasaudit.report.numbers import Estimate, figure, interval, percent, points, span
+from biasaudit.report.seeds import SeedRow, Spread, over_seeds
 
 SMALL_CELL = 30
 """Below this many images a cell's interval is wider than ±17 points at an accuracy of 50%."""
@@ -45,7 +46,10 @@ def followup(audit: Audit, changes: Sequence[Change | None]) -> list[str]:
     others = [i for i, e in enumerate(overall) if i != lead and e.value is not None]
     reason = _recorded(audit, lead, "reason")
     sentences = [reason] if reason else []
-    if others and overall[lead].value is not None:
+    spread = _over_seeds(audit, lead)
+    if spread:
+        sentences.append(spread)
+    elif others and overall[lead].value is not None:
         best = max(others, key=lambda i: (overall[i].value or 0.0, -i))
         sentences.append(_best(audit, lead, best, changes[best], len(others)))
     sentences += _attention(audit, lead)
@@ -152,6 +156,32 @@ def _against_val(val: Estimate, estimate: Estimate) -> str:
     if estimate.below(val):
         return f", against {figure(val)} on val"
     return f"; on val it scores {figure(val)}, and the intervals overlap"
+
+
+def _over_seeds(audit: Audit, lead: int) -> str:
+    """Return the means of the lead setting and of the best other one, or "" without seeds."""
+    keys = [row.key for row in audit.table()]
+    if "overall" not in keys:
+        return ""
+    place = keys.index("overall")
+    rows = [(row, row.spreads[place]) for row in over_seeds(audit)]
+    known = [(row, spread) for row, spread in rows if spread is not None]
+    first = [(row, spread) for row, spread in known if lead in row.columns]
+    others = [(row, spread) for row, spread in known if lead not in row.columns]
+    if not first:
+        return ""
+    told = f"Over the seeds, {_mean(*first[0])}"
+    if not others:
+        return f"{told}."
+    best = max(others, key=lambda pair: pair[1].mean)
+    opening = f"of the {len(others)} other settings, " if len(others) > 1 else ""
+    return f"{told}; {opening}{_mean(*best)}{', the highest' if opening else ''}."
+
+
+def _mean(row: SeedRow, spread: Spread) -> str:
+    count = f"{row.seeds} run{'' if row.seeds == 1 else 's'}"
+    ends = f"{percent(spread.lowest)} to {percent(spread.highest)}"
+    return f"{row.label} averages {percent(spread.mean)} ({count}, {ends})"
 
 
 def _best(audit: Audit, lead: int, best: int, change: Change | None, others: int) -> str:

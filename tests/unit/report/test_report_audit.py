@@ -28,7 +28,7 @@ def split(accuracy, cells=()):
 
 def test_labels_name_mode_and_budget_and_the_seed_only_where_it_differs():
     labels = run_labels([view(), view("gain_ext", 78, 0), view("gain_ext", 78, 1)])
-    assert labels == ["baseline", "gain_ext · 78 labels, seed 0", "gain_ext · 78 labels, seed 1"]
+    assert labels == ["baseline", "gain_ext · 78 labels (seed 0)", "gain_ext · 78 labels (seed 1)"]
 
 
 def test_labels_are_never_the_same():
