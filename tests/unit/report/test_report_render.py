@@ -168,6 +168,13 @@ def test_title_and_gallery_size(demo_runs):
     assert 'class="card"' not in render_html(load_runs(demo_runs[:1]), gallery_size=0)
 
 
+def test_modes_beyond_the_paper_are_named(tmp_path, demo_runs):
+    recipes = [Recipe("evidence", 9, 0.6, 0.7, 0.5), Recipe("gain", 0, 0.5, 0.5, 0.4)]
+    paths = write_runs(tmp_path, recipes, World(n=(3, 3), val=4, side=8))
+    assert "<b><bdi>evidence</bdi></b> combines" in render_html(load_runs(paths))
+    assert "biasaudit list modes" not in render_html(load_runs(demo_runs), gallery_size=0)
+
+
 def test_templates_stay_small():
     files = [f for f in (ROOT / "reports" / "templates").rglob("*") if f.is_file()]
     assert len(files) >= 6
