@@ -31,8 +31,9 @@ class DataSettings(_Section):
         name: A built-in dataset, or the path of a folder that holds a ``dataset.toml``.
         object: The audited object; the dataset's own where None.
         context: Its suspected context; the dataset's own where None.
-        pixel_labels: How many training images of the object lend their region.
-        box_labels: How many more lend its bounding box only.
+        pixel_labels: How many training images of the object lend their region; where the dataset
+            guides several classes, so many of each.
+        box_labels: How many more lend its bounding box only; of several classes, of each.
         image_size: Side of the square input in px; the backbone's own where None.
         flip: Whether training images are mirrored half of the time.
         options: Settings of a built-in dataset itself, such as ``water_given_boat``.

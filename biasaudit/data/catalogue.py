@@ -22,15 +22,29 @@ DATASETS: Registry[Builder] = Registry("dataset")
 
 @DATASETS.register("harbour")
 def _harbour(**settings: Any) -> Dataset:
+    """Drawn scenes of boats, cars, houses and trees; 95 boats out of 100 lie on water."""
     from biasaudit.data.harbour import HarbourSettings, harbour
 
-    known = [field.name for field in fields(HarbourSettings)]
-    for name in settings:
-        if name not in known:
-            raise ConfigError(
-                f"data.options.{name}: 'harbour' has no such setting", near_names(name, known)
-            )
+    _check_settings("harbour", HarbourSettings, settings)
     return harbour(HarbourSettings(**settings))
+
+
+@DATASETS.register("camera")
+def _camera(**settings: Any) -> Dataset:
+    """A drawn device in two orientations, told apart by a gap; its surroundings tell too."""
+    from biasaudit.data.camera import CameraSettings, camera
+
+    _check_settings("camera", CameraSettings, settings)
+    return camera(CameraSettings(**settings))
+
+
+def _check_settings(name: str, schema: type[Any], settings: Mapping[str, Any]) -> None:
+    known = [field.name for field in fields(schema)]
+    for setting in settings:
+        if setting not in known:
+            raise ConfigError(
+                f"data.options.{setting}: '{name}' has no such setting", near_names(setting, known)
+            )
 
 
 def load_dataset(

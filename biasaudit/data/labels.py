@@ -1,11 +1,11 @@
-"""Which training images lend the region of the audited object, chosen by seed."""
+"""Which training images lend the regions of which classes, chosen by seed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,66 +13,87 @@ from biasaudit.data.sample import Mask, RegionForm, Sample
 from biasaudit.errors import ConfigError, DataError
 
 
+class LabelEntry(NamedTuple):
+    """One image that lends the region of one class, and in which form."""
+
+    id: str
+    form: RegionForm
+    object: str
+
+
 @dataclass(frozen=True)
 class LabelChoice:
     """The images that lend a region, and in which form.
 
     Attributes:
-        object: Whose regions.
+        objects: Whose regions.
         seed: What the choice was drawn with.
-        pixel_labels: How many pixel labels were asked for: the first entries.
-        box_labels: How many boxes were asked for: the entries after them.
-        entries: (sample id, form) in the order drawn.
+        pixel_labels: How many pixel labels of each object were asked for: its first entries.
+        box_labels: How many boxes of each object were asked for: its entries after them.
+        entries: Object by object, in the order drawn.
     """
 
-    object: str
+    objects: tuple[str, ...]
     seed: int
     pixel_labels: int = 0
     box_labels: int = 0
-    entries: tuple[tuple[str, RegionForm], ...] = ()
+    entries: tuple[LabelEntry, ...] = ()
 
     def counts_by_form(self) -> dict[str, int]:
         """Return how many entries are of each form that occurs: ``{"mask": 25, "box": 53}``."""
-        counts = Counter(form for _, form in self.entries)
+        counts = Counter(entry.form for entry in self.entries)
         return {form: counts[form] for form in ("mask", "box") if counts[form]}
+
+    def by_image(self) -> dict[str, dict[str, RegionForm]]:
+        """Return by sample id the classes whose region it lends, and in which form."""
+        lent: dict[str, dict[str, RegionForm]] = {}
+        for entry in self.entries:
+            lent.setdefault(entry.id, {})[entry.object] = entry.form
+        return lent
 
     def to_dict(self) -> dict[str, Any]:
         """Return the choice as JSON takes it."""
         return {
-            "object": self.object,
+            "objects": list(self.objects),
             "seed": self.seed,
             "pixel_labels": self.pixel_labels,
             "box_labels": self.box_labels,
-            "entries": [{"id": id, "form": form} for id, form in self.entries],
+            "entries": [entry._asdict() for entry in self.entries],
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LabelChoice:
         """Read what :meth:`to_dict` gave."""
-        entries = tuple((entry["id"], entry["form"]) for entry in data["entries"])
-        return cls(data["object"], data["seed"], data["pixel_labels"], data["box_labels"], entries)
+        return cls(
+            tuple(data["objects"]),
+            data["seed"],
+            data["pixel_labels"],
+            data["box_labels"],
+            tuple(LabelEntry(e["id"], e["form"], e["object"]) for e in data["entries"]),
+        )
 
 
 def choose_labels(
     samples: Sequence[Sample],
-    object: str,
+    objects: Sequence[str],
     pixel_labels: int = 0,
     box_labels: int = 0,
     seed: int = 0,
 ) -> LabelChoice:
-    """Choose the training images of ``object`` that lend its region.
+    """Choose for each of ``objects`` the training images that lend its region.
 
     Pixel labels come from images with a pixel mask first, in an order drawn by ``seed``; where
     more are asked for, images known by boxes alone follow, their boxes filled, and their entries
     say so. Box labels come from all images left over, masks and boxes alike, and lend the box
     only. One seed gives one order, whatever the numbers and the order of ``samples``: a smaller
-    choice lies within a larger one.
+    choice lies within a larger one. Objects are chosen for independently: an image that shows two
+    of them may lend the region of the one and not of the other.
 
     Args:
         samples: The training subset.
-        object: The audited object.
-        pixel_labels: How many images lend their region.
-        box_labels: How many more lend a bounding box.
+        objects: The guided classes.
+        pixel_labels: How many images lend the region of each.
+        box_labels: How many more lend a bounding box of each.
         seed: 0 or more.
 
     Raises:
@@ -82,6 +103,15 @@ def choose_labels(
     for option, number in (("--pixel-labels", pixel_labels), ("--box-labels", box_labels)):
         if number < 0:
             raise ConfigError(f"{option} {number}: a number of images is 0 or more")
+    entries: list[LabelEntry] = []
+    for object in objects:
+        entries += _choose(samples, object, pixel_labels, box_labels, seed)
+    return LabelChoice(tuple(objects), seed, pixel_labels, box_labels, tuple(entries))
+
+
+def _choose(
+    samples: Sequence[Sample], object: str, pixel_labels: int, box_labels: int, seed: int
+) -> list[LabelEntry]:
     forms = {s.id: s.regions[object].form for s in samples if _lends(s, object)}
     _check_enough(forms, object, pixel_labels, box_labels)
     pixel_seed, box_seed = np.random.SeedSequence(seed).spawn(2)
@@ -90,9 +120,8 @@ def choose_labels(
     pixel_order.sort(key=lambda id: forms[id] != "mask")
     pixels = pixel_order[:pixel_labels]
     left = [id for id in _shuffled(forms, box_seed) if id not in set(pixels)]
-    entries: list[tuple[str, RegionForm]] = [(id, forms[id]) for id in pixels]
-    entries += [(id, "box") for id in left[:box_labels]]
-    return LabelChoice(object, seed, pixel_labels, box_labels, tuple(entries))
+    entries = [LabelEntry(id, forms[id], object) for id in pixels]
+    return entries + [LabelEntry(id, "box", object) for id in left[:box_labels]]
 
 
 def labelled_region(sample: Sample, object: str, form: RegionForm) -> Mask:

@@ -103,6 +103,8 @@ class Dataset:
         context: Its suspected context.
         root: What messages call the dataset: a path, or a built-in name.
         splits: Splits that the dataset declares, by name.
+        guided: The object classes whose regions guide training; the audited object alone where
+            empty.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Dataset:
     context: str | None = None
     root: str = ""
     splits: Mapping[str, SplitRule] = field(default_factory=dict)
+    guided: tuple[str, ...] = ()
 
     @cached_property
     def class_index(self) -> Mapping[str, int]:

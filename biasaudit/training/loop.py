@@ -207,7 +207,7 @@ class LabelledStream(Iterator[Batch]):
     """
 
     def __init__(self, plan: Plan, size: int) -> None:
-        region_of = {name: {plan.labels.object: form} for name, form in plan.labels.entries}
+        region_of = plan.labels.by_image()
         chosen = [s for s in plan.dataset.subset("train") if s.id in region_of]
         self._images = _tensors(plan, chosen, region_of, flip=plan.settings.data.flip)
         self._size = min(size, len(chosen))

@@ -12,7 +12,7 @@ from biasaudit.errors import ConfigError
 from biasaudit.guidance.modes import ActiveTerm, active_terms
 from biasaudit.models.backbones import BACKBONES
 
-USUAL_BACKBONE = {"harbour": "harbournet"}
+USUAL_BACKBONE = {"harbour": "harbournet", "camera": "harbournet"}
 """Backbone of a built-in dataset; of every other one, a network that a laptop can train."""
 
 
@@ -41,12 +41,17 @@ class Plan:
                 f"mode '{self.settings.training.mode}' uses no labels: "
                 f"the {self._asked} asked for are not spent"
             )
-        forms = self.labels.counts_by_form()
-        filled = forms.get("box", 0) - data.box_labels
+        forms, objects = self.labels.counts_by_form(), self.labels.objects
+        filled = forms.get("box", 0) - data.box_labels * len(objects)
         if self.spends_labels and filled > 0:
             lines.append(
-                f"{data.pixel_labels} pixel labels: {forms.get('mask', 0)} masks (all there are) "
-                f"and {filled} boxes, filled"
+                f"{data.pixel_labels * len(objects)} pixel labels: {forms.get('mask', 0)} masks "
+                f"(all there are) and {filled} boxes, filled"
+            )
+        if self.spends_labels and len(objects) > 1:
+            lines.append(
+                f"{self._asked} labels of each of {', '.join(objects)}: "
+                f"{len(self.labels.entries)} in all"
             )
         return lines
 
@@ -85,7 +90,7 @@ def make_plan(settings: Settings) -> Plan:
         raise ConfigError(f"--mode {training.mode}: needs labelled images", "add --pixel-labels N")
     labels = choose_labels(
         dataset.subset("train"),
-        str(data.object),
+        dataset.guided or (str(data.object),),
         data.pixel_labels if spends else 0,
         data.box_labels if spends else 0,
         training.seed,

@@ -34,29 +34,29 @@ def boats(masks: int, boxes: int) -> list[Sample]:
 
 
 def test_masks_come_before_boxes() -> None:
-    choice = choose_labels(boats(5, 9), "boat", pixel_labels=8, seed=1)
-    forms = [form for _, form in choice.entries]
+    choice = choose_labels(boats(5, 9), ["boat"], pixel_labels=8, seed=1)
+    forms = [entry.form for entry in choice.entries]
     assert forms == ["mask"] * 5 + ["box"] * 3
-    assert all(id.startswith(form) for id, form in choice.entries)
+    assert all(entry.id.startswith(entry.form) for entry in choice.entries)
     assert choice.counts_by_form() == {"mask": 5, "box": 3}
 
 
 def test_only_images_with_a_region_of_the_object_lend_one() -> None:
-    choice = choose_labels(boats(5, 9), "boat", pixel_labels=14)
-    assert {id for id, _ in choice.entries} == {s.id for s in boats(5, 9)[:14]}
+    choice = choose_labels(boats(5, 9), ["boat"], pixel_labels=14)
+    assert {entry.id for entry in choice.entries} == {s.id for s in boats(5, 9)[:14]}
 
 
 def test_the_choice_is_the_same_on_every_machine() -> None:
     # Recorded once: a change here silently changes every published choice.
-    choice = choose_labels(boats(6, 6), "boat", pixel_labels=4, box_labels=3, seed=7)
+    choice = choose_labels(boats(6, 6), ["boat"], pixel_labels=4, box_labels=3, seed=7)
     assert choice.entries == (
-        ("mask-3", "mask"),
-        ("mask-0", "mask"),
-        ("mask-1", "mask"),
-        ("mask-5", "mask"),
-        ("box-3", "box"),
-        ("mask-4", "box"),
-        ("mask-2", "box"),
+        ("mask-3", "mask", "boat"),
+        ("mask-0", "mask", "boat"),
+        ("mask-1", "mask", "boat"),
+        ("mask-5", "mask", "boat"),
+        ("box-3", "box", "boat"),
+        ("mask-4", "box", "boat"),
+        ("mask-2", "box", "boat"),
     )
 
 
@@ -75,27 +75,46 @@ def test_choices_are_nested_disjoint_and_without_order(
     small = data.draw(st.integers(0, large))
     more = data.draw(st.integers(0, masks + boxes - large))
     fewer = data.draw(st.integers(0, more))
-    whole = choose_labels(samples, "boat", large, more, seed)
-    part = choose_labels(samples, "boat", small, 0, seed)
+    whole = choose_labels(samples, ["boat"], large, more, seed)
+    part = choose_labels(samples, ["boat"], small, 0, seed)
     assert part.entries == whole.entries[:small]
     assert (
-        choose_labels(samples, "boat", large, fewer, seed).entries
+        choose_labels(samples, ["boat"], large, fewer, seed).entries
         == (whole.entries[: large + fewer])
     )
-    chosen = [id for id, _ in whole.entries]
+    chosen = [entry.id for entry in whole.entries]
     assert len(set(chosen)) == len(chosen) == large + more
-    assert all(form == "box" for _, form in whole.entries[large:])
+    assert all(entry.form == "box" for entry in whole.entries[large:])
     shuffled = data.draw(st.permutations(samples))
-    assert choose_labels(shuffled, "boat", large, more, seed) == whole
+    assert choose_labels(shuffled, ["boat"], large, more, seed) == whole
+
+
+def test_every_guided_class_lends_as_many() -> None:
+    cows = [sample(f"cow-{i}", "box", label="cow") for i in range(5)]
+    choice = choose_labels(boats(5, 9) + cows, ["boat", "cow"], 2, 3, seed=4)
+    assert [(entry.object, entry.form) for entry in choice.entries] == [
+        *[("boat", "mask")] * 2, *[("boat", "box")] * 3, ("cow", "mask"), *[("cow", "box")] * 4,
+    ]  # fmt: skip
+    assert (choice.objects, choice.pixel_labels, choice.box_labels) == (("boat", "cow"), 2, 3)
+    alone = choose_labels(boats(5, 9) + cows, ["boat"], 2, 3, seed=4)
+    assert choice.entries[:5] == alone.entries
+    assert LabelChoice.from_dict(json.loads(json.dumps(choice.to_dict()))) == choice
+
+
+def test_an_image_may_lend_two_classes() -> None:
+    regions = {name: Region("mask", MASK.copy, 0.1) for name in ("boat", "cow")}
+    both = Sample("both", frozenset(regions), frozenset(), lambda: np.zeros((4, 6, 3)), regions)
+    choice = choose_labels([both, sample("cow-1", "box", label="cow")], ["boat", "cow"], 1)
+    assert choice.by_image() == {"both": {"boat": "mask", "cow": "mask"}}
 
 
 def test_seeds_differ() -> None:
-    choices = {choose_labels(boats(20, 0), "boat", 5, seed=seed).entries for seed in range(10)}
+    choices = {choose_labels(boats(20, 0), ["boat"], 5, seed=seed).entries for seed in range(10)}
     assert len(choices) == 10
 
 
 def test_the_choice_travels_through_json() -> None:
-    choice = choose_labels(boats(3, 3), "boat", 4, 2, seed=5)
+    choice = choose_labels(boats(3, 3), ["boat"], 4, 2, seed=5)
     assert LabelChoice.from_dict(json.loads(json.dumps(choice.to_dict()))) == choice
 
 
@@ -130,21 +149,21 @@ def test_masks_and_known_boxes_are_lent_as_they_are() -> None:
 )
 def test_more_than_there_are(pixels: int, boxes: int, message: str) -> None:
     with pytest.raises(DataError) as caught:
-        choose_labels(boats(5, 9), "boat", pixels, boxes)
+        choose_labels(boats(5, 9), ["boat"], pixels, boxes)
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("numbers", [(-1, 0), (0, -1)])
 def test_a_negative_number(numbers: tuple[int, int]) -> None:
     with pytest.raises(ConfigError, match="labels -1: a number of images is 0 or more"):
-        choose_labels(boats(1, 1), "boat", *numbers)
+        choose_labels(boats(1, 1), ["boat"], *numbers)
 
 
 @pytest.mark.photos
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs are not there")
 def test_photographs_have_25_masks_and_boxes_after_them() -> None:
     train = load_dataset(str(PHOTOS)).subset("train")
-    choices = [choose_labels(train, "boat", n, seed=0) for n in (9, 23, 78)]
+    choices = [choose_labels(train, ["boat"], n, seed=0) for n in (9, 23, 78)]
     assert [c.counts_by_form() for c in choices] == [
         {"mask": 9},
         {"mask": 23},
