@@ -47,10 +47,15 @@ class Silent:
 
 def main() -> None:
     """Run the grid, or summarise it."""
-    arguments = parse()
+    arguments = parse(__doc__)
     if arguments.summary:
         print(summary(pd.read_csv(arguments.out)))
-        return
+    else:
+        run_grid(arguments)
+
+
+def run_grid(arguments: argparse.Namespace) -> None:
+    """Measure every mode and seed that the CSV does not hold yet; write after each."""
     done = pd.read_csv(arguments.out) if arguments.out.is_file() else pd.DataFrame(columns=KEY)
     for entry in arguments.modes.split(","):
         mode, _, labels = entry.partition(":")
@@ -64,18 +69,20 @@ def main() -> None:
             print(row, flush=True)
 
 
-def parse() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, required=True)
+def parse(description: str) -> argparse.Namespace:
+    """Read the command line of a benchmark of modes."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the CSV")
     parser.add_argument("--modes", default=MODES, help="mode or mode:labels, with commas")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--variant", default="default", help="what --set makes of it")
-    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--variant", default="default", help="how the CSV calls what --set does")
+    parser.add_argument("--set", action="append", default=[], help="as of biasaudit train")
     for name in ("data", "backbone", "weights"):
-        parser.add_argument(f"--{name}")
-    parser.add_argument("--image-size", type=int)
-    parser.add_argument("--summary", action="store_true")
+        parser.add_argument(f"--{name}", help="as of biasaudit train")
+    parser.add_argument("--image-size", type=int, help="as of biasaudit train")
+    parser.add_argument("--summary", action="store_true", help="print the CSV's means instead")
     return parser.parse_args()
 
 

@@ -74,6 +74,11 @@ class Step:
             raise RuntimeError("a term asks for labelled images in a run without any")
         return self._labelled
 
+    @property
+    def labelled_output(self) -> Output:
+        """Scores and features of the labelled images."""
+        return Output(*(values[len(self.batch) :] for values in self._joint))
+
     def labelled_mean(self, values: Tensor) -> Tensor:
         """Average a loss of the labelled pairs over all images of the pass.
 

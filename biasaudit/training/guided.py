@@ -29,7 +29,9 @@ class GuidedModel(nn.Module):
         self.terms = tuple(terms)
 
     def forward(self, batch: Batch, labelled: Batch | None, progress: float) -> dict[str, Tensor]:
-        """Return the loss of every term past its warm-up, unweighted, and their ``total``.
+        """Return each term's loss and their weighted ``total``.
+
+        A term before the end of its warm-up, or of weight zero, is not computed.
 
         Args:
             batch: Images with image-level labels.
@@ -40,7 +42,8 @@ class GuidedModel(nn.Module):
         losses: dict[str, Tensor] = {}
         total = batch.images.new_zeros(())
         for active in self.terms:
-            if progress >= active.options.warmup_epochs:
-                losses[active.name] = active.term.compute(step, active.options)
-                total = total + active.options.weight * losses[active.name]
+            options = active.options
+            if options.weight > 0 and progress >= options.warmup_epochs:
+                losses[active.name] = active.term.compute(step, options)
+                total = total + options.weight * losses[active.name]
         return {**losses, "total": total}

@@ -317,12 +317,14 @@ def test_edited_asks_yes_of_the_pasted_and_no_of_the_removed():
     ground = batch([dark], [[0, 1]])
     options = EditedOptions(scale=1.0, shift=0.0)
     loss = item(edited(Step(model, ground, labelled), options))
-    pasted, removed = model.body.seen[-1]
+    pasted, removed, decoy = model.body.seen[0]
+    whole = 4 * 36 / size**2
     score = 4 * pasted[0].mean().item()
-    assert 0.6 < score / (4 * 36 / size**2) < 1  # the seam is soft
+    assert 0.6 < score / whole < 1  # the seam is soft
     assert float(removed.abs().max()) < 1e-6
-    expected = (math.log1p(math.exp(-score)) + math.log(2)) / 2
-    assert loss == pytest.approx(expected)
+    assert torch.equal(decoy, torch.zeros_like(decoy))  # a dark piece on a dark ground
+    yes = (math.log1p(math.exp(-score)) + math.log1p(math.exp(-whole))) / 2
+    assert loss == pytest.approx((yes + math.log(2)) / 2)
 
 
 def test_edited_without_a_ground_keeps_the_removed_half():
@@ -330,4 +332,4 @@ def test_edited_without_a_ground_keeps_the_removed_half():
     region = [[1.0, 0.0], [0.0, 0.0]]
     data = batch([RED], [[1]], [region], [0], [0])
     edited(Step(model, data, data), EditedOptions())
-    assert len(model.body.seen[-1]) == 1
+    assert [len(images) for images in model.body.seen] == [1, 2]  # removed; batch and labelled
