@@ -7,7 +7,7 @@ import sys
 import typer
 
 from biasaudit import __version__
-from biasaudit.cli import demo, doctor, evaluate, listing, report, train
+from biasaudit.cli import data, demo, doctor, evaluate, listing, report, train
 from biasaudit.cli.console import err
 from biasaudit.errors import BiasAuditError
 
@@ -48,6 +48,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("list")(listing.list_)
 app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -17,6 +17,10 @@ UNREADABLE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, M
 """What Pillow raises on a damaged file: SyntaxError and struct.error come from its parsers."""
 
 
+class WrongSizeError(DataError):
+    """An image that is not of the size that its annotations speak of."""
+
+
 def decode(path: Path, size: tuple[int, int] | None = None) -> Image:
     """Read an image file as RGB.
 
@@ -83,7 +87,7 @@ def _of_size(
         return upright
     if stored.size == size:
         return stored
-    raise DataError(
+    raise WrongSizeError(
         f"{path}: the image is {_times(upright.size)} pixels, its annotation says {_times(size)}",
         "correct width and height in the annotation file, or give the image that was annotated",
     )

@@ -112,7 +112,7 @@ def biased_split(dataset: Dataset, object: str, context: str) -> Split:
 def _cells(dataset: Dataset, name: str, object: str, context: str, subset: str | None) -> Split:
     note = ""
     if subset is None:
-        subset = "test" if "test" in dataset.subsets else "val"
+        subset = held_out(dataset)
         if subset == "val":
             note = "cells are drawn from 'val', as there is no subset 'test'"
     samples = dataset.subset(subset)
@@ -138,6 +138,11 @@ def _cells(dataset: Dataset, name: str, object: str, context: str, subset: str |
         answers={first: True, second: False},
         note="; ".join(filter(None, (note, _bare(subset, first, cells[first], context)))),
     )
+
+
+def held_out(dataset: Dataset) -> str:
+    """Return the subset that cells are drawn from where no other is named."""
+    return "test" if "test" in dataset.subsets else "val"
 
 
 def _shows(sample: Sample, name: str) -> bool:

@@ -119,11 +119,11 @@ def _check_leak(file: Path, subsets: Mapping[str, Sequence[Sample]], complain: C
         if not samples:
             raise DataError(f"{file}: subsets.{name} has no images")
         shared = [sample.id for sample in samples if sample.id in train]
-        if name != "train" and shared:
+        for id in shared if name != "train" else ():
             complain(
                 LEAK,
                 DataError(
-                    f"{file}: image '{shared[0]}' is in train and in {name} ({len(shared)} such)",
+                    f"{file}: image '{id}' is in train and in {name} ({len(shared)} such)",
                     "take them out of one of the two",
                 ),
             )

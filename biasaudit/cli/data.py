@@ -1,0 +1,105 @@
+"""``biasaudit data``: look at a dataset before anything is trained on it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from biasaudit.cli import options as opt
+from biasaudit.cli.console import out, quieten
+
+if TYPE_CHECKING:
+    from biasaudit.data.check import Check
+
+FAULTY = 2
+_SHOWN = 12
+
+app = typer.Typer(help="Look at a dataset: check it, preview it, fetch it.", no_args_is_help=True)
+
+
+@app.command("check")
+def check(
+    data: opt.Data = None,
+    object_: opt.Object = None,
+    context: opt.Context = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show every pair of an object and a context.")
+    ] = False,
+    json_: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Read a dataset once, list its faults, and say what its cells can show.
+
+    Every image and mask is decoded. The exit code is 2 if there is a fault.
+    """
+    quieten(quiet)
+    from biasaudit.cli.progress import progress_bar
+    from biasaudit.data.check import check_dataset
+
+    with progress_bar() as bar:
+        task = bar.add_task("reading", total=None)
+        found = check_dataset(
+            data or "harbour",
+            object_,
+            context,
+            begin=lambda total: bar.update(task, total=total),
+            step=lambda: bar.advance(task),
+        )
+    if json_:
+        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _print_check(found, every)
+    if found.faults:
+        raise typer.Exit(FAULTY)
+
+
+def _print_check(found: Check, every: bool) -> None:
+    counts = " / ".join(f"{subset} {n}" for subset, n in found.images.items())
+    _line(f"{found.dataset}: {counts} images")
+    _line(f"{len(found.faults)} faults" if found.faults else "no faults")
+    for fault in found.faults:
+        hint = f"; {fault.hint}" if fault.hint else ""
+        _line(f"  {fault.kind}: {fault.file}: {fault.message}{hint}")
+    if found.pairs:
+        _line("")
+        out.print(_pairs_table(found, every))
+        if not every and len(found.pairs) > _SHOWN:
+            _line(f"{len(found.pairs) - _SHOWN} more pairs: --all")
+    for cell in found.cells:
+        _line(
+            f"{cell.cell} (from {cell.subset}): {cell.n} images{_CELL[cell.verdict]}".format(
+                needed=cell.needed, more=cell.needed - cell.n
+            )
+        )
+
+
+_CELL = {
+    "empty": ": empty, so nothing can be measured; {needed} images would do",
+    "small": ", small: to tell a classifier that is right 3 times in 4 from a coin takes "
+    "{needed}, {more} more",
+    "enough": "",
+}
+
+
+def _pairs_table(found: Check, every: bool) -> Table:
+    """Return objects and contexts in the training images; the audited pair stands first."""
+    audited = {cell.cell for cell in found.cells}
+    pairs = sorted(found.pairs, key=lambda p: f"{p.object}-without-{p.context}" not in audited)
+    table = Table(title="training images", title_justify="left", box=None, pad_edge=False)
+    for name in ("object", "context"):
+        table.add_column(name)
+    for name in ("both", "object only", "context only", "neither", "lift"):
+        table.add_column(name, justify="right")
+    for pair in pairs if every else pairs[:_SHOWN]:
+        lift = "-" if math.isnan(pair.lift) else f"{pair.lift:.2f}"
+        counts = (pair.both, pair.object_only, pair.context_only, pair.neither)
+        table.add_row(pair.object, pair.context, *map(str, counts), lift)
+    return table
+
+
+def _line(text: str) -> None:
+    out.print(text, markup=False, soft_wrap=True)
