@@ -33,10 +33,20 @@ class Mode:
     Attributes:
         summary: One line for ``biasaudit list modes``.
         terms: Options by term name; what is not said is the term's default.
+        balanced: Draw the four cells of object and context equally often; this reads the context
+            label of every training image.
+        head_epochs: Then train the head alone for so many epochs, on balanced cells.
     """
 
     summary: str
     terms: TermTable
+    balanced: bool = False
+    head_epochs: int = 0
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether training needs to know which images show the context."""
+        return self.balanced or self.head_epochs > 0
 
 
 MODES: Registry[Mode] = Registry("mode")
@@ -78,6 +88,22 @@ MODES.add(
     ),
 )
 MODES.add(
+    "upweight",
+    Mode(
+        "rival: the scarce cells of object and context as often as the others",
+        {"classification": {}},
+        balanced=True,
+    ),
+)
+MODES.add(
+    "last_layer",
+    Mode(
+        "rival: the baseline, then its last layer again on balanced cells (Kirichenko et al. 2023)",
+        {"classification": {}},
+        head_epochs=3,
+    ),
+)
+MODES.add(
     "edited",
     Mode(
         "rival: edited pairs of N labelled images alone: pasted elsewhere, yes; removed, no",
@@ -113,8 +139,7 @@ def active_terms(settings: Settings) -> list[ActiveTerm]:
     Raises:
         ConfigError: Unknown mode, term or option; options for a term that the mode lacks.
     """
-    mode = settings.training.mode
-    table = settings.modes[mode] if mode in settings.modes else _builtin(mode, settings).terms
+    mode, table = settings.training.mode, mode_of(settings).terms
     for name in settings.terms:
         if name not in table:
             raise ConfigError(
@@ -126,12 +151,20 @@ def active_terms(settings: Settings) -> list[ActiveTerm]:
     ]
 
 
-def _builtin(mode: str, settings: Settings) -> Mode:
-    if mode not in MODES:
+def mode_of(settings: Settings) -> Mode:
+    """Return the configured mode: one that the settings define, or a registered one.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    name = settings.training.mode
+    if name in settings.modes:
+        return Mode("defined in the settings", settings.modes[name])
+    if name not in MODES:
         raise ConfigError(
-            f"--mode {mode}: unknown mode", near_names(mode, [*MODES, *settings.modes])
+            f"--mode {name}: unknown mode", near_names(name, [*MODES, *settings.modes])
         )
-    return MODES[mode]
+    return MODES[name]
 
 
 def _active(name: str, options: Mapping[str, Any]) -> ActiveTerm:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,14 +11,14 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from biasaudit.data.batches import Batch, Item, SampleTensors, collate
-from biasaudit.data.sample import RegionForm, Sample
+from biasaudit.data.batches import Batch, collate
 from biasaudit.errors import RunFailedError
 from biasaudit.models.backbones import build_classifier
 from biasaudit.models.classifier import Classifier
 from biasaudit.training.device import deterministic, make_accelerator
 from biasaudit.training.guided import GuidedModel
 from biasaudit.training.plan import Plan
+from biasaudit.training.streams import LabelledStream, tensors, training_loader
 
 
 @dataclass(frozen=True)
@@ -112,40 +111,43 @@ class _Loop:
         self.accelerator = accelerator
         settings = plan.settings.training
         self.epochs = int(settings.epochs or 1)
-        self.images = _tensors(plan, plan.dataset.subset("train"), flip=plan.settings.data.flip)
-        self.val = _tensors(plan, plan.dataset.subset("val"))
-        loader = DataLoader(
-            self.images,
-            int(settings.batch_size or 1),
-            shuffle=True,
-            drop_last=True,
-            collate_fn=collate,
-            num_workers=settings.workers,
-            generator=torch.Generator().manual_seed(settings.seed),
-        )
-        guided = GuidedModel(model, plan.terms, settings.seed)
-        optimizer = torch.optim.AdamW(
-            [p for p in model.parameters() if p.requires_grad],
-            lr=float(settings.learning_rate or 0),
-            weight_decay=settings.weight_decay,
-        )
-        self.guided, self.optimizer, self.loader = accelerator.prepare(guided, optimizer, loader)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self.optimizer, self.epochs * len(self.loader)
-        )
+        self.images = tensors(plan, plan.dataset.subset("train"), flip=plan.settings.data.flip)
+        self.val = tensors(plan, plan.dataset.subset("val"))
+        self.guided = accelerator.prepare(GuidedModel(model, plan.terms, settings.seed))
+        self._start_phase(self.epochs, balanced=plan.mode.balanced)
         self.labelled = (
             LabelledStream(plan, settings.labels_per_step) if plan.labels.entries else None
         )
 
+    def _start_phase(self, epochs: int, *, balanced: bool) -> None:
+        """Begin with a fresh optimiser for what trains now, and a schedule over ``epochs``."""
+        settings = self.plan.settings.training
+        optimizer = torch.optim.AdamW(
+            [p for p in self.model.parameters() if p.requires_grad],
+            lr=float(settings.learning_rate or 0),
+            weight_decay=settings.weight_decay,
+        )
+        loader = training_loader(self.plan, self.images, balanced=balanced)
+        self.optimizer, self.loader = self.accelerator.prepare(optimizer, loader)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimizer, epochs * len(self.loader)
+        )
+
     @property
     def model(self) -> Classifier:
+        """The network itself, whatever wraps it."""
         classifier: Classifier = self.accelerator.unwrap_model(self.guided).classifier
         return classifier
 
     def run(self, progress: Progress) -> list[EpochMetrics]:
-        progress.start(self.epochs, len(self.loader))
+        """Train all epochs, then the head alone where the mode says so."""
+        head_epochs = self.plan.mode.head_epochs
+        progress.start(self.epochs + head_epochs, len(self.loader))
         metrics = []
-        for epoch in range(self.epochs):
+        for epoch in range(self.epochs + head_epochs):
+            if epoch == self.epochs:
+                self.model.freeze(len(list(self.model.body.children())))
+                self._start_phase(head_epochs, balanced=True)
             self.images.start_epoch(epoch)
             losses = self._epoch(epoch, progress)
             metrics.append(EpochMetrics(epoch + 1, losses, *self._validate()))
@@ -196,48 +198,3 @@ class _Loop:
                 torch.nn.functional.multilabel_soft_margin_loss(scores, batch.labels)
             )
         return right / len(self.val), loss / len(self.val)
-
-
-class LabelledStream(Iterator[Batch]):
-    """Batches of labelled images without end; each image comes once a round, in random order.
-
-    Args:
-        plan: Whose labels to draw from.
-        size: Images a batch; all of them where there are fewer.
-    """
-
-    def __init__(self, plan: Plan, size: int) -> None:
-        region_of = plan.labels.by_image()
-        chosen = [s for s in plan.dataset.subset("train") if s.id in region_of]
-        self._images = _tensors(plan, chosen, region_of, flip=plan.settings.data.flip)
-        self._size = min(size, len(chosen))
-        self._generator = torch.Generator().manual_seed(plan.settings.training.seed)
-        self._queue: list[int] = []
-        self._round = 0
-
-    def __next__(self) -> Batch:
-        items: list[Item] = []
-        while len(items) < self._size:
-            if not self._queue:
-                self._images.start_epoch(self._round)
-                self._round += 1
-                self._queue = torch.randperm(len(self._images), generator=self._generator).tolist()
-            items.append(self._images[self._queue.pop()])
-        return collate(items)
-
-
-def _tensors(
-    plan: Plan,
-    samples: Sequence[Sample],
-    region_of: Mapping[str, Mapping[str, RegionForm]] | None = None,
-    *,
-    flip: bool = False,
-) -> SampleTensors:
-    return SampleTensors(
-        samples,
-        plan.dataset.classes,
-        int(plan.settings.data.image_size or 0),
-        region_of,
-        flip=flip,
-        seed=plan.settings.training.seed,
-    )

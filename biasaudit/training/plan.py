@@ -9,7 +9,7 @@ from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.labels import LabelChoice, choose_labels
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError
-from biasaudit.guidance.modes import ActiveTerm, active_terms
+from biasaudit.guidance.modes import ActiveTerm, Mode, active_terms, mode_of
 from biasaudit.models.backbones import BACKBONES
 
 USUAL_BACKBONE = {"harbour": "harbournet", "camera": "harbournet"}
@@ -25,12 +25,14 @@ class Plan:
         dataset: The dataset, read.
         labels: Which images lend their regions.
         terms: The mode's terms with their options.
+        mode: The mode itself.
     """
 
     settings: Settings
     dataset: Dataset
     labels: LabelChoice
     terms: list[ActiveTerm]
+    mode: Mode
 
     @property
     def notes(self) -> list[str]:
@@ -47,6 +49,11 @@ class Plan:
             lines.append(
                 f"{data.pixel_labels * len(objects)} pixel labels: {forms.get('mask', 0)} masks "
                 f"(all there are) and {filled} boxes, filled"
+            )
+        if self.mode.reads_context:
+            lines.append(
+                f"mode '{self.settings.training.mode}' reads the label of '{data.context}' of all "
+                f"{len(self.dataset.subset('train'))} training images"
             )
         if self.spends_labels and len(objects) > 1:
             lines.append(
@@ -88,6 +95,9 @@ def make_plan(settings: Settings) -> Plan:
     spends = any(active.term.needs_labels for active in terms)
     if spends and not data.pixel_labels + data.box_labels:
         raise ConfigError(f"--mode {training.mode}: needs labelled images", "add --pixel-labels N")
+    mode = mode_of(settings)
+    if mode.reads_context and data.context is None:
+        raise ConfigError(f"--mode {training.mode}: needs a context", "add --context")
     labels = choose_labels(
         dataset.subset("train"),
         dataset.guided or (str(data.object),),
@@ -95,7 +105,7 @@ def make_plan(settings: Settings) -> Plan:
         data.box_labels if spends else 0,
         training.seed,
     )
-    return Plan(settings, dataset, labels, terms)
+    return Plan(settings, dataset, labels, terms, mode)
 
 
 def complete(settings: Settings, dataset: Dataset) -> Settings:

@@ -1,0 +1,102 @@
+"""Where a training's batches come from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
+
+from biasaudit.data.batches import Batch, Item, SampleTensors, collate
+from biasaudit.data.sample import RegionForm, Sample
+from biasaudit.training.plan import Plan
+
+
+def training_loader(
+    plan: Plan, images: SampleTensors, *, balanced: bool = False
+) -> DataLoader[Item]:
+    """Return the loader of the training images.
+
+    Args:
+        plan: Whose settings to follow.
+        images: The training images.
+        balanced: Draw the four cells of object and context equally often.
+    """
+    settings = plan.settings.training
+    generator = torch.Generator().manual_seed(settings.seed)
+    sampler: Sampler[int] = RandomSampler(images, generator=generator)
+    if balanced:
+        data = plan.settings.data
+        weights = cell_weights(images.samples, str(data.object), str(data.context))
+        sampler = WeightedRandomSampler(weights, len(weights), generator=generator)
+    return DataLoader(
+        images,
+        min(int(settings.batch_size or 1), len(images)),
+        sampler=sampler,
+        drop_last=True,
+        collate_fn=collate,
+        num_workers=settings.workers,
+    )
+
+
+def cell_weights(samples: Sequence[Sample], object: str, context: str) -> list[float]:
+    """Return weights that give the cells of object and context the same total, each image its part.
+
+    Args:
+        samples: Images; a context that is not annotated counts as absent.
+        object: The audited object.
+        context: Its suspected context.
+
+    Returns:
+        One weight a sample; they sum to 1.
+    """
+    cells = [(object in s.labels, context in s.contexts | s.labels) for s in samples]
+    counts = Counter(cells)
+    return [1 / (len(counts) * counts[cell]) for cell in cells]
+
+
+class LabelledStream(Iterator[Batch]):
+    """Batches of labelled images without end; each image comes once a round, in random order.
+
+    Args:
+        plan: Whose labels to draw from.
+        size: Images a batch; all of them where there are fewer.
+    """
+
+    def __init__(self, plan: Plan, size: int) -> None:
+        region_of = plan.labels.by_image()
+        chosen = [s for s in plan.dataset.subset("train") if s.id in region_of]
+        self._images = tensors(plan, chosen, region_of, flip=plan.settings.data.flip)
+        self._size = min(size, len(chosen))
+        self._generator = torch.Generator().manual_seed(plan.settings.training.seed)
+        self._queue: list[int] = []
+        self._round = 0
+
+    def __next__(self) -> Batch:
+        items: list[Item] = []
+        while len(items) < self._size:
+            if not self._queue:
+                self._images.start_epoch(self._round)
+                self._round += 1
+                self._queue = torch.randperm(len(self._images), generator=self._generator).tolist()
+            items.append(self._images[self._queue.pop()])
+        return collate(items)
+
+
+def tensors(
+    plan: Plan,
+    samples: Sequence[Sample],
+    region_of: Mapping[str, Mapping[str, RegionForm]] | None = None,
+    *,
+    flip: bool = False,
+) -> SampleTensors:
+    """Return samples as tensors of the plan's classes and size."""
+    return SampleTensors(
+        samples,
+        plan.dataset.classes,
+        int(plan.settings.data.image_size or 0),
+        region_of,
+        flip=flip,
+        seed=plan.settings.training.seed,
+    )

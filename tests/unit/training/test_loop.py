@@ -1,0 +1,170 @@
+"""The training loop on a dataset that a test draws."""
+
+import numpy as np
+import pytest
+import torch
+
+from biasaudit.config import load_settings
+from biasaudit.data.labels import choose_labels
+from biasaudit.data.sample import Dataset, Region, Sample
+from biasaudit.errors import ConfigError, RunFailedError
+from biasaudit.guidance.modes import active_terms, mode_of
+from biasaudit.training.device import make_accelerator
+from biasaudit.training.loop import train
+from biasaudit.training.plan import Plan, complete
+from biasaudit.training.streams import LabelledStream, cell_weights, training_loader
+
+SIZE = 32
+
+
+def sample(number):
+    """Red squares are boats; the others are green."""
+    there = number % 2 == 0
+    image = np.full((SIZE, SIZE, 3), 90, dtype=np.uint8)
+    mask = np.zeros((SIZE, SIZE), dtype=bool)
+    mask[8:20, 4 + number % 8 : 16 + number % 8] = True
+    image[mask] = (220, 30, 30) if there else (30, 220, 30)
+    regions = {"boat": Region("mask", lambda: mask, float(mask.mean()))} if there else {}
+    wet = number % 8 in (0, 2, 4, 1)
+    return Sample(
+        str(number),
+        frozenset(["boat"] if there else ["buoy"]),
+        frozenset(["water"] if wet else []),
+        lambda: image,
+        regions,
+    )
+
+
+def plan(*assignments):
+    samples = [sample(number) for number in range(48)]
+    dataset = Dataset(
+        "drawn",
+        ("boat", "buoy"),
+        ("water",),
+        {"train": samples[:32], "val": samples[32:]},
+        object="boat",
+        context="water",
+    )
+    settings = load_settings(
+        None,
+        [
+            "model.backbone=harbournet",
+            f"data.image_size={SIZE}",
+            "training.batch_size=8",
+            "training.epochs=3",
+            "data.pixel_labels=5",
+            *assignments,
+        ],
+    )
+    settings = complete(settings, dataset)
+    labels = choose_labels(samples[:32], ("boat",), 5, 0, 0)
+    return Plan(settings, dataset, labels, active_terms(settings), mode_of(settings))
+
+
+class Listener:
+    def __init__(self):
+        self.started, self.steps, self.epochs = None, 0, []
+
+    def start(self, epochs, steps):
+        self.started = (epochs, steps)
+
+    def step(self, epoch, total):
+        self.steps += 1
+
+    def epoch(self, metrics):
+        self.epochs.append(metrics)
+
+
+@pytest.mark.parametrize("mode", ["baseline", "gain", "gain_ext", "counterfactual", "rrr"])
+def test_every_kind_of_mode_learns(mode):
+    listener = Listener()
+    trained = train(plan(f"training.mode={mode}"), listener)
+    assert listener.started == (3, 4)
+    assert listener.steps == 12
+    assert [metrics.epoch for metrics in trained.metrics] == [1, 2, 3]
+    assert trained.metrics == listener.epochs
+    assert (
+        trained.metrics[-1].losses["classification"] < trained.metrics[0].losses["classification"]
+    )
+    assert not trained.model.training
+    assert trained.device == "cpu"
+
+
+def test_the_same_seed_gives_the_same_weights_and_draws_nothing_else():
+    def weights():
+        return train(plan("training.mode=counterfactual"), Listener()).model.state_dict()
+
+    first, second = weights(), weights()
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    other = train(plan("training.mode=counterfactual", "training.seed=1"), Listener())
+    assert not torch.equal(other.model.head.linear.weight, first["head.linear.weight"])
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_a_way_out():
+    with pytest.raises(RunFailedError, match=r"epoch 1, step \d+: the loss is (nan|inf)") as error:
+        train(plan("training.learning_rate=1e30"), Listener())
+    assert error.value.exit_code == 3
+    assert "learning_rate" in str(error.value)
+
+
+def test_labelled_images_come_once_a_round():
+    stream = LabelledStream(plan(), 2)
+    names = [sample.id for sample in stream._images.samples]
+    seen = [names[i] for _ in range(5) for i in next(stream).indices]
+    assert len(seen) == 10
+    assert sorted(seen[:5]) == sorted(names)
+    assert sorted(seen[5:]) == sorted(names)
+
+
+def test_a_device_that_is_not_there():
+    if not torch.backends.mps.is_available():
+        with pytest.raises(ConfigError, match="--device mps: there is none"):
+            make_accelerator("mps", "fp32")
+
+
+def test_frozen_layers_stay_as_they_are():
+    planned = plan("model.frozen=1", "model.weights=scenes")
+    start = train(plan("model.frozen=3", "training.epochs=1"), Listener()).model.state_dict()
+    moved = train(planned, Listener()).model.state_dict()
+    assert all(torch.equal(start[k], moved[k]) for k in moved if k.startswith("body.0."))
+    assert not torch.equal(start["body.2.0.weight"], moved["body.2.0.weight"])
+
+
+def test_cells_weigh_the_same():
+    samples = [sample(number) for number in range(32)]
+    weights = cell_weights(samples, "boat", "water")
+    totals = {}
+    for one, weight in zip(samples, weights, strict=True):
+        cell = ("boat" in one.labels, "water" in one.contexts)
+        totals[cell] = totals.get(cell, 0) + weight
+    assert list(totals.values()) == pytest.approx([0.25] * 4)
+
+
+def test_balanced_loading_draws_scarce_cells_as_often():
+    planned = plan()
+    from biasaudit.training.streams import tensors
+
+    images = tensors(planned, planned.dataset.subset("train"))
+    seen = []
+    for _ in range(12):
+        for batch in training_loader(planned, images, balanced=True):
+            seen += [images.samples[i] for i in batch.indices]
+        planned.settings.training.seed += 1
+    ashore = sum("boat" in s.labels and "water" not in s.contexts for s in seen) / len(seen)
+    assert ashore == pytest.approx(0.25, abs=0.08)
+
+
+def test_last_layer_retrains_the_head_alone():
+    listener = Listener()
+    plain = train(plan("training.mode=baseline"), Listener()).model.state_dict()
+    trained = train(plan("training.mode=last_layer"), listener).model.state_dict()
+    assert listener.started == (6, 4)
+    assert all(torch.equal(plain[k], trained[k]) for k in plain if k.startswith("body."))
+    assert not torch.equal(plain["head.linear.weight"], trained["head.linear.weight"])
+
+
+def test_a_small_dataset_makes_one_batch():
+    planned = plan("training.batch_size=64", "training.epochs=1")
+    listener = Listener()
+    train(planned, listener)
+    assert listener.steps == 1
