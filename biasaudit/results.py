@@ -43,7 +43,14 @@ PER_IMAGE_COLUMNS = (
     "energy_pointing_game",  # NaN where the image has no region or the map is all zero
     "iou",  # at 20% of the map's maximum; NaN likewise
     "area_fraction",  # of the region; NaN where there is none
+    "context",  # 1: the suspected context is there, 0: it is not; NaN where nobody said
+    "pointing_game",  # 1 where the map's maximum lies inside the region; NaN as above
+    "pixel_average_precision",  # of the map as a score for the region's pixels; NaN as above
+    "context_energy",  # share of the attention on the context's region; NaN where it has none
+    "context_area",  # share of the image inside the context's region; NaN where it has none
 )
+REQUIRED_COLUMNS = PER_IMAGE_COLUMNS[:10]
+"""What every per-image table has; the columns after these came later and may be missing."""
 
 Interval = tuple[float, float]
 
@@ -74,6 +81,11 @@ class AttentionOverlap(_Model):
         area_fraction: Share of the image inside the region: what a uniform map would score as
             energy pointing game.
         n_valid: Images with a region and a map that is not all zero.
+        pointing_game: Share of the images whose map has its maximum inside the region.
+        pixel_average_precision: Of the map as a score for "this pixel is in the region".
+        context_energy: Share of the attention on the suspected context, where it has a region.
+        context_area: Share of those images inside the context.
+        context_n: How many they are.
     """
 
     energy_pointing_game: float | None = None
@@ -82,6 +94,12 @@ class AttentionOverlap(_Model):
     iou_ci: Interval | None = None
     area_fraction: float | None = None
     n_valid: int = 0
+    pointing_game: float | None = None
+    pixel_average_precision: float | None = None
+    context_energy: float | None = None
+    context_energy_ci: Interval | None = None
+    context_area: float | None = None
+    context_n: int = 0
 
 
 class Cell(_Model):
@@ -114,7 +132,11 @@ class Overall(_Model):
 
 
 class Split(_Model):
-    """A set of cells and what they come to together."""
+    """A set of cells and what they come to together.
+
+    ``evaluate`` adds, where they exist, ``verdict`` (docs/verdict.md), ``corners`` (counts of the
+    four corners by cell) and ``faithfulness``.
+    """
 
     overall: Overall
     cells: dict[str, Cell] = Field(default_factory=dict)
@@ -199,10 +221,10 @@ def write_per_image(table: pd.DataFrame, file: Path) -> None:
 
 
 def read_per_image(file: Path) -> pd.DataFrame:
-    """Read a per-image table.
+    """Read a per-image table; columns that an older version did not write are NaN.
 
     Raises:
-        RunError: The file lacks a column.
+        RunError: The file lacks a column that every version writes.
     """
     table = pd.read_csv(
         file,
@@ -210,10 +232,11 @@ def read_per_image(file: Path) -> pd.DataFrame:
         keep_default_na=False,
         na_values={c: [""] for c in PER_IMAGE_COLUMNS[3:]},
     )
-    missing = [column for column in PER_IMAGE_COLUMNS if column not in table]
+    missing = [column for column in REQUIRED_COLUMNS if column not in table]
     if missing:
         raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")
-    return table
+    later = [column for column in PER_IMAGE_COLUMNS if column not in table]
+    return table.assign(**dict.fromkeys(later, math.nan))
 
 
 @dataclass(frozen=True)

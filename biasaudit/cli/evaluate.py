@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,35 +54,84 @@ def evaluate(
             "also give one results.json together there.",
         ),
     ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-under",
+            metavar="CELL.METRIC=X",
+            help="Exit with code 1 where a figure is lower, as in "
+            "boat-without-water.accuracy=0.8; the cell may be 'overall' or 'val'. May be repeated.",
+        ),
+    ] = None,
+    max_gap: Annotated[
+        str | None,
+        typer.Option(
+            "--max-gap",
+            metavar="X",
+            help="Exit with code 1 where accuracy falls by more than this, 0 to 1, from images in "
+            "which the context helps to those in which it misleads.",
+        ),
+    ] = None,
+    gate_on: Annotated[
+        str,
+        typer.Option(
+            "--gate-on",
+            metavar="estimate|lower",
+            help="What is held against the limits: the estimate, or the less favourable bound of "
+            "its 95% interval.",
+        ),
+    ] = "estimate",
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write the gates as JUnit XML for a CI."),
+    ] = None,
     json_: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Audit trained runs on counterfactual splits.
 
-    Prints accuracy with 95% intervals on each cell, AUROC, and how much of the attention falls on
-    the object; writes results.json, per_image.csv and gallery.npz.
+    Prints accuracy with 95% intervals on each cell, AUROC, how much of the attention falls on the
+    object, and the verdict; writes results.json, per_image.csv and gallery.npz.
     """
     quieten(quiet)
     from biasaudit.cli.auditing import AuditRequest, audit_run
-    from biasaudit.cli.tables import results_table
+    from biasaudit.cli.gating import check_gates, parse_gates
     from biasaudit.results import merge
     from biasaudit.training.run_directory import newest_run
 
+    gates = parse_gates(fail_under or [], max_gap, gate_on, junit)
     paths = run or [newest_run(RUNS)]
     request = AuditRequest(tuple(split or ()), data, object_, context, device, batch_size, workers)
-    parts = []
+    parts, targets = [], []
     for path in paths:
         target = path if out_dir is None else out_dir if len(paths) == 1 else out_dir / path.name
         parts.append(audit_run(path, request, target))
+        targets.append(target)
         err.print(f"results: {target}", markup=False, soft_wrap=True)
     results = merge(parts)
     if out_dir is not None and len(paths) > 1:
         write_results(out_dir, results)
     if json_:
         typer.echo(results.to_json(), nl=False)
-        return
+    else:
+        _show(results, targets)
+    kept = check_gates(gates, results)
+    for gate in kept:
+        if not (quiet and gate.passed):
+            typer.echo(gate.line, err=True)
+    if not all(gate.passed for gate in kept):
+        raise typer.Exit(1)
+
+
+def _show(results: Results, targets: Sequence[Path]) -> None:
+    from biasaudit.cli.conclusions import conclusion_lines
+    from biasaudit.cli.tables import results_table
+
     out.print(results_table(results.runs), soft_wrap=not out.is_terminal)
-    err.print(f"next: biasaudit report {' '.join(map(str, paths))}", markup=False, soft_wrap=True)
+    for run in results.runs:
+        for line in conclusion_lines(run):
+            out.print(line, markup=False, soft_wrap=True)
+    err.print(f"next: biasaudit report {' '.join(map(str, targets))}", markup=False, soft_wrap=True)
 
 
 def write_results(directory: Path, results: Results) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from biasaudit.data.sample import Dataset
 from biasaudit.data.splits import Split as SplitSpec
 from biasaudit.data.splits import resolve_split
 from biasaudit.evaluation.cells import summarise
+from biasaudit.evaluation.conclude import MATCHED_FROM, conclude
 from biasaudit.evaluation.one_pass import Pass, Subject, one_pass
 from biasaudit.results import PER_IMAGE_COLUMNS, Gallery, Split
 
@@ -50,15 +51,16 @@ def audit(
     splits: Sequence[SplitSpec],
     tell: Callable[[int], None] = lambda _: None,
 ) -> Audit:
-    """Audit a model: one pass over each split, then its figures.
+    """Audit a model: one pass over each split, then its figures, corners and verdict.
 
     Args:
         subject: The classifier under audit.
-        splits: What :func:`plan_splits` gave.
+        splits: What :func:`plan_splits` gave. The matched images of the verdict are those of the
+            pool ``val`` among them.
         tell: Called with the number of images just done.
     """
-    figures: dict[str, Split] = {}
-    tables: list[pd.DataFrame] = []
+    context = next((split.context for split in splits if split.context), None)
+    tables: dict[str, pd.DataFrame] = {}
     galleries: list[Gallery] = []
     for split in splits:
         rows = []
@@ -67,21 +69,44 @@ def audit(
                 subject,
                 split.object,
                 samples,
+                context=split.context or context,
                 gallery=GALLERY_PER_CELL if split.cells else 0,
                 tell=tell,
             )
-            rows.append(_labelled(done, split.name, cell))
+            rows.append(_labelled(done, split, cell))
             galleries += [done.gallery] if done.gallery is not None else []
-        table = pd.concat(rows, ignore_index=True)
-        figures[split.name] = summarise(table, split.answers)
-        tables.append(table)
+        tables[split.name] = pd.concat(rows, ignore_index=True)
     return Audit(
-        figures, pd.concat(tables, ignore_index=True), _joined(galleries) if galleries else None
+        {split.name: figures_of_split(split, tables, context) for split in splits},
+        pd.concat(tables.values(), ignore_index=True),
+        _joined(galleries) if galleries else None,
     )
 
 
-def _labelled(done: Pass, split: str, cell: str) -> pd.DataFrame:
-    return done.table.assign(split=split, cell=cell)[list(PER_IMAGE_COLUMNS)]
+def figures_of_split(
+    split: SplitSpec, tables: Mapping[str, pd.DataFrame], context: str | None
+) -> Split:
+    """Return a split's figures; where it has cells, with their corners and the verdict.
+
+    Args:
+        split: What was measured.
+        tables: Per-image rows of every split by its name.
+        context: The context that the pools' rows speak of.
+    """
+    found = summarise(tables[split.name], split.answers)
+    if not split.cells or split.context is None:
+        return found
+    matched = tables.get(MATCHED_FROM) if split.context == context else None
+    extra = conclude(tables[split.name], matched, split.object, split.context)
+    return Split(overall=found.overall, cells=found.cells, **extra)
+
+
+def _labelled(done: Pass, split: SplitSpec, cell: str) -> pd.DataFrame:
+    """Return the rows with their split and cell; a cell says whether the context is there."""
+    table = done.table.assign(split=split.name, cell=cell)
+    if cell in split.answers:
+        table["context"] = 0.0 if split.answers[cell] else 1.0
+    return table[list(PER_IMAGE_COLUMNS)]
 
 
 def _joined(parts: Sequence[Gallery]) -> Gallery:

@@ -75,16 +75,28 @@ def _share(cells: Mapping[str, Cell], answer: bool) -> float:
 
 
 def overlap_of(rows: pd.DataFrame) -> AttentionOverlap:
-    """Return the mean overlap of the rows that have a region and a map, and how many they are."""
+    """Return the mean overlap of the rows that have a region and a map, and how many they are.
+
+    Args:
+        rows: Per-image rows.
+    """
+    found = AttentionOverlap()
     valid = rows[rows["energy_pointing_game"].notna()]
-    if valid.empty:
-        return AttentionOverlap()
-    energy, iou = valid["energy_pointing_game"].to_numpy(), valid["iou"].to_numpy()
-    return AttentionOverlap(
-        energy_pointing_game=float(energy.mean()),
-        energy_pointing_game_ci=mean_interval(energy),
-        iou=float(iou.mean()),
-        iou_ci=mean_interval(iou),
-        area_fraction=float(valid["area_fraction"].mean()),
-        n_valid=len(valid),
-    )
+    if not valid.empty:
+        energy, iou = valid["energy_pointing_game"].to_numpy(), valid["iou"].to_numpy()
+        found.energy_pointing_game = float(energy.mean())
+        found.energy_pointing_game_ci = mean_interval(energy)
+        found.iou = float(iou.mean())
+        found.iou_ci = mean_interval(iou)
+        found.area_fraction = float(valid["area_fraction"].mean())
+        found.n_valid = len(valid)
+        found.pointing_game = float(valid["pointing_game"].mean())
+        found.pixel_average_precision = float(valid["pixel_average_precision"].mean())
+    on_context = rows[rows["context_energy"].notna()]
+    if not on_context.empty:
+        context = on_context["context_energy"].to_numpy()
+        found.context_energy = float(context.mean())
+        found.context_energy_ci = mean_interval(context)
+        found.context_area = float(on_context["context_area"].mean())
+        found.context_n = len(on_context)
+    return found

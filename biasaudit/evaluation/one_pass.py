@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,14 @@ from biasaudit.attention.classifier import classifier_attention
 from biasaudit.attention.mask import scale_maps, upsample_maps
 from biasaudit.data.batches import Batch, SampleTensors, collate
 from biasaudit.data.sample import Sample
-from biasaudit.evaluation.overlap import area_fraction, energy_pointing_game, iou_at
+from biasaudit.evaluation.overlap import (
+    area_fraction,
+    attention_on,
+    energy_pointing_game,
+    iou_at,
+    pixel_average_precision,
+    pointing_game,
+)
 from biasaudit.models.classifier import Classifier
 from biasaudit.results import Gallery
 
@@ -49,11 +57,29 @@ class Pass:
     gallery: Gallery | None
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """What the model gives for one batch, on the model's device.
+
+    Attributes:
+        scores: (N,) raw scores of the object.
+        maps: (N, h, w) its attention, at the attention layer's resolution.
+        region: (N, S, S) bool, the object's region.
+        context: (N, S, S) bool, the context's region.
+    """
+
+    scores: Tensor
+    maps: Tensor
+    region: Tensor
+    context: Tensor
+
+
 def one_pass(
     subject: Subject,
     object: str,
     samples: Sequence[Sample],
     *,
+    context: str | None = None,
     gallery: int = 0,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Pass:
@@ -63,68 +89,118 @@ def one_pass(
         subject: The classifier under audit.
         object: The audited object, one of its classes.
         samples: The images.
+        context: Its suspected context, if one is suspected.
         gallery: Keep pictures, maps and regions of so many images, the first ones.
         tell: Called with the number of images just done.
 
     Returns:
-        A table with the columns ``id, label, score, decision, correct, energy_pointing_game,
-        iou, area_fraction`` in the order of ``samples``, and the gallery.
+        A table with the columns of ``per_image.csv`` but ``split`` and ``cell``, in the order of
+        ``samples``, and the gallery.
     """
     column = subject.classes.index(object)
-    region_of = {s.id: {object: s.regions[object].form} for s in samples if object in s.regions}
-    images = SampleTensors(samples, subject.classes, subject.image_size, region_of, keep=False)
-    loader = DataLoader(images, subject.batch_size, collate_fn=collate, num_workers=subject.workers)
+    classes = loaded_classes(subject, context)
+    named = (object,) if context is None else (object, context)
     rows: list[pd.DataFrame] = []
     pictures: list[tuple[Tensor, Tensor, Tensor]] = []
     kept = 0
-    for batch in loader:
-        scores, maps, regions = _answer(subject, batch, column)
-        rows.append(_rows(batch, column, scores, maps, regions))
+    for batch in batches(subject, samples, named):
+        answers = _answer(subject, batch, column, classes.index(named[-1]))
+        rows.append(_rows(batch, column, answers, context is not None))
         if kept < gallery:
             take = slice(0, gallery - kept)
-            peak = (scale_maps(maps[take]) * 255).round().to(torch.uint8)
-            pictures.append(
-                (
-                    (batch.images[take] * 255).round().to(torch.uint8),
-                    peak.cpu(),
-                    regions[take].cpu(),
-                )
-            )
-            kept += len(peak)
+            pictures.append(_picture(batch.images[take], answers.maps[take], answers.region[take]))
+            kept += len(pictures[-1][0])
         tell(len(batch))
     table = pd.concat(rows, ignore_index=True)
     table.insert(0, "id", [sample.id for sample in samples])
+    table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
     return Pass(table, _gallery(samples, pictures) if pictures else None)
 
 
-def _answer(subject: Subject, batch: Batch, column: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return scores (N,), maps (N, h, w) and regions (N, S, S) of the object."""
+def context_shown(sample: Sample, context: str | None, labelled: Sequence[str]) -> float:
+    """Return 1 where a sample shows the context, 0 where it does not, NaN where nobody said.
+
+    Args:
+        sample: One image.
+        context: A context class, an object class, or None.
+        labelled: Object classes: these are labelled on every image. Contexts are taken to be
+            annotated on the images that have any.
+    """
+    if context is None:
+        return math.nan
+    if context in sample.contexts or context in sample.labels:
+        return 1.0
+    return 0.0 if sample.contexts or context in labelled else math.nan
+
+
+def loaded_classes(subject: Subject, context: str | None) -> tuple[str, ...]:
+    """Return the classes that a batch numbers its regions by: the model's, then the context."""
+    extra = () if context is None or context in subject.classes else (context,)
+    return (*subject.classes, *extra)
+
+
+def batches(subject: Subject, samples: Sequence[Sample], named: Sequence[str]) -> Iterator[Batch]:
+    """Yield the samples in batches, each with the regions of the named classes that it has."""
+    images = SampleTensors(
+        samples,
+        loaded_classes(subject, named[-1]),
+        subject.image_size,
+        {s.id: {n: s.regions[n].form for n in named if n in s.regions} for s in samples},
+        keep=False,
+    )
+    yield from DataLoader(
+        images, subject.batch_size, collate_fn=collate, num_workers=subject.workers
+    )
+
+
+def regions_of(batch: Batch, column: int) -> Tensor:
+    """Return (N, S, S) bool, the region of one class in each image; empty where it has none."""
+    regions = torch.zeros_like(batch.images[:, 0], dtype=torch.bool)
+    chosen = batch.region_classes == column
+    regions[batch.region_rows[chosen]] = batch.regions[chosen] > 0.5
+    return regions
+
+
+def _answer(subject: Subject, batch: Batch, column: int, context: int) -> _Answers:
     model = subject.model
     batch = batch.to(subject.device)
     with torch.set_grad_enabled(model.linear_weight is None):
         output = model(batch.images)
         classes = torch.full((len(batch),), column, device=subject.device)
         maps = classifier_attention(model, output, classes).detach()
-    regions = torch.zeros_like(batch.images[:, 0], dtype=torch.bool)
-    regions[batch.region_rows] = batch.regions > 0.5
-    return output.scores[:, column].detach().float(), maps, regions
+    scores = output.scores[:, column].detach().float()
+    return _Answers(scores, maps, regions_of(batch, column), regions_of(batch, context))
 
 
-def _rows(batch: Batch, column: int, scores: Tensor, maps: Tensor, regions: Tensor) -> pd.DataFrame:
-    full = upsample_maps(maps, (regions.shape[1], regions.shape[2]))
+def _rows(batch: Batch, column: int, answers: _Answers, with_context: bool) -> pd.DataFrame:
+    region = answers.region
+    full = upsample_maps(answers.maps, (region.shape[1], region.shape[2]))
     label = (batch.labels[:, column] > 0.5).int().numpy()
-    decision = (scores > 0).int().cpu().numpy()
+    decision = (answers.scores > 0).int().cpu().numpy()
+    context = answers.context if with_context else torch.zeros_like(region)
+    overlaps = {
+        "energy_pointing_game": energy_pointing_game(full, region),
+        "iou": iou_at(full, region),
+        "area_fraction": area_fraction(region),
+        "pointing_game": pointing_game(full, region),
+        "pixel_average_precision": pixel_average_precision(full, region),
+        "context_energy": attention_on(full, context),
+        "context_area": area_fraction(context),
+    }
     return pd.DataFrame(
         {
             "label": label,
-            "score": scores.cpu().numpy().astype(np.float64),
+            "score": answers.scores.cpu().numpy().astype(np.float64),
             "decision": decision,
             "correct": (label == decision).astype(int),
-            "energy_pointing_game": energy_pointing_game(full, regions).cpu().double().numpy(),
-            "iou": iou_at(full, regions).cpu().double().numpy(),
-            "area_fraction": area_fraction(regions).cpu().double().numpy(),
+            **{name: values.cpu().double().numpy() for name, values in overlaps.items()},
         }
     )
+
+
+def _picture(images: Tensor, maps: Tensor, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    peak = (scale_maps(maps) * 255).round().to(torch.uint8)
+    return (images * 255).round().to(torch.uint8), peak.cpu(), regions.cpu()
 
 
 def _gallery(

@@ -1,0 +1,100 @@
+"""From a split's per-image rows to its verdict and its four corners, as results.json holds them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from biasaudit.evaluation.corners import four_corners
+from biasaudit.statistics import Count, mean_interval
+from biasaudit.verdict import Attention, judge
+
+MATCHED_FROM = "val"
+"""The pool that gives the matched images."""
+FEWEST_ANNOTATED = 30
+"""Below this many annotated images in a matched cell, the ones without annotation are taken in."""
+
+
+def conclude(
+    conflicting: pd.DataFrame, matched: pd.DataFrame | None, object: str, context: str
+) -> dict[str, Any]:
+    """Return what results.json says of a split beyond its figures.
+
+    Args:
+        conflicting: Per-image rows of the biased split.
+        matched: Per-image rows of ``val`` that speak of the same context, if there are any.
+        object: The audited object.
+        context: Its suspected context.
+
+    Returns:
+        ``verdict`` (fields of :class:`biasaudit.verdict.Verdict`, counts of the four cells, the
+        mean excess of attention, a note) and ``corners`` (counts by cell); JSON-ready.
+    """
+    cells, notes = _matched_cells(matched, object, context)
+    counts = {name: _count(rows) for name, rows in cells.items()}
+    against = {str(name): _count(rows) for name, rows in conflicting.groupby("cell", sort=False)}
+    on_object = conflicting["energy_pointing_game"] - conflicting["area_fraction"]
+    on_context = conflicting["context_energy"] - conflicting["context_area"]
+    with_object = conflicting["label"] == 1
+    # Where the split has the object, its context is missing, and the other way round.
+    attention = Attention(
+        mean_interval(on_object[with_object], bounds=None),
+        mean_interval(on_context[~with_object], bounds=None),
+    )
+    verdict = judge(context, counts, against, attention)
+    told = {
+        **asdict(verdict),
+        "matched": {name: {"right": k, "n": n} for name, (k, n) in counts.items()},
+        "conflicting": {name: {"right": k, "n": n} for name, (k, n) in against.items()},
+        "object_excess": float(on_object[with_object].mean()),
+        "object_excess_ci": attention.object_excess,
+        "context_excess": float(on_context[~with_object].mean()),
+        "context_excess_ci": attention.context_excess,
+        "note": "; ".join(notes),
+    }
+    corners = {name: found.counts for name, found in four_corners(conflicting).items()}
+    return {"verdict": {key: _plain(value) for key, value in told.items()}, "corners": corners}
+
+
+def _matched_cells(
+    rows: pd.DataFrame | None, object: str, context: str
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the cells in which context and answer go together, and how they were found."""
+    cells, notes = {}, []
+    for name, label in ((f"{object}-with-{context}", 1), ("neither", 0)):
+        if rows is None:
+            cells[name] = pd.DataFrame({"correct": []})
+            continue
+        there = rows[rows["label"] == label]
+        told, silent = there[there["context"] == label], there[there["context"].isna()]
+        take = len(silent) > 0 and len(told) < FEWEST_ANNOTATED
+        cells[name] = pd.concat([told, silent]) if take else told
+        if len(silent):
+            notes.append(_note(name, len(told), len(silent), taken=take))
+    return cells, notes
+
+
+def _note(name: str, told: int, silent: int, *, taken: bool) -> str:
+    if taken:
+        return (
+            f"{name}: only {told} images of '{MATCHED_FROM}' are annotated so; the {silent} "
+            "without any context annotated are counted in, which can only narrow the gap"
+        )
+    return f"{name}: {silent} images of '{MATCHED_FROM}' without context annotated are left out"
+
+
+def _count(rows: pd.DataFrame) -> Count:
+    return int(rows["correct"].sum()), len(rows)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON takes it: NaN is None, an interval with NaN is None."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, tuple):
+        values = [_plain(part) for part in value]
+        return None if None in values else values
+    return value

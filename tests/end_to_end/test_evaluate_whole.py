@@ -1,0 +1,175 @@
+"""``evaluate``: its figures can be recomputed, its verdict is told, its files can be read."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from biasaudit.cli import main
+from biasaudit.results import PER_IMAGE_COLUMNS, read_per_image, read_results
+from biasaudit.statistics import gap_interval, mean_of_rates_interval, wilson_interval
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small run, trained once."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    sizes = [
+        f"--set=data.options.{name}={count}"
+        for name, count in (("train", 160), ("val", 40), ("cell", 20))
+    ]
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--quiet", *sizes, "--epochs", "1", "--out", str(folder)])
+    assert not end.value.code
+    return folder
+
+
+@pytest.fixture
+def evaluated(biasaudit, trained, tmp_path):
+    """The run, evaluated: the command's answer and the run's folder."""
+    shutil.copytree(trained, tmp_path / "run")
+    answer = biasaudit("evaluate", "--run", "run")
+    assert answer.code == 0, answer.err
+    return answer, tmp_path / "run"
+
+
+def mean(values):
+    return None if values.empty else pytest.approx(values.mean(), rel=1e-6)
+
+
+def test_every_figure_can_be_recomputed_from_the_table(evaluated):
+    _, folder = evaluated
+    table = read_per_image(folder / "per_image.csv")
+    run = read_results(folder).runs[0]
+    assert ((table["score"] > 0) == (table["decision"] == 1)).all()
+    assert ((table["label"] == table["decision"]) == (table["correct"] == 1)).all()
+    for name, split in run.splits.items():
+        rows = table[table["split"] == name]
+        assert split.overall.n == len(rows)
+        scores, there = rows["score"].to_numpy(), rows["label"].to_numpy() == 1
+        above = (scores[there][:, None] > scores[~there]).mean()
+        assert split.overall.auroc == pytest.approx(above, abs=1e-4)
+        parts = [rows[rows["cell"] == cell] for cell in split.cells] or [rows]
+        counts = [(int(part["correct"].sum()), len(part)) for part in parts]
+        assert split.overall.accuracy == pytest.approx(np.mean([k / n for k, n in counts]))
+        interval = mean_of_rates_interval(counts) if split.cells else wilson_interval(*counts[0])
+        assert split.overall.accuracy_ci == pytest.approx(interval)
+        share = max(there.mean(), 1 - there.mean()) if not split.cells else 0.5
+        assert split.overall.floor == pytest.approx(share)
+        for cell, figures in split.cells.items():
+            part = rows[rows["cell"] == cell]
+            assert figures.accuracy == pytest.approx(part["correct"].mean())
+            assert figures.accuracy_ci == pytest.approx(
+                wilson_interval(int(part["correct"].sum()), len(part))
+            )
+            assert_overlap(figures.attention, part)
+        assert_overlap(split.overall.attention, rows)
+
+
+def assert_overlap(attention, rows):
+    valid = rows[rows["energy_pointing_game"].notna()]
+    assert attention.n_valid == len(valid)
+    for name in (
+        "energy_pointing_game",
+        "iou",
+        "area_fraction",
+        "pointing_game",
+        "pixel_average_precision",
+    ):
+        assert getattr(attention, name) == mean(valid[name]), name
+    seen = rows[rows["context_energy"].notna()]
+    assert attention.context_n == len(seen)
+    assert attention.context_energy == mean(seen["context_energy"])
+    assert attention.context_area == mean(seen["context_area"])
+
+
+def test_the_verdict_can_be_recomputed_from_the_table(evaluated):
+    answer, folder = evaluated
+    table = read_per_image(folder / "per_image.csv")
+    split = read_results(folder).runs[0].splits["biased-boat"]
+    verdict, corners = split.model_extra["verdict"], split.model_extra["corners"]
+    val = table[table["split"] == "val"]
+    cells = [
+        val[(val["label"] == 1) & (val["context"] == 1)],
+        val[(val["label"] == 0) & (val["context"] == 0)],
+        *(table[table["cell"] == cell] for cell in split.cells),
+    ]
+    counts = [(int(rows["correct"].sum()), len(rows)) for rows in cells]
+    assert all(n > 0 for _, n in counts)
+    matched, conflicting = counts[:2], counts[2:]
+    gap = np.mean([k / n for k, n in matched]) - np.mean([k / n for k, n in conflicting])
+    assert verdict["gap"] == pytest.approx(gap)
+    assert verdict["gap_ci"] == pytest.approx(gap_interval(matched, conflicting))
+    assert [tuple(cell.values()) for cell in verdict["matched"].values()] == matched
+    ashore, afloat = cells[2], cells[3]
+    excess = (ashore["energy_pointing_game"] - ashore["area_fraction"]).mean()
+    assert verdict["object_excess"] == pytest.approx(excess, rel=1e-5)
+    excess = (afloat["context_energy"] - afloat["context_area"]).mean()
+    assert verdict["context_excess"] == pytest.approx(excess, rel=1e-5)
+    assert sum(corners["boat-without-water"].values()) == 20
+    assert corners["water-without-boat"]["unmeasured"] == 20
+    assert verdict["headline"] in answer.out
+    assert verdict["reason"] in answer.out
+    assert "for the wrong reason" in answer.out
+
+
+def test_a_table_of_an_older_version_can_be_read(evaluated, tmp_path):
+    _, folder = evaluated
+    table = pd.read_csv(folder / "per_image.csv", keep_default_na=False)
+    assert tuple(table.columns) == PER_IMAGE_COLUMNS
+    table[list(PER_IMAGE_COLUMNS[:10])].to_csv(tmp_path / "old.csv", index=False)
+    old = read_per_image(tmp_path / "old.csv")
+    assert set(PER_IMAGE_COLUMNS) == set(old.columns)
+    assert old["context_energy"].isna().all()
+    assert old["iou"].notna().any()
+
+
+def test_the_batch_size_changes_nothing(biasaudit, evaluated, tmp_path):
+    _, folder = evaluated
+    assert biasaudit("evaluate", "--run", folder, "--out", "b", "--batch-size", "7").code == 0
+    first, second = (read_per_image(f / "per_image.csv") for f in (folder, tmp_path / "b"))
+    pd.testing.assert_frame_equal(first, second, rtol=1e-4, atol=1e-5)
+
+
+def test_gates(biasaudit, evaluated, tmp_path):
+    _, folder = evaluated
+    run = ["evaluate", "--run", folder]
+    kept = biasaudit(*run, "--fail-under", "boat-without-water.accuracy=0", "--max-gap", "1")
+    assert kept.code == 0
+    assert [line[:4] for line in kept.err.splitlines()[-2:]] == ["pass", "pass"]
+    broken = biasaudit(
+        *run, "--fail-under", "overall.accuracy=1", "--json", "--junit", "ci/gates.xml"
+    )
+    assert broken.code == 1
+    assert json.loads(broken.out)["format_version"] == 1
+    assert broken.err.splitlines()[-1].startswith("FAIL  overall.accuracy = ")
+    assert 'failures="1"' in (tmp_path / "ci" / "gates.xml").read_text()
+    val = read_results(folder).runs[0].splits["val"].overall
+    between = (val.accuracy + val.accuracy_ci[0]) / 2
+    gate = f"val.accuracy={between:.4f}"
+    assert biasaudit(*run, "--fail-under", gate, "--quiet").code == 0
+    lower = biasaudit(*run, "--fail-under", gate, "--gate-on", "lower", "--quiet")
+    assert lower.code == 1
+    assert len(lower.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fail-under", "boat.accuracy"], ["CELL.METRIC=X"]),
+        (["--fail-under", "overall.acuracy=1"], ["did you mean 'accuracy'"]),
+        (["--fail-under", "overall.accuracy=80"], ["from 0 to 1"]),
+        (["--max-gap", "much"], ["--max-gap much"]),
+        (["--gate-on", "upper"], ["--gate-on upper", "lower"]),
+        (["--junit", "x.xml"], ["--junit x.xml", "--fail-under"]),
+        (["--fail-under", "boat-wihout-water.accuracy=1"], ["did you mean 'boat-without-water'"]),
+    ],
+)
+def test_gates_written_wrongly(biasaudit, trained, arguments, words):
+    answer = biasaudit("evaluate", "--run", trained, "--out", "x", "--quiet", *arguments)
+    assert answer.code == 2
+    assert len(answer.err.splitlines()) == 1
+    for word in words:
+        assert word in answer.err
