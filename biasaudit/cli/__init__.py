@@ -63,5 +63,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _complain(line: str, code: int) -> int:
+    err.quiet = False  # --quiet hides notes, not errors
     err.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
     return code
