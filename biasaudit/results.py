@@ -13,6 +13,7 @@ A value that does not exist is None here and null in JSON, never 0 or -1.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterable
@@ -48,7 +49,9 @@ PER_IMAGE_COLUMNS = (
     "pixel_average_precision",  # of the map as a score for the region's pixels; NaN as above
     "context_energy",  # share of the attention on the context's region; NaN where it has none
     "context_area",  # share of the image inside the context's region; NaN where it has none
+    "pair",  # id of the image that this one is an edited version of; empty for one as it is
 )
+_TEXTS = ("split", "cell", "id", "pair")
 REQUIRED_COLUMNS = PER_IMAGE_COLUMNS[:10]
 """What every per-image table has; the columns after these came later and may be missing."""
 
@@ -228,15 +231,15 @@ def read_per_image(file: Path) -> pd.DataFrame:
     """
     table = pd.read_csv(
         file,
-        dtype={"split": str, "cell": str, "id": str},
+        dtype=dict.fromkeys(_TEXTS, str),
         keep_default_na=False,
-        na_values={c: [""] for c in PER_IMAGE_COLUMNS[3:]},
+        na_values={c: [""] for c in PER_IMAGE_COLUMNS if c not in _TEXTS},
     )
     missing = [column for column in REQUIRED_COLUMNS if column not in table]
     if missing:
         raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")
     later = [column for column in PER_IMAGE_COLUMNS if column not in table]
-    return table.assign(**dict.fromkeys(later, math.nan))
+    return table.assign(**{column: "" if column in _TEXTS else math.nan for column in later})
 
 
 @dataclass(frozen=True)
@@ -258,8 +261,6 @@ class Gallery:
 
     def save(self, file: Path) -> None:
         """Write the gallery as a compressed npz file."""
-        import io
-
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,

@@ -8,7 +8,8 @@ from pathlib import Path
 from biasaudit.cli.console import err
 from biasaudit.cli.progress import progress_bar
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.sample import BIASED, Dataset
+from biasaudit.data.sample import Dataset
+from biasaudit.data.splits import named_object
 from biasaudit.errors import ConfigError, near_names
 from biasaudit.evaluation.audit import Audit, audit, plan_splits
 from biasaudit.evaluation.one_pass import Subject
@@ -81,7 +82,7 @@ def _object_of(splits: tuple[str, ...], dataset: Dataset) -> str | None:
     Raises:
         ConfigError: They name several; one audit has one object.
     """
-    named = {name.removeprefix(BIASED) for name in splits} & set(dataset.classes) - set(splits)
+    named = {found for name in splits if (found := named_object(dataset, name))}
     if len(named) > 1:
         raise ConfigError(
             f"--split: asks for several objects ({', '.join(sorted(named))})",

@@ -60,6 +60,7 @@ class Sample:
         regions: Region of each object or context that has one; a present class without a
             region is absent here.
         source: Where the image comes from, if the dataset says so.
+        pair: Id of the sample that this one is an edited version of; None for an image as it is.
     """
 
     id: str
@@ -68,25 +69,53 @@ class Sample:
     load_image: Callable[[], Image]
     regions: Mapping[str, Region] = field(default_factory=dict)
     source: str = ""
+    pair: str | None = None
+
+
+def shows(sample: Sample, name: str, least_area: float = 0.0) -> bool:
+    """Whether an image shows an object or a context.
+
+    Args:
+        sample: The image.
+        name: An object class or a context.
+        least_area: Share of the image that it must cover to count, in [0, 1]. An image without
+            its region counts where the labels name it: nobody said how much it covers.
+    """
+    if name not in sample.labels and name not in sample.contexts:
+        return False
+    region = sample.regions.get(name)
+    return least_area <= 0 or region is None or region.area_fraction >= least_area
 
 
 BIASED = "biased-"
 """What the name of a built-in split of counterfactual cells begins with."""
+EDITED = "edited-"
+"""What the name of a built-in split of edited pairs begins with."""
 
 
 @dataclass(frozen=True)
 class SplitRule:
-    """A split that a dataset declares: the two counterfactual cells of an object and a context.
+    """A split that a dataset declares: the counterfactual cells of an object and a context.
 
     Attributes:
         object: An object class.
         context: A context class, or another object class.
         subset: Where the images come from; ``test`` or else ``val`` where None.
+        object_area: Share of the image from which on the object counts as there, in [0, 1].
+        context_area: Share from which on the context does.
+        edits: Edits of held-out images, a cell each, instead of images as they are.
+        yes: Images with the object and without the context, instead of a subset's.
+        no: Images with the context and without the object, likewise.
     """
 
     object: str
     context: str
     subset: str | None = None
+    object_area: float = 0.0
+    context_area: float = 0.0
+    edits: tuple[str, ...] = ()
+    yes: tuple[Sample, ...] = ()
+    no: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,49 +1,38 @@
-"""Splits: a subset as one pool, or the two counterfactual cells drawn from one."""
+"""Splits by name: a subset as one pool, or counterfactual cells.
+
+Cells come from annotations (``biased-OBJECT``), from edited pairs (``edited-OBJECT``), or from two
+folders of images that the dataset declares.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from biasaudit.data.sample import BIASED, Dataset, Sample
+from biasaudit.data.edited_splits import check_kinds, edited_split, has_edited_split
+from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample, SplitRule, shows
+from biasaudit.data.split import Split
 from biasaudit.errors import DataError, near_names
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images to measure on.
-
-    Attributes:
-        name: As the user names it: ``biased-boat``, ``val``.
-        subset: The subset that the images were drawn from.
-        object: The audited object.
-        context: Its suspected context; None for a pool.
-        samples: All images; those of the cells one after the other, where there are cells.
-        cells: Images by cell name; empty for a pool.
-        answers: The right answer in each cell: whether the object is there.
-        note: What a reader of the figures must know about the choice, else empty.
-    """
-
-    name: str
-    subset: str
-    object: str
-    context: str | None
-    samples: tuple[Sample, ...]
-    cells: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
-    answers: Mapping[str, bool] = field(default_factory=dict)
-    note: str = ""
-
-    @property
-    def groups(self) -> Mapping[str, tuple[Sample, ...]]:
-        """The cells; a pool is one group without a name."""
-        return self.cells or {"": self.samples}
 
 
 def split_names(dataset: Dataset) -> list[str]:
     """Return the splits that work with nothing else said."""
-    biased = [BIASED + dataset.object] if dataset.object and dataset.context else []
-    return [*biased, *dataset.splits, *dataset.subsets]
+    built_in = []
+    if dataset.object and dataset.context:
+        built_in.append(BIASED + dataset.object)
+        if has_edited_split(dataset, dataset.object, dataset.context):
+            built_in.append(EDITED + dataset.object)
+    return [*built_in, *dataset.splits, *dataset.subsets]
+
+
+def named_object(dataset: Dataset, name: str) -> str | None:
+    """Return the object that ``biased-OBJECT`` or ``edited-OBJECT`` names, None for other names."""
+    if name in dataset.subsets or name in dataset.splits:
+        return None
+    for prefix in (BIASED, EDITED):
+        named = name.removeprefix(prefix)
+        if named != name and named in dataset.classes:
+            return named
+    return None
 
 
 def resolve_split(
@@ -53,9 +42,10 @@ def resolve_split(
 
     Args:
         dataset: Where the images come from.
-        name: ``biased-OBJECT``, a split that the dataset declares, or a subset.
-        object: The audited object; the dataset's own unless given. ``biased-OBJECT`` names its
-            object itself.
+        name: ``biased-OBJECT``, ``edited-OBJECT``, a split that the dataset declares, or a
+            subset.
+        object: The audited object; the dataset's own unless given. ``biased-OBJECT`` and
+            ``edited-OBJECT`` name it themselves.
         context: The suspected context; the dataset's own unless given, if the object is too.
 
     Raises:
@@ -66,16 +56,40 @@ def resolve_split(
         samples = tuple(dataset.subset(name))
         return Split(name, name, dataset.check_object(audited), None, samples)
     if name in dataset.splits:
-        rule = dataset.splits[name]
-        return _cells(dataset, name, rule.object, rule.context, rule.subset)
-    named = name.removeprefix(BIASED)
-    if named == name or named not in dataset.classes:
+        return _declared(dataset, name, dataset.splits[name])
+    named = named_object(dataset, name)
+    if named is None:
         raise DataError(
             f"{dataset.root or dataset.name}: no split '{name}' (--split)",
             _near_split(dataset, name, object or dataset.object),
         )
     default = dataset.context if named == dataset.object else None
-    return biased_split(dataset, named, _given(dataset, context or default, "context"))
+    suspected = _given(dataset, context or default, "context")
+    if name.startswith(EDITED):
+        return edited_split(dataset, name, named, suspected)
+    return biased_split(dataset, named, suspected)
+
+
+def _declared(dataset: Dataset, name: str, rule: SplitRule) -> Split:
+    if rule.yes:
+        cells = {
+            f"{rule.object}-without-{rule.context}": rule.yes,
+            f"{rule.context}-without-{rule.object}": rule.no,
+        }
+        first, second = cells
+        return Split(
+            name=name,
+            subset=name,
+            object=rule.object,
+            context=rule.context,
+            samples=(*rule.yes, *rule.no),
+            cells=cells,
+            answers={first: True, second: False},
+        )
+    if rule.edits:
+        check_kinds(rule.edits)
+        return edited_split(dataset, name, rule.object, rule.context, rule.edits)
+    return _cells(dataset, name, rule)
 
 
 def _given(dataset: Dataset, value: str | None, option: str) -> str:
@@ -88,7 +102,7 @@ def _given(dataset: Dataset, value: str | None, option: str) -> str:
 
 def _near_split(dataset: Dataset, name: str, object: str | None) -> str:
     known = [*dataset.subsets, *dataset.splits, *([BIASED + object] if object else [])]
-    every = [BIASED + one for one in dataset.classes]
+    every = [prefix + one for prefix in (BIASED, EDITED) for one in dataset.classes]
     return near_names(name, {*known, *difflib.get_close_matches(name, every, n=1)})
 
 
@@ -106,11 +120,11 @@ def biased_split(dataset: Dataset, object: str, context: str) -> Split:
     dataset.check_context(context)
     if object == context:
         raise DataError(f"--object and --context are both '{object}'", "name another context")
-    return _cells(dataset, BIASED + object, object, context, None)
+    return _cells(dataset, BIASED + object, SplitRule(object, context))
 
 
-def _cells(dataset: Dataset, name: str, object: str, context: str, subset: str | None) -> Split:
-    note = ""
+def _cells(dataset: Dataset, name: str, rule: SplitRule) -> Split:
+    object, context, subset, note = rule.object, rule.context, rule.subset, ""
     if subset is None:
         subset = held_out(dataset)
         if subset == "val":
@@ -118,10 +132,12 @@ def _cells(dataset: Dataset, name: str, object: str, context: str, subset: str |
     samples = dataset.subset(subset)
     cells = {
         f"{object}-without-{context}": tuple(
-            s for s in samples if _shows(s, object) and not _shows(s, context)
+            s
+            for s in samples
+            if shows(s, object, rule.object_area) and not shows(s, context, rule.context_area)
         ),
         f"{context}-without-{object}": tuple(
-            s for s in samples if _shows(s, context) and not _shows(s, object)
+            s for s in samples if shows(s, context, rule.context_area) and not shows(s, object)
         ),
     }
     for cell, members in cells.items():
@@ -145,15 +161,11 @@ def held_out(dataset: Dataset) -> str:
     return "test" if "test" in dataset.subsets else "val"
 
 
-def _shows(sample: Sample, name: str) -> bool:
-    return name in sample.labels or name in sample.contexts
-
-
 def _empty_cell(dataset: Dataset, subset: str, cell: str, object: str, context: str) -> DataError:
     samples = dataset.subset(subset)
-    with_object = sum(_shows(s, object) for s in samples)
-    with_context = sum(_shows(s, context) for s in samples)
-    both = sum(_shows(s, object) and _shows(s, context) for s in samples)
+    with_object = sum(shows(s, object) for s in samples)
+    with_context = sum(shows(s, context) for s in samples)
+    both = sum(shows(s, object) and shows(s, context) for s in samples)
     return DataError(
         f"{dataset.root or dataset.name}: no image of subset '{subset}' is in cell '{cell}' "
         f"({with_object} of {len(samples)} show '{object}', {with_context} show '{context}', "

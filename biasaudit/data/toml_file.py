@@ -13,6 +13,8 @@ of an object and a context::
     object = "bicycle"
     context = "grass"
     subset = "val"
+
+More ways to declare one: :class:`biasaudit.data.declared_split.DeclaredSplit`.
 """
 
 from __future__ import annotations
@@ -27,22 +29,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from biasaudit.data.declared_split import DeclaredSplit
 from biasaudit.data.faults import LEAK, Complain, refuse
-from biasaudit.data.sample import BIASED, Dataset, Sample, SplitRule
+from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample
 from biasaudit.errors import ConfigError, DataError, near_names
 from biasaudit.registry import Registry
 
 DATASET_FILE = "dataset.toml"
-
-
-class DeclaredSplit(BaseModel):
-    """A table ``[splits.NAME]``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    object: str
-    context: str
-    subset: str | None = None
 
 
 class DatasetFile(BaseModel, ABC):
@@ -108,7 +101,7 @@ def read_dataset_file(file: Path, complain: Complain = refuse) -> Dataset:
     _check_names(file, dataset, "", dataset.object, dataset.context)
     for name, split in description.splits.items():
         _check_split(file, dataset, name, split)
-    rules = {name: SplitRule(**dict(split)) for name, split in description.splits.items()}
+    rules = {name: split.rule(file, name) for name, split in description.splits.items()}
     return replace(dataset, splits=rules)
 
 
@@ -156,10 +149,10 @@ def _check_names(
 
 
 def _check_split(file: Path, dataset: Dataset, name: str, split: DeclaredSplit) -> None:
-    if name in dataset.subsets or name.startswith(BIASED):
+    if name in dataset.subsets or name.startswith((BIASED, EDITED)):
         raise DataError(
             f"{file}: splits.{name}: the name is taken",
-            f"choose one that is no subset and does not begin with {BIASED}",
+            f"choose one that is no subset and does not begin with {BIASED} or {EDITED}",
         )
     if split.subset is not None and split.subset not in dataset.subsets:
         raise DataError(

@@ -113,6 +113,7 @@ def one_pass(
         tell(len(batch))
     table = pd.concat(rows, ignore_index=True)
     table.insert(0, "id", [sample.id for sample in samples])
+    table["pair"] = [sample.pair or "" for sample in samples]
     table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
     return Pass(table, _gallery(samples, pictures) if pictures else None)
 
@@ -143,7 +144,7 @@ def batches(subject: Subject, samples: Sequence[Sample], named: Sequence[str]) -
     """Yield the samples in batches, each with the regions of the named classes that it has."""
     images = SampleTensors(
         samples,
-        loaded_classes(subject, named[-1]),
+        loaded_classes(subject, named[-1] if named else None),
         subject.image_size,
         {s.id: {n: s.regions[n].form for n in named if n in s.regions} for s in samples},
         keep=False,
