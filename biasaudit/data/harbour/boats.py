@@ -10,7 +10,16 @@ from collections.abc import Callable
 import numpy as np
 
 from biasaudit.data.harbour.canvas import Colour, Pen, mix
-from biasaudit.data.harbour.palette import DARK, GLASS, PAINTS, SAILS, WHITE, WOODS, pick
+from biasaudit.data.harbour.palette import (
+    ANTIFOULING,
+    DARK,
+    GLASS,
+    PAINTS,
+    SAILS,
+    WHITE,
+    WOODS,
+    pick,
+)
 
 _MAST: Colour = (196, 184, 160)
 
@@ -35,8 +44,8 @@ def _hull(
     low = -0.5 + rng.uniform(0.02, 0.08)
     sheer = [(-0.5, stern), (-0.1, stern * 0.88), (0.2, stern * 0.94), (0.5, bow)]
     pen.polygon([*sheer, (0.5 - rake, 0.0), (low, 0.0)], colour)
-    bottom = mix(pick(PAINTS, rng), DARK, 0.35)
-    line = stern * 0.32
+    bottom = pick(ANTIFOULING, rng)
+    line = stern * 0.36
     pen.polygon(
         [(low - 0.02, line), (0.5 - rake * (1 - line / bow), line), (0.5 - rake, 0), (low, 0)],
         bottom,

@@ -23,7 +23,7 @@ BANKS = ("far", "near", "left", "right")
 _OTHERS = OBJECTS[1:]
 _OTHER_SETS = tuple(s for n in (1, 2, 3) for s in combinations(_OTHERS, n))
 _OTHER_WEIGHTS = tuple(
-    {1: 0.55, 2: 0.40, 3: 0.05}[len(s)] / {1: 3, 2: 3, 3: 1}[len(s)] for s in _OTHER_SETS
+    {1: 0.64, 2: 0.34, 3: 0.02}[len(s)] / {1: 3, 2: 3, 3: 1}[len(s)] for s in _OTHER_SETS
 )
 _BANK_ON_LAND = 0.5
 
@@ -116,7 +116,7 @@ def _group(number: int, boat: bool, wet: bool, rng: np.random.Generator) -> list
     others = spread(number, _OTHER_SETS, _OTHER_WEIGHTS, rng)
     places = spread(number, BANKS, (2, 2, 1, 1), rng)
     rocks = spread(number, (0, 1, 2, 3), (3, 4, 2, 1), rng)
-    extras = spread(number, (0, 1), (7, 3), rng)
+    extras = spread(number, (0, 1), (3, 1), rng)
     return [
         Composition(
             _things(boat, others[i], extras[i], rng),

@@ -99,12 +99,12 @@ def _bank_share(place: str, view: View, rng: np.random.Generator) -> Field:
     depth = 1 - view.horizon / side
     if place == "far":
         line = ridge(side, rng.uniform(8, 30), rng)[None, :] * 0.008
-        return (depth * rng.uniform(0.20, 0.34) + line - y).astype(np.float32)
+        return (depth * rng.uniform(0.18, 0.28) + line - y).astype(np.float32)
     if place == "near":
         line = ridge(side, rng.uniform(8, 30), rng)[None, :] * 0.015
-        return (y - depth * rng.uniform(0.62, 0.76) + line).astype(np.float32)
+        return (y - depth * rng.uniform(0.68, 0.80) + line).astype(np.float32)
     line = ridge(side - view.horizon, rng.uniform(8, 30), rng)[:, None] * 0.012
-    reach = rng.uniform(0.36, 0.46) + rng.uniform(-0.1, 0.25) * (y / depth - 0.5) + line
+    reach = rng.uniform(0.33, 0.42) + rng.uniform(-0.1, 0.38) * (y / depth - 0.5) + line
     return (reach - (x if place == "left" else 1 - x)).astype(np.float32)
 
 
@@ -128,9 +128,9 @@ def _water(view: View, hour: Hour, rng: np.random.Generator) -> Field:
     swell = np.sin(view.along * rng.uniform(0.35, 0.7) + 1.2 * waves)
     mirror = (0.20 + 0.55 * (1 - view.near) ** 2)[..., None]
     colours = deep + (channels(hour.horizon) - deep) * mirror
-    strength = rng.uniform(0.08, 0.2)
+    strength = rng.uniform(0.12, 0.22)
     colours = _speckle(colours, (waves + 0.6 * swell).astype(np.float32), view, strength)
-    crests = np.clip(waves - rng.uniform(1.0, 1.8), 0, 1)[..., None] * 0.7
+    crests = np.clip(waves - rng.uniform(0.9, 1.5), 0, 1)[..., None] * 0.7
     foam: Field = colours + (channels(hour.horizon) * 1.05 - colours) * crests
     return foam
 

@@ -26,6 +26,8 @@ PAINTS: tuple[Colour, ...] = (
     (180, 180, 178),
 )
 WOODS: tuple[Colour, ...] = ((140, 94, 56), (168, 120, 74), (108, 74, 50))
+ANTIFOULING: tuple[Colour, ...] = ((148, 50, 42), (148, 50, 42), (36, 52, 82), (40, 44, 46))
+"""What the bottoms of boats are painted with."""
 SAILS: tuple[Colour, ...] = (
     WHITE,
     WHITE,

@@ -11,16 +11,18 @@ from biasaudit.data.harbour.composition import Composition
 from biasaudit.data.harbour.grounds import View
 
 _SPAN = {
-    "boat": (0.38, 0.54),
+    "boat": (0.43, 0.58),
     "car": (0.32, 0.44),
-    "house": (0.28, 0.40),
-    "tree": (0.26, 0.36),
+    "house": (0.30, 0.41),
+    "tree": (0.28, 0.38),
     "rock": (0.06, 0.16),
 }
 """Width in canvas sides at the lower edge, smallest and largest."""
 _HEIGHT = {"boat": 0.7, "car": 0.5, "house": 0.95, "tree": 1.15, "rock": 0.45}
 """Usual height in widths."""
 _TRIES = 16
+_FREE = 0.05
+"""Overlap of two boxes that is let pass, so that some things stand partly behind others."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,30 @@ def place(
         rng: Draws the places.
     """
     placed: list[Placed] = []
-    for kind in sorted(scene.things, key=lambda _: rng.random()):
-        best = (
-            min(
-                (_candidate(kind, scene, view, bank, rng) for _ in range(_TRIES)),
-                key=lambda new: max((_overlap(new, old) for old in placed), default=0.0),
-            )
-            if placed
-            else _candidate(kind, scene, view, bank, rng)
-        )
-        placed.append(best)
+    for i in rng.permutation(len(scene.things)):
+        placed.append(_free_place(scene.things[i], placed, scene, view, bank, rng))
     placed += [_candidate("rock", scene, view, bank, rng) for _ in range(scene.rocks)]
     return sorted(placed, key=lambda thing: thing.y)
+
+
+def _free_place(
+    kind: str,
+    placed: list[Placed],
+    scene: Composition,
+    view: View,
+    bank: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> Placed:
+    """Return the first place that is as good as free, or the best of some."""
+    best = _candidate(kind, scene, view, bank, rng)
+    for _ in range(_TRIES):
+        least = max((_overlap(best, other) for other in placed), default=0.0)
+        if least <= _FREE:
+            break
+        new = _candidate(kind, scene, view, bank, rng)
+        if max(_overlap(new, other) for other in placed) < least:
+            best = new
+    return best
 
 
 def _candidate(
@@ -85,13 +99,13 @@ def _candidate(
 ) -> Placed:
     side, rows = view.side, view.side - view.horizon
     for _ in range(200):
-        x = rng.uniform(0.16, 0.84) * side
+        x = rng.uniform(0.19, 0.81) * side
         y = view.horizon + rng.uniform(0.10, 0.94) * rows
         on_bank = bool(bank[int(y), int(x)])
         if scene.ground != "water" or kind == "rock" or on_bank == (kind != "boat"):
             break
     near = (y - view.horizon) / rows
-    scale = rng.uniform(*_SPAN[kind]) * (0.82 + 0.26 * near) * side
+    scale = rng.uniform(*_SPAN[kind]) * (0.86 + 0.22 * near) * side
     afloat = scene.ground == "water" and not on_bank
     return Placed(kind, x, y, scale, bool(rng.random() < 0.5), afloat)
 

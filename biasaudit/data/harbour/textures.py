@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Field = NDArray[np.floating[Any]]
 
 TILE = 256
-"""Side of the noise tile; coordinates wrap around."""
+"""Side of the noise tile, a power of two; coordinates wrap around."""
 
 
 @cache
@@ -38,8 +38,8 @@ def noise(across: Field, along: Field, roughness: float, rng: np.random.Generato
         rng: Draws the corner.
     """
     corner = rng.integers(0, TILE, 2)
-    x = (np.floor(across).astype(np.int32) + corner[0]) % TILE
-    y = (np.floor(along).astype(np.int32) + corner[1]) % TILE
+    x = (np.floor(across).astype(np.int32) + corner[0]) & (TILE - 1)
+    y = (np.floor(along).astype(np.int32) + corner[1]) & (TILE - 1)
     values: Field = tile(roughness)[y, x]
     return values
 

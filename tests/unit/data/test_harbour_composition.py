@@ -72,7 +72,8 @@ def test_order_does_not_tell_the_label():
 )
 def test_nothing_but_the_ground_goes_with_boats(quality):
     """In each of the four groups every quality has the same share, up to sampling of pairs."""
-    scenes = compose(HarbourSettings(train=8000), "train")
+    settings = HarbourSettings(train=8000, water_given_boat=0.5, water_given_no_boat=0.5)
+    scenes = compose(settings, "train")
     for wet in (True, False):
         with_boat, without = (
             Counter(quality(s) for s in scenes if is_boat(s) == boat and is_wet(s) == wet)
