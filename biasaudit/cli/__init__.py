@@ -7,7 +7,7 @@ import sys
 import typer
 
 from biasaudit import __version__
-from biasaudit.cli import data, demo, doctor, evaluate, listing, report, train
+from biasaudit.cli import compare, data, demo, doctor, evaluate, listing, power, report, train
 from biasaudit.cli.console import err
 from biasaudit.errors import BiasAuditError
 
@@ -46,6 +46,8 @@ app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
+app.command("power")(power.power)
 app.command("list")(listing.list_)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")

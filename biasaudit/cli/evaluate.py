@@ -125,9 +125,9 @@ def evaluate(
 
 def _show(results: Results, targets: Sequence[Path]) -> None:
     from biasaudit.cli.conclusions import conclusion_lines
-    from biasaudit.cli.tables import results_table
+    from biasaudit.cli.tables import print_table, results_table
 
-    out.print(results_table(results.runs), soft_wrap=not out.is_terminal)
+    print_table(results_table(results.runs))
     for run in results.runs:
         for line in conclusion_lines(run):
             out.print(line, markup=False, soft_wrap=True)

@@ -33,7 +33,7 @@ def conclude(
         ``verdict`` (fields of :class:`biasaudit.verdict.Verdict`, counts of the four cells, the
         mean excess of attention, a note) and ``corners`` (counts by cell); JSON-ready.
     """
-    cells, notes = _matched_cells(matched, object, context)
+    cells, notes = matched_cells(matched, object, context)
     counts = {name: _count(rows) for name, rows in cells.items()}
     against = {str(name): _count(rows) for name, rows in conflicting.groupby("cell", sort=False)}
     on_object = conflicting["energy_pointing_game"] - conflicting["area_fraction"]
@@ -59,10 +59,16 @@ def conclude(
     return {"verdict": {key: _plain(value) for key, value in told.items()}, "corners": corners}
 
 
-def _matched_cells(
+def matched_cells(
     rows: pd.DataFrame | None, object: str, context: str
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Return the cells in which context and answer go together, and how they were found."""
+    """Return the cells in which context and answer go together, and how they were found.
+
+    Args:
+        rows: Rows of ``val`` with ``label`` and ``context``; None where there are none.
+        object: The audited object.
+        context: Its suspected context.
+    """
     cells, notes = {}, []
     for name, label in ((f"{object}-with-{context}", 1), ("neither", 0)):
         if rows is None:

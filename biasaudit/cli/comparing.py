@@ -1,0 +1,176 @@
+"""How comparisons are printed: tables of changes, images by id, pairs that got worse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.table import Table
+
+from biasaudit.comparison import Change, Comparison
+from biasaudit.results import Interval
+from biasaudit.statistics import SeedLevels
+
+IDS_SHOWN = 8
+DECIMAL = "auroc"
+"""Figures that are told as decimals; all others are told in percent, differences in points."""
+
+
+def changes_table(split: str, found: Comparison, labels: tuple[str, str]) -> Table:
+    """Return every figure in both runs, its difference, and what is shown.
+
+    Args:
+        split: The split's name.
+        found: The comparison.
+        labels: What the two runs are called.
+    """
+    table = _frame(
+        f"{split} ({found.n} images): {labels[1]} against {labels[0]}",
+        "In % and points; AUROC as it is. 95% intervals for paired images, each for itself; p by "
+        "Holm over the table's figures; better or worse where it is at most .05.",
+    )
+    for column in ("first", "second", "difference", "p (Holm)"):
+        table.add_column(column, justify="right")
+    table.add_column("", justify="left")
+    for change in found.changes:
+        table.add_row(change.figure, *_cells(change), change.outcome)
+    return table
+
+
+def seeds_table(split: str, found: Mapping[str, SeedLevels], labels: tuple[str, str]) -> Table:
+    """Return the mean difference over seeds of every figure, and where its variance comes from.
+
+    Args:
+        split: The split's name.
+        found: By figure.
+        labels: The two modes.
+    """
+    n = max(level.n_seeds for level in found.values())
+    table = _frame(
+        f"{split}: {labels[1]} against {labels[0]}, mean over {n} seeds",
+        "In points; AUROC as it is. 95% intervals over seeds and images, each for itself.",
+    )
+    for column in ("difference", "sd between seeds", "se from images"):
+        table.add_column(column, justify="right")
+    table.add_column("", justify="left")
+    for figure, level in found.items():
+        scale = _scale(figure)
+        table.add_row(
+            figure,
+            _difference(level.mean, level.interval, scale),
+            _number(level.sd_seeds, scale),
+            _number(level.se_images, scale),
+            _outcome(level.interval),
+        )
+    return table
+
+
+def id_lines(found: Comparison, labels: tuple[str, str]) -> list[str]:
+    """Return, by cell, which images the second run alone gets right, and which the first alone.
+
+    Args:
+        found: The comparison.
+        labels: What the two runs are called.
+    """
+    lines = []
+    for ids_by_cell, label in ((found.mended, labels[1]), (found.broken, labels[0])):
+        for cell, ids in ids_by_cell.items():
+            if not ids:
+                continue
+            more = len(ids) - IDS_SHOWN
+            tail = f" and {more} more (--json names all)" if more > 0 else ""
+            where = f"{cell}: " if cell else ""
+            shown = ", ".join(ids[:IDS_SHOWN])
+            lines.append(f"{where}{len(ids)} that {label} alone gets right: {shown}{tail}")
+    return lines or ["No image is answered otherwise."]
+
+
+def worse_pairs(first: Path, second: Path) -> dict[str, float] | None:
+    """Return the object-context pairs that got worse between two evaluated folders.
+
+    Returns:
+        Change of the overall accuracy by pair, the worst first; None where the pairs of a run
+        were not audited.
+    """
+    from biasaudit.comparison import worsened
+    from biasaudit.evaluation.pairs import PAIRS_FILE
+    from biasaudit.results import read_per_image
+
+    if not all((folder / PAIRS_FILE).is_file() for folder in (first, second)):
+        return None
+    before, after = (read_per_image(folder / PAIRS_FILE) for folder in (first, second))
+    shared = sorted(set(before["split"]) & set(after["split"]))
+    return worsened(
+        {name: (before[before["split"] == name], after[after["split"] == name]) for name in shared}
+    )
+
+
+def pair_lines(worse: Mapping[str, float] | None, label: str) -> list[str]:
+    """Word what :func:`worse_pairs` found; nothing where the pairs were not audited.
+
+    Args:
+        worse: By pair.
+        label: What the second run is called.
+    """
+    if worse is None:
+        return []
+    if not worse:
+        return [f"{label}: no other object-context pair is shown to have got worse."]
+    told = ", ".join(f"{pair} {100 * change:+.1f} points" for pair, change in worse.items())
+    return [f"{label}: worse on other pairs than before (a swapped shortcut?): {told}."]
+
+
+def _frame(title: str, caption: str) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption=caption,
+        caption_justify="left",
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+    )
+    table.add_column("")
+    return table
+
+
+def _cells(change: Change) -> tuple[str, str, str, str]:
+    scale = _scale(change.figure)
+    return (
+        _number(change.first, scale),
+        _number(change.second, scale),
+        _difference(change.difference, change.interval, scale),
+        _p(change.p_adjusted),
+    )
+
+
+def _scale(figure: str) -> int:
+    return 1 if figure.endswith(DECIMAL) else 100
+
+
+def _number(value: float, scale: int) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{scale * value:.1f}" if scale == 100 else f"{value:.3f}"
+
+
+def _difference(value: float, interval: Interval, scale: int) -> str:
+    digits = 1 if scale == 100 else 3
+    told = f"{scale * value:+.{digits}f}"
+    if math.isnan(interval[0]):
+        return told
+    low, high = (f"{scale * bound:+.{digits}f}" for bound in interval)
+    return f"{told} [{low}, {high}]"
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return "<.001" if value < 0.001 else f"{value:.3f}".lstrip("0") if value < 1 else "1"
+
+
+def _outcome(interval: Interval) -> str:
+    if math.isnan(interval[0]) or interval[0] <= 0 <= interval[1]:
+        return "no difference shown"
+    return "better" if interval[0] > 0 else "worse"
