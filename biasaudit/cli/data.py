@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import out, quieten
+from biasaudit.cli.console import err, out, quieten
+from biasaudit.errors import ConfigError
 
 if TYPE_CHECKING:
     from biasaudit.data.check import Check
@@ -57,6 +59,57 @@ def check(
         raise typer.Exit(FAULTY)
 
 
+@app.command("preview")
+def preview(
+    data: opt.Data = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="NAME",
+            help="biased-OBJECT, edited-OBJECT, a declared split or a subset. "
+            "Default: biased-OBJECT of the object.",
+        ),
+    ] = None,
+    cell: Annotated[
+        str | None, typer.Option("--cell", metavar="CELL", help="Show this cell only.")
+    ] = None,
+    object_: opt.Object = None,
+    context: opt.Context = None,
+    count: Annotated[
+        int, typer.Option("--count", min=1, help="Images of each cell, the first ones.")
+    ] = 24,
+    out_file: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where to write the picture (PNG).")
+    ] = Path("preview.png"),
+    quiet: opt.Quiet = False,
+) -> None:
+    """Draw a contact sheet of a split's images, with their regions tinted.
+
+    An edited image stands beside the one that it was made from.
+    """
+    quieten(quiet)
+    from biasaudit.data.catalogue import load_dataset
+    from biasaudit.data.preview import Sheet, contact_sheet
+    from biasaudit.data.splits import resolve_split, split_names
+
+    if out_file.suffix.lower() != ".png":
+        raise ConfigError(f"--out {out_file}: not a .png file")
+    dataset = load_dataset(data or "harbour")
+    audited = object_ or dataset.object
+    name = split or (f"biased-{audited}" if audited else split_names(dataset)[0])
+    found = resolve_split(dataset, name, object_, context)
+    if found.note:
+        err.print(f"note: {found.name}: {found.note}", markup=False, soft_wrap=True)
+    partners = {s.id: s for samples in dataset.subsets.values() for s in samples}
+    sheet = contact_sheet(found, cell, partners, Sheet(count=count))
+    try:
+        sheet.save(out_file)
+    except OSError as error:
+        raise ConfigError(f"--out {out_file}: cannot be written ({error.strerror})") from None
+    _line(str(out_file))
+
+
 def _print_check(found: Check, every: bool) -> None:
     counts = " / ".join(f"{subset} {n}" for subset, n in found.images.items())
     _line(f"{found.dataset}: {counts} images")
@@ -70,11 +123,8 @@ def _print_check(found: Check, every: bool) -> None:
         if not every and len(found.pairs) > _SHOWN:
             _line(f"{len(found.pairs) - _SHOWN} more pairs: --all")
     for cell in found.cells:
-        _line(
-            f"{cell.cell} (from {cell.subset}): {cell.n} images{_CELL[cell.verdict]}".format(
-                needed=cell.needed, more=cell.needed - cell.n
-            )
-        )
+        told = _CELL[cell.verdict].format(needed=cell.needed, more=cell.needed - cell.n)
+        _line(f"{cell.cell} (from {cell.subset}): {cell.n} images{told}")
 
 
 _CELL = {

@@ -1,0 +1,40 @@
+"""``biasaudit data preview`` as a user calls it."""
+
+import PIL.Image
+import pytest
+from four_formats import write_voc
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--split", "edited-boat"),
+        ("--split", "train", "--count", "2"),
+        ("--cell", "water-without-boat", "--out", "sea.png"),
+        ("--object", "cow", "--context", "grass", "--split", "val"),
+    ],
+)
+def test_a_sheet(biasaudit, tmp_path, words):
+    answer = biasaudit("data", "preview", "--data", write_voc(tmp_path / "own"), *words)
+    assert answer.code == 0, answer.err
+    file = tmp_path / answer.out.strip()
+    with PIL.Image.open(file) as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 200
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--cell", "sea"), "--cell sea: 'biased-boat' has no such cell"),
+        (("--split", "sea"), "no split 'sea'"),
+        (("--out", "sheet.jpg"), "--out sheet.jpg: not a .png file"),
+        (("--out", "no/sheet.png"), "--out no/sheet.png: cannot be written"),
+    ],
+)
+def test_one_line_of_error(biasaudit, tmp_path, words, message):
+    answer = biasaudit("data", "preview", "--data", write_voc(tmp_path / "own"), *words)
+    assert answer.code == 2
+    assert message in answer.err
+    assert len(answer.err.splitlines()) == 1
