@@ -9,7 +9,7 @@ from biasaudit.cli.console import err
 from biasaudit.cli.progress import progress_bar
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import Dataset
-from biasaudit.data.splits import named_object
+from biasaudit.data.splits import named_object, usual_splits
 from biasaudit.errors import ConfigError, near_names
 from biasaudit.evaluation.audit import Audit, audit, plan_splits
 from biasaudit.evaluation.one_pass import Subject
@@ -31,7 +31,8 @@ class AuditRequest:
     """What a user asks of an audit; None where the run decides.
 
     Attributes:
-        splits: Split names; ``val`` is added, and where none is named, ``biased-OBJECT``.
+        splits: Split names; ``val`` is added, and where none is named, ``biased-OBJECT``, or the
+            test subsets of a dataset without context.
         data: Dataset to audit on.
         object: Object to audit.
         context: Its suspected context.
@@ -60,7 +61,7 @@ def audit_run(path: Path, request: AuditRequest, target: Path) -> Results:
     dataset = load_dataset(request.data or data.name, {} if request.data else data.options)
     object_ = request.object or _object_of(request.splits, dataset) or str(data.object)
     context = request.context or (data.context if object_ == data.object else None)
-    names = request.splits or ((f"biased-{object_}",) if context or dataset.context else ())
+    names = request.splits or usual_splits(dataset, object_, context)
     splits = plan_splits(dataset, ["val", *names], object_, context)
     _check_class(path, run, object_)
     for split in splits:

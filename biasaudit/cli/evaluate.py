@@ -23,7 +23,7 @@ def evaluate(
             "--split",
             metavar="NAME",
             help="biased-OBJECT, or a subset. May be repeated; val is always measured. "
-            "Default: biased-OBJECT of the audited object.",
+            "Default: biased-OBJECT of the audited object; without a context, every test subset.",
         ),
     ] = None,
     run: Annotated[

@@ -24,6 +24,22 @@ def split_names(dataset: Dataset) -> list[str]:
     return [*built_in, *dataset.splits, *dataset.subsets]
 
 
+def usual_splits(dataset: Dataset, object: str, context: str | None = None) -> tuple[str, ...]:
+    """Return the splits to measure on, beside ``val``, where nobody names one.
+
+    Args:
+        dataset: Where the images come from.
+        object: The audited object.
+        context: Its suspected context; the dataset's own unless given.
+
+    Returns:
+        ``biased-OBJECT``; without any context every subset that is neither ``train`` nor ``val``.
+    """
+    if context or dataset.context:
+        return (BIASED + object,)
+    return tuple(name for name in dataset.subsets if name not in ("train", "val"))
+
+
 def named_object(dataset: Dataset, name: str) -> str | None:
     """Return the object that ``biased-OBJECT`` or ``edited-OBJECT`` names, None for other names."""
     if name in dataset.subsets or name in dataset.splits:

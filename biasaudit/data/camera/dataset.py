@@ -32,19 +32,22 @@ class Shot:
     seed: int
     key: tuple[int, int]
 
+    @property
+    def surroundings(self) -> Surroundings:
+        """Viewpoint, light and ground."""
+        return draw_surroundings(self.style, self._stream(0))
+
     def image(self) -> Image:
         """Return the image, (S, S, 3) uint8 RGB."""
-        around, rng = self._start()
-        return photograph(self.orientation, around, self.size, rng)
+        return photograph(self.orientation, self.surroundings, self.size, self._stream(1))
 
     def area(self) -> Mask:
         """Return the box about the gap, (S, S)."""
-        return critical_area(self.orientation, self._start()[0].view, self.size)
+        return critical_area(self.orientation, self.surroundings.view, self.size)
 
-    def _start(self) -> tuple[Surroundings, np.random.Generator]:
-        stream = np.random.SeedSequence(self.seed, spawn_key=self.key)
-        rng = np.random.default_rng(stream)
-        return draw_surroundings(self.style, rng), rng
+    def _stream(self, what: int) -> np.random.Generator:
+        stream = np.random.SeedSequence(self.seed, spawn_key=(*self.key, what))
+        return np.random.default_rng(stream)
 
 
 def camera(settings: CameraSettings | None = None) -> Dataset:

@@ -12,11 +12,12 @@ from biasaudit.data.camera.style import Light
 from biasaudit.data.camera.view import Field, View, turn
 from biasaudit.data.sample import Mask
 
-GAP_HALF_WIDTH, GAP_FOOT = 0.19, 0.70
+GAP_HALF_WIDTH, GAP_FOOT = 0.18, 0.70
 """The gap in the rim, in radii: half its width, and how far from the middle it begins."""
 AREA = (-0.40, 0.45, 0.40, 1.15)
 """The critical area about the gap: left, bottom, right, top, in radii."""
-_FACE, _BARREL, _GLASS = 0.74, 0.44, 0.32
+_LINING = 0.075
+_FACE, _BARREL, _GLASS = 0.76, 0.44, 0.32
 _WHITE: Colour = (255, 255, 255)
 _BLACK: Colour = (10, 10, 14)
 
@@ -31,11 +32,11 @@ class Finish:
 
 
 FINISHES = (
-    Finish((214, 216, 220), (176, 180, 188), (36, 44, 96)),
-    Finish((176, 180, 186), (226, 228, 230), (30, 62, 92)),
-    Finish((198, 192, 178), (150, 148, 140), (66, 40, 92)),
-    Finish((232, 230, 222), (206, 202, 192), (24, 60, 70)),
-    Finish((160, 172, 184), (120, 132, 146), (44, 36, 88)),
+    Finish((136, 140, 148), (96, 102, 112), (36, 44, 96)),
+    Finish((104, 112, 122), (158, 162, 168), (30, 62, 92)),
+    Finish((150, 142, 128), (112, 108, 100), (66, 40, 92)),
+    Finish((124, 128, 118), (170, 166, 156), (24, 60, 70)),
+    Finish((92, 98, 108), (128, 136, 148), (44, 36, 88)),
 )
 
 
@@ -129,7 +130,7 @@ def _gap(
     u, v = own[0], own[1] * _upwards(orientation)
     inside = cover(np.hypot(u, v) - 1, pixels)
     slot = np.maximum(np.abs(u) - GAP_HALF_WIDTH, GAP_FOOT - v)
-    paint(picture, cover(slot - 0.04, pixels) * inside, mix(body, _WHITE, 0.45))
+    paint(picture, cover(slot - _LINING, pixels) * inside, mix(body, _WHITE, 0.85))
     paint(picture, cover(slot, pixels) * inside, mix(body, _BLACK, 0.93))
 
 

@@ -83,6 +83,43 @@ def steel(x: Field, y: Field, rng: np.random.Generator) -> Picture:
 
 
 @_ground
+def cork(x: Field, y: Field, rng: np.random.Generator) -> Picture:
+    """A cork sheet: warm brown with dark and pale crumbs."""
+    crumbs = 0.10 * noise(x * 130, y * 130, 0.7, rng)
+    return _flat((184, 136, 88), crumbs + 0.05 * noise(x * 40, y * 40, 1.8, rng))
+
+
+@_ground
+def cardboard(x: Field, y: Field, rng: np.random.Generator) -> Picture:
+    """Packing cardboard with its ribs showing, and a strip of tape."""
+    picture = _flat((190, 152, 108), 0.03 * noise(x * 60, y * 60, 1.4, rng))
+    paint(picture, 0.12 * cover(_stripe(x, 0.045, 0.018), _SHARP), _DARK)
+    tape = np.abs(y - rng.uniform(-0.4, 0.4)) - 0.07
+    paint(picture, 0.6 * cover(tape, _SHARP), (212, 180, 128))
+    return picture
+
+
+@_ground
+def slate(x: Field, y: Field, rng: np.random.Generator) -> Picture:
+    """Tiles of grey slate with pale joints."""
+    picture = _flat((98, 108, 122), 0.08 * noise(x * 50, y * 90, 1.4, rng))
+    u, v = x + rng.uniform(0, 1), y + rng.uniform(0, 1)
+    joints = np.minimum(_stripe(u, 0.42, 0.014), _stripe(v, 0.42, 0.014))
+    paint(picture, 0.8 * cover(joints, _SHARP), (176, 184, 192))
+    return picture
+
+
+@_ground
+def belt(x: Field, y: Field, rng: np.random.Generator) -> Picture:
+    """A dark conveyor belt between two rails."""
+    picture = _flat((72, 76, 84), 0.06 * noise(x * 150, y * 150, 0.5, rng))
+    paint(picture, 0.35 * cover(_stripe(x + rng.uniform(0, 1), 0.12, 0.012), _SHARP), _BRIGHT)
+    rail = np.minimum(y + rng.uniform(0.40, 0.46), rng.uniform(0.40, 0.46) - y)
+    paint(picture, cover(rail, _SHARP), (184, 192, 202))
+    return picture
+
+
+@_ground
 def mat(x: Field, y: Field, rng: np.random.Generator) -> Picture:
     """A green cutting mat with a grid of lines."""
     picture = _flat((46, 116, 88), 0.05 * noise(x * 90, y * 90, 0.8, rng))
@@ -106,17 +143,18 @@ def pegboard(x: Field, y: Field, rng: np.random.Generator) -> Picture:
     picture = _flat((222, 212, 190), 0.03 * noise(x * 120, y * 120, 1.0, rng))
     step = rng.uniform(0.10, 0.13)
     u, v = x + rng.uniform(0, step), y + rng.uniform(0, step)
-    paint(picture, cover(np.hypot(_stripe(u, step, 0), _stripe(v, step, 0)) - 0.018, _SHARP), _DARK)
+    hole = np.hypot(_stripe(u, step, 0), _stripe(v, step, 0)) - 0.018
+    paint(picture, 0.6 * cover(hole, _SHARP), (110, 96, 76))
     return picture
 
 
 @_ground
 def cloth(x: Field, y: Field, rng: np.random.Generator) -> Picture:
     """A red cloth with checks."""
-    picture = _flat((172, 52, 48), 0.05 * noise(x * 160, y * 160, 0.4, rng))
+    picture = _flat((168, 74, 70), 0.05 * noise(x * 160, y * 160, 0.4, rng))
     step = rng.uniform(0.16, 0.22)
     for at in (x + rng.uniform(0, 1), y + rng.uniform(0, 1)):
-        paint(picture, 0.38 * cover(_stripe(at, step, step / 2), _SHARP), (240, 226, 214))
+        paint(picture, 0.22 * cover(_stripe(at, step, step / 2), _SHARP), (236, 214, 204))
     return picture
 
 

@@ -58,9 +58,9 @@ class Style:
 
 OWN = {
     FORWARD: Style(
-        grounds=("planks",),
-        lights=((1.10, 0.97, 0.78),),
-        angle=(110, 160),
+        grounds=("planks", "cork", "cardboard"),
+        lights=((1.10, 0.97, 0.78), (1.04, 0.94, 0.82)),
+        angle=(90, 270),
         radius=(0.31, 0.35),
         x=(0.0, 0.6),
         y=(0.5, 1.0),
@@ -69,9 +69,9 @@ OWN = {
         lean=(-15, 15),
     ),
     REVERSE: Style(
-        grounds=("steel",),
-        lights=((0.80, 0.94, 1.12),),
-        angle=(20, 70),
+        grounds=("steel", "slate", "belt"),
+        lights=((0.80, 0.94, 1.12), (0.84, 0.94, 1.04)),
+        angle=(-90, 90),
         radius=(0.27, 0.31),
         x=(0.4, 1.0),
         y=(0.0, 0.5),
