@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from biasaudit.data.cache import DecodedImages
 from biasaudit.data.labels import labelled_region
 from biasaudit.data.sample import RegionForm, Sample
 
@@ -86,6 +88,8 @@ class SampleTensors(TorchDataset[Item]):
         keep: Whether to keep what was decoded, so that the next epoch reads no file.
         seed: With the epoch it decides which images are mirrored, so that neither the order nor
             the number of loading processes matters.
+        cache: Folder for the decoded images of files, so that the next run decodes none, nor do
+            other loading processes of this one.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class SampleTensors(TorchDataset[Item]):
         flip: bool = False,
         keep: bool = True,
         seed: int = 0,
+        cache: Path | None = None,
     ) -> None:
         self.samples = samples
         self.classes = tuple(classes)
@@ -107,6 +112,7 @@ class SampleTensors(TorchDataset[Item]):
         self.keep = keep
         self.seed = seed
         self._kept: dict[int, Item] = {}
+        self._cache = DecodedImages(cache, samples, size) if cache is not None else None
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -128,13 +134,21 @@ class SampleTensors(TorchDataset[Item]):
         lent = self.region_of.get(sample.id, {})
         return Item(
             index,
-            image_square(sample, self.size),
+            self._image(index),
             torch.tensor([float(c in sample.labels) for c in self.classes]),
             {
                 self.classes.index(name): region_square(sample, name, self.size, form)
                 for name, form in lent.items()
             },
         )
+
+    def _image(self, index: int) -> Tensor:
+        found = self._cache.get(index) if self._cache is not None else None
+        if found is None:
+            found = image_square(self.samples[index], self.size)
+            if self._cache is not None:
+                self._cache.put(index, found)
+        return found
 
 
 def image_square(sample: Sample, size: int) -> Tensor:

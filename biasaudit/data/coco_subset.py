@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-from biasaudit.data import coco_masks, images
+from biasaudit.data import coco_masks
 from biasaudit.data.coco_json import Annotation, AnnotationFile, ImageRecord, read_annotation_file
 from biasaudit.data.faults import ANNOTATION, MISSING, WRONG_SIZE, Complain, refuse
+from biasaudit.data.images import ImageFile
 from biasaudit.data.sample import Region, Sample
 from biasaudit.errors import DataError
 
@@ -122,7 +122,7 @@ class SubsetReader:
             id=self.prefix + name,
             labels=frozenset(category for category in found if self.roles[category]),
             contexts=frozenset(category for category in found if not self.roles[category]),
-            load_image=partial(images.decode, self.images / name, (record.width, record.height)),
+            load_image=ImageFile(self.images / name, (record.width, record.height)),
             regions={category: region for category, region in regions.items() if region},
             source=record.source,
         )

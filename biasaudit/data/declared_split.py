@@ -22,14 +22,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from biasaudit.data import images
 from biasaudit.data.edited_samples import EDITS
+from biasaudit.data.images import ImageFile
 from biasaudit.data.sample import Sample, SplitRule
 from biasaudit.errors import DataError, near_names
 
@@ -121,7 +120,7 @@ def _images(
             id=f"{given}/{path.relative_to(folder).as_posix()}",
             labels=labels,
             contexts=contexts,
-            load_image=partial(images.decode, path),
+            load_image=ImageFile(path),
         )
         for path in found
     )

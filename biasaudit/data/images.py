@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,23 @@ def decode(path: Path, size: tuple[int, int] | None = None) -> Image:
         raise DataError(f"{path}: not an image that can be read", _REPLACE) from None
     except UNREADABLE_ERRORS as error:
         raise DataError(f"{path}: cannot be read as an image ({error})", _REPLACE) from None
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image on disk, decoded when called.
+
+    Attributes:
+        path: The file.
+        size: The (width, height) in pixels that its annotations speak of; None where they do not.
+    """
+
+    path: Path
+    size: tuple[int, int] | None = None
+
+    def __call__(self) -> Image:
+        """Return :func:`decode`'s answer."""
+        return decode(self.path, self.size)
 
 
 def size_of(path: Path) -> tuple[int, int]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from biasaudit.data import images
 from biasaudit.data.boxes import Box, box_region
 from biasaudit.data.faults import NO_CLASS, WRONG_SIZE, Complain
+from biasaudit.data.images import ImageFile
 from biasaudit.data.label_maps import LabelCounts, Part, count_all, mask_region
 from biasaudit.data.sample import Region, Sample
 from biasaudit.errors import DataError
@@ -84,7 +83,7 @@ def _sample(
         id=one.id,
         labels=one.labels,
         contexts=one.contexts | (set(regions) - classes),
-        load_image=partial(images.decode, one.file, size),
+        load_image=ImageFile(one.file, size),
         regions=regions,
     )
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from biasaudit.data import images
 from biasaudit.data.boxes import Box, Size, box_region
 from biasaudit.data.faults import (
     ANNOTATION,
@@ -19,6 +17,7 @@ from biasaudit.data.faults import (
     WRONG_SIZE,
     Complain,
 )
+from biasaudit.data.images import ImageFile
 from biasaudit.data.label_maps import VOID, LabelCounts, Part, count_all, mask_region
 from biasaudit.data.sample import Region, Sample
 from biasaudit.data.voc_xml import VocAnnotation, read_annotation
@@ -141,7 +140,7 @@ class _Image:
             id=self.file.name,
             labels=frozenset(labels),
             contexts=frozenset(contexts),
-            load_image=partial(images.decode, self.file, size),
+            load_image=ImageFile(self.file, size),
             regions={name: r for name, r in regions.items() if name in labels} | contexts,
         )
 
