@@ -95,6 +95,7 @@ BACKBONES.add(
         epochs=8,
         learning_rate=5e-4,
         batch_size=64,
+        frozen=1,
     ),
 )
 BACKBONES.add(
