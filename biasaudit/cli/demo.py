@@ -10,7 +10,16 @@ import typer
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, quieten
 
-RUNS = (("baseline", 0), ("gain", 0), ("gain_ext", 9), ("gain_ext", 23), ("gain_ext", 78))
+RUNS = (
+    ("baseline", 0),
+    ("gain", 0),
+    ("gain_ext", 9),
+    ("gain_ext", 23),
+    ("gain_ext", 78),
+    ("counterfactual", 78),
+)
+EPOCHS = 6
+"""Fewer than ``train`` takes, so that the whole demo ends within three minutes on two cores."""
 
 
 def demo(
@@ -31,9 +40,9 @@ def demo(
 ) -> None:
     """Run the whole audit on the embedded harbour scenes.
 
-    Trains a boat classifier without guidance, with GAIN, and with GAIN_ext on 9, 23 and 78 pixel
-    labels; tests each on boats ashore and on water without boats; prints the table and writes the
-    report. Some two minutes on a laptop.
+    Trains a boat classifier without guidance, with GAIN, with GAIN_ext on 9, 23 and 78 pixel
+    labels, and with counterfactual guidance on the same 78; tests each on boats ashore and on
+    water without boats; prints the table and writes the report. Two to three minutes on a laptop.
     """
     quieten(quiet)
     from biasaudit.cli.auditing import AuditRequest, audit_run
@@ -55,7 +64,7 @@ def demo(
                 "training.mode": mode,
                 "data.pixel_labels": labels,
                 "training.seed": seed,
-                "training.epochs": epochs,
+                "training.epochs": epochs or EPOCHS,
                 "training.device": device,
             },
         )

@@ -58,7 +58,7 @@ def test_bad_assignments_name_the_way_out(assignment, message):
 
 
 def test_options_are_named_as_the_user_wrote_them():
-    with pytest.raises(ConfigError, match="^--pixel-labels: data.pixel_labels: input should be"):
+    with pytest.raises(ConfigError, match=r"^--pixel-labels: data\.pixel_labels: input should be"):
         load_settings(None, (), {"data.pixel_labels": -3})
 
 

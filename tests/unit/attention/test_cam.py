@@ -157,10 +157,15 @@ def test_every_backbone_has_a_map(name):
 
 def test_hook_is_given_back_when_the_body_raises():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
-    with pytest.raises(ZeroDivisionError), CapturedLayer(network, "0") as layer:
-        network(torch.rand(1, 3, 2, 2))
-        assert layer.output.shape == (1, 4, 2, 2)
-        raise ZeroDivisionError
+
+    def fail():
+        with CapturedLayer(network, "0") as layer:
+            network(torch.rand(1, 3, 2, 2))
+            assert layer.output.shape == (1, 4, 2, 2)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert not network[0]._forward_hooks
 
 
