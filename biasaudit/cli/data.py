@@ -12,7 +12,7 @@ from rich.table import Table
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, quieten
-from biasaudit.errors import ConfigError
+from biasaudit.errors import ConfigError, near_names
 
 if TYPE_CHECKING:
     from biasaudit.data.check import Check
@@ -108,6 +108,45 @@ def preview(
     except OSError as error:
         raise ConfigError(f"--out {out_file}: cannot be written ({error.strerror})") from None
     _line(str(out_file))
+
+
+@app.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to fetch: voc2012.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where to. Default: $BIASAUDIT_DATA, else ~/.cache/biasaudit; there --data finds "
+            "it by its name.",
+        ),
+    ] = None,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Download a public dataset, check its sum and unpack it.
+
+    A download that broke off goes on where it ended. Needs twice the archive's 2 GB.
+    """
+    quieten(quiet)
+    from biasaudit.cli.progress import progress_bar
+    from biasaudit.data import fetch as fetching
+
+    if name not in fetching.FETCHABLE:
+        raise ConfigError(
+            f"data fetch {name}: cannot be fetched", near_names(name, fetching.FETCHABLE)
+        )
+    target = folder or fetching.default_folder(name)
+    with progress_bar() as bar:
+        task = bar.add_task(f"{name}, bytes", total=None)
+        file = fetching.fetch(
+            fetching.download_of(name),
+            target,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    _line(str(file))
+    data = name if folder is None else str(folder)
+    err.print(f"next: biasaudit data check --data {data}", markup=False, soft_wrap=True)
 
 
 def _print_check(found: Check, every: bool) -> None:

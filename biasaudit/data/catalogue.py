@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,57 @@ from biasaudit.errors import ConfigError, DataError, near_names
 from biasaudit.registry import Registry
 
 Builder = Callable[..., Dataset]
-"""Makes a built-in dataset out of its settings, given by keyword."""
+"""Makes a built-in dataset: told whom to complain to, and the settings by keyword."""
 
 DATASETS: Registry[Builder] = Registry("dataset")
 
 
 @DATASETS.register("harbour")
-def _harbour(**settings: Any) -> Dataset:
+def _harbour(_: Complain, /, **settings: Any) -> Dataset:
     """Drawn scenes of boats, cars, houses and trees; 95 boats out of 100 lie on water."""
     from biasaudit.data.harbour import HarbourSettings, harbour
 
     _check_settings("harbour", HarbourSettings, settings)
-    return harbour(HarbourSettings(**settings))
+    return _drawn(harbour, HarbourSettings(**settings))
 
 
 @DATASETS.register("camera")
-def _camera(**settings: Any) -> Dataset:
+def _camera(_: Complain, /, **settings: Any) -> Dataset:
     """A drawn device in two orientations, told apart by a gap; its surroundings tell too."""
     from biasaudit.data.camera import CameraSettings, camera
 
     _check_settings("camera", CameraSettings, settings)
-    return camera(CameraSettings(**settings))
+    return _drawn(camera, CameraSettings(**settings))
+
+
+@DATASETS.register("voc2012")
+def _voc2012(complain: Complain, /, **settings: Any) -> Dataset:
+    """PASCAL VOC 2012 as 'biasaudit data fetch voc2012' leaves it; boats, no context annotated."""
+    from biasaudit.data.fetch import default_folder
+
+    for setting in settings:
+        if setting != "folder":
+            raise ConfigError(
+                f"data.options.{setting}: 'voc2012' has no such setting",
+                near_names(setting, ["folder"]),
+            )
+    place = Path(settings.get("folder") or default_folder("voc2012")).expanduser()
+    if not (place / DATASET_FILE).is_file():
+        raise DataError(
+            f"voc2012: not in {place}",
+            "fetch it: biasaudit data fetch voc2012; or say where: "
+            "--set data.options.folder=FOLDER",
+        )
+    return read_dataset_file(place / DATASET_FILE, complain)
+
+
+@lru_cache(maxsize=1)
+def _drawn(draw: Callable[[Any], Dataset], settings: Any) -> Dataset:
+    """Return a drawn dataset, the last one again where it is asked for again.
+
+    Its scenes are drawn once and kept, so that several runs in one process share them.
+    """
+    return draw(settings)
 
 
 def _check_settings(name: str, schema: type[Any], settings: Mapping[str, Any]) -> None:
@@ -64,7 +95,7 @@ def load_dataset(
         DataError: No such dataset, or it cannot be used.
     """
     if name in DATASETS:
-        return DATASETS[name](**(options or {}))
+        return DATASETS[name](complain, **(options or {}))
     file = _dataset_file(name)
     for setting in options or {}:
         raise ConfigError(

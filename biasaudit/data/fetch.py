@@ -1,0 +1,168 @@
+"""Public datasets, downloaded once: resumed where a download broke off, and held to their sums."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import tarfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from biasaudit.errors import DataError, RunFailedError
+
+Tell = Callable[[int, int | None], None]
+"""Told of bytes done and of bytes in all, None where the server does not say."""
+_CHUNK = 1 << 20
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Download:
+    """A dataset that can be fetched.
+
+    Attributes:
+        url: Of the archive, a tar file.
+        filename: What the archive is called on disk.
+        md5: Its sum.
+        tree: A folder that the archive brings, relative to where it is unpacked.
+        description: The ``dataset.toml`` that is written beside it.
+    """
+
+    url: str
+    filename: str
+    md5: str
+    tree: str
+    description: str
+
+
+_VOC2012 = """\
+format = "voc"
+name = "voc2012"
+root = "VOCdevkit/VOC2012"
+object = "boat"
+
+[subsets]
+train = "Main/train"
+val = "Main/val"
+"""
+FETCHABLE = ("voc2012",)
+
+
+def download_of(name: str) -> Download:
+    """Return where a dataset comes from; VOC's address and sum are torchvision's."""
+    from torchvision.datasets.voc import DATASET_YEAR_DICT
+
+    year = DATASET_YEAR_DICT[name.removeprefix("voc")]
+    return Download(year["url"], year["filename"], year["md5"], year["base_dir"], _VOC2012)
+
+
+def default_folder(name: str) -> Path:
+    """Return where a fetched dataset lies: in ``$BIASAUDIT_DATA``, or the user's cache."""
+    given = os.environ.get("BIASAUDIT_DATA")
+    return (Path(given) if given else Path.home() / ".cache" / "biasaudit") / name
+
+
+def fetch(download: Download, folder: Path, tell: Tell = lambda done, total: None) -> Path:
+    """Download, check and unpack a dataset; what is there already is not done again.
+
+    An archive that lies in the folder, however it came there, is used.
+
+    Args:
+        download: What to fetch.
+        folder: Where to; made if it is not there.
+        tell: Told how far the download is.
+
+    Returns:
+        The path of the ``dataset.toml``.
+
+    Raises:
+        RunFailedError: No connection, or it broke off; the next call goes on from there.
+        DataError: The archive is not what it should be, or the folder cannot be written.
+    """
+    description = folder / "dataset.toml"
+    if description.is_file() and (folder / download.tree).is_dir():
+        return description
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        archive = folder / download.filename
+        if not archive.is_file():
+            partial = archive.with_name(archive.name + ".partial")
+            _download(download.url, partial, tell)
+            _check_sum(partial, download)
+            partial.replace(archive)
+        else:
+            _check_sum(archive, download)
+        _unpack(archive, folder, download)
+        description.write_text(download.description, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    archive.unlink()
+    return description
+
+
+def _download(url: str, partial: Path, tell: Tell) -> None:
+    """Download to a file, from where it ends on if the server can."""
+    done = partial.stat().st_size if partial.exists() else 0
+    total: int | None = None
+    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+            if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+                done = 0
+            length = answer.headers.get("Content-Length")
+            total = done + int(length) if length else None
+            with partial.open("ab" if done else "wb") as file:
+                while chunk := answer.read(_CHUNK):
+                    file.write(chunk)
+                    done += len(chunk)
+                    tell(done, total)
+    except urllib.error.HTTPError as error:
+        # Nothing is left to send: the file is whole, and its sum will tell.
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise _no_answer(url, partial, f"HTTP {error.code}") from None
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
+        raise _no_answer(url, partial, str(getattr(error, "reason", error))) from None
+    if total is not None and done < total:
+        raise _no_answer(url, partial, f"broke off after {done} of {total} bytes")
+
+
+def _no_answer(url: str, partial: Path, reason: str) -> RunFailedError:
+    archive = partial.with_suffix("")
+    return RunFailedError(
+        f"{url}: cannot be downloaded ({reason})",
+        f"call again to go on; offline, put the archive there by hand as {archive}",
+    )
+
+
+def _check_sum(archive: Path, download: Download) -> None:
+    from torchvision.datasets.utils import check_md5
+
+    if not check_md5(archive, download.md5):
+        archive.unlink()
+        raise DataError(
+            f"{archive}: not the archive that was published (MD5 differs); it was deleted",
+            "fetch it again",
+        )
+
+
+def _unpack(archive: Path, folder: Path, download: Download) -> None:
+    """Unpack beside the place and move the tree there, so that it is whole or not at all."""
+    from torchvision.datasets.utils import extract_archive
+
+    beside = folder / "unpacking"
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        extract_archive(archive, beside)
+    except tarfile.TarError as error:
+        raise DataError(f"{archive}: cannot be unpacked ({error})", "fetch it again") from None
+    if not (beside / download.tree).is_dir():
+        raise DataError(f"{archive}: holds no {download.tree}")
+    target = folder / download.tree
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (beside / download.tree).replace(target)
+    shutil.rmtree(beside)
