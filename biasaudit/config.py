@@ -85,7 +85,7 @@ class TrainingSettings(_Section):
     mode: str = "baseline"
     epochs: int | None = Field(None, ge=1)
     batch_size: int | None = Field(None, ge=2)
-    labels_per_step: int = Field(8, ge=1)
+    labels_per_step: int = Field(16, ge=1)
     learning_rate: float | None = Field(None, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     seed: int = Field(0, ge=0, lt=2**31)
