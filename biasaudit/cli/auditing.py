@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from biasaudit.cli.console import err
 from biasaudit.cli.progress import progress_bar
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import Dataset
+from biasaudit.data.split import Split as SplitSpec
 from biasaudit.data.splits import named_object, usual_splits
 from biasaudit.errors import ConfigError, near_names
 from biasaudit.evaluation.audit import Audit, audit, plan_splits
+from biasaudit.evaluation.erasing import measure_faithfulness
+from biasaudit.evaluation.given import GivenModel, load_given
 from biasaudit.evaluation.one_pass import Subject
+from biasaudit.evaluation.pairs import PAIRS_FILE, SMALLEST_CELL, audit_pairs, images_of
 from biasaudit.results import (
     GALLERY_FILE,
     PER_IMAGE_FILE,
@@ -23,7 +29,10 @@ from biasaudit.results import (
     write_per_image,
 )
 from biasaudit.training.device import make_accelerator
-from biasaudit.training.run_directory import RunRecord, read_run
+from biasaudit.training.run_directory import RunRecord, environment, read_run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class AuditRequest:
         device: Where to compute.
         batch_size: Images a pass.
         workers: Processes that load images.
+        faithfulness: Whether to erase what the attention marks.
+        all_pairs: Whether to audit every other object-context pair too.
     """
 
     splits: tuple[str, ...] = ()
@@ -48,6 +59,19 @@ class AuditRequest:
     device: str | None = None
     batch_size: int | None = None
     workers: int | None = None
+    faithfulness: bool = False
+    all_pairs: bool = False
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One model on one dataset, and what results.json says of it beside the figures."""
+
+    subject: Subject
+    dataset: Dataset
+    object: str
+    context: str | None
+    about: Mapping[str, Any]
 
 
 def audit_run(path: Path, request: AuditRequest, target: Path) -> Results:
@@ -61,20 +85,89 @@ def audit_run(path: Path, request: AuditRequest, target: Path) -> Results:
     dataset = load_dataset(request.data or data.name, {} if request.data else data.options)
     object_ = request.object or _object_of(request.splits, dataset) or str(data.object)
     context = request.context or (data.context if object_ == data.object else None)
-    names = request.splits or usual_splits(dataset, object_, context)
-    splits = plan_splits(dataset, ["val", *names], object_, context)
-    _check_class(path, run, object_)
+    _check_class(f"--run {path}", run.classes, object_)
+    return _audit(
+        _Case(_subject(run, request), dataset, object_, context, _of(run)), request, target
+    )
+
+
+def audit_given(given: GivenModel, request: AuditRequest, target: Path) -> Results:
+    """Audit a model that was trained elsewhere and write its results to ``target``.
+
+    Raises:
+        BiasAuditError: The model, the dataset or a split cannot be used.
+    """
+    dataset = load_dataset(request.data or "harbour")
+    object_ = request.object or _object_of(request.splits, dataset) or dataset.object
+    if object_ is None:
+        raise ConfigError(
+            f"{dataset.root}: names no object to audit",
+            f"add --object, one of: {', '.join(dataset.classes)}",
+        )
+    context = request.context or (dataset.context if object_ == dataset.object else None)
+    model, classes = load_given(given)
+    _check_class("--classes", classes, object_)
+    device = make_accelerator(request.device or "auto", "fp32").device
+    subject = Subject(
+        model.to(device),
+        classes,
+        given.image_size,
+        device,
+        request.batch_size or 32,
+        request.workers or 0,
+    )
+    about = {
+        "name": given.name,
+        "mode": "given",
+        "backbone": given.model,
+        "device": device.type,
+        "settings": {"given": {**_texts(given), "layer": model.layer}},
+        "environment": environment(),
+    }
+    return _audit(_Case(subject, dataset, object_, context, about), request, target)
+
+
+def _texts(given: GivenModel) -> dict[str, Any]:
+    return {key: str(v) if isinstance(v, Path) else v for key, v in asdict(given).items()}
+
+
+def _audit(case: _Case, request: AuditRequest, target: Path) -> Results:
+    names = request.splits or usual_splits(case.dataset, case.object, case.context)
+    splits = plan_splits(case.dataset, ["val", *names], case.object, case.context)
     for split in splits:
         if split.note:
-            err.print(f"note: {split.name}: {split.note}", markup=False)
-    subject = _subject(run, request)
+            err.print(f"note: {split.name}: {split.note}", markup=False, soft_wrap=True)
+    context = next((split.context for split in splits if split.context), case.context)
+    run = Run(object=case.object, context=context, dataset=case.dataset.name, **case.about)
+    images = sum(len(split.samples) for split in splits)
     with progress_bar() as bar:
-        task = bar.add_task(run.name, total=sum(len(split.samples) for split in splits))
-        found = audit(subject, splits, tell=lambda n: bar.advance(task, n))
-    context = next((split.context for split in splits if split.context), context)
-    results = Results(runs=[_record(run, dataset, object_, context, found)])
-    _write(target, results, found)
+        task = bar.add_task(run.name, total=images)
+
+        def tell(count: int) -> None:
+            bar.advance(task, count)
+
+        found = audit(case.subject, splits, tell)
+        if request.faithfulness:
+            bar.update(task, description=f"{run.name}: erasing")
+            _add_faithfulness(case, splits, context, found)
+        pairs = None
+        if request.all_pairs:
+            bar.update(task, total=images + len(images_of(case.dataset)))
+            pairs = audit_pairs(case.subject, case.dataset, (case.object, context), tell)
+    run.splits = found.splits
+    results = Results(runs=[run])
+    _write(target, results, found, pairs)
     return results
+
+
+def _add_faithfulness(
+    case: _Case, splits: Sequence[SplitSpec], context: str | None, found: Audit
+) -> None:
+    for split in splits:
+        told = measure_faithfulness(case.subject, case.object, context, split.samples)
+        if told is not None:
+            figures = found.splits[split.name]
+            found.splits[split.name] = figures.model_copy(update={"faithfulness": told})
 
 
 def _object_of(splits: tuple[str, ...], dataset: Dataset) -> str | None:
@@ -92,10 +185,10 @@ def _object_of(splits: tuple[str, ...], dataset: Dataset) -> str | None:
     return named.pop() if named else None
 
 
-def _check_class(path: Path, run: RunRecord, object_: str) -> None:
-    if object_ not in run.classes:
+def _check_class(option: str, classes: Sequence[str], object_: str) -> None:
+    if object_ not in classes:
         raise ConfigError(
-            f"--run {path}: the model knows no class '{object_}'", near_names(object_, run.classes)
+            f"{option}: the model knows no class '{object_}'", near_names(object_, classes)
         )
 
 
@@ -112,31 +205,34 @@ def _subject(run: RunRecord, request: AuditRequest) -> Subject:
     )
 
 
-def _record(
-    run: RunRecord, dataset: Dataset, object_: str, context: str | None, found: Audit
-) -> Run:
+def _of(run: RunRecord) -> dict[str, Any]:
+    """Return what results.json says of a trained run."""
     labels = run.labels
-    return Run(
-        name=run.name,
-        mode=run.settings.training.mode,
-        object=object_,
-        context=context,
-        pixel_labels=labels.pixel_labels,
-        box_labels=labels.box_labels,
-        seed=run.settings.training.seed,
-        backbone=str(run.settings.model.backbone),
-        dataset=dataset.name,
-        device=run.device,
-        labels_by_form=labels.counts_by_form(),
-        settings=run.settings.model_dump(mode="json"),
-        environment=run.environment,
-        splits=found.splits,
-    )
+    return {
+        "name": run.name,
+        "mode": run.settings.training.mode,
+        "pixel_labels": labels.pixel_labels,
+        "box_labels": labels.box_labels,
+        "seed": run.settings.training.seed,
+        "backbone": str(run.settings.model.backbone),
+        "device": run.device,
+        "labels_by_form": labels.counts_by_form(),
+        "settings": run.settings.model_dump(mode="json"),
+        "environment": run.environment,
+    }
 
 
-def _write(target: Path, results: Results, found: Audit) -> None:
+def _write(
+    target: Path, results: Results, found: Audit, pairs: tuple[pd.DataFrame, int] | None
+) -> None:
     target.mkdir(parents=True, exist_ok=True)
     write_per_image(found.per_image, target / PER_IMAGE_FILE)
     if found.gallery is not None:
         found.gallery.save(target / GALLERY_FILE)
+    if pairs is not None:
+        table, small = pairs
+        write_per_image(table, target / PAIRS_FILE)
+        told = f"note: {table['split'].nunique()} other object-context pairs audited"
+        left = f", {small} left out (fewer than {SMALLEST_CELL} images in a cell)" if small else ""
+        err.print(told + left, markup=False, soft_wrap=True)
     write_atomic(target / RESULTS_FILE, results.to_json().encode())

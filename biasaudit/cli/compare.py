@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -111,6 +111,7 @@ def _compare_two(first: RunView, second: RunView, names: list[str], json_: bool)
     from biasaudit.cli.comparing import changes_table, id_lines, pair_lines, worse_pairs
     from biasaudit.cli.tables import print_table
     from biasaudit.comparison import compare as compare_tables
+    from biasaudit.evaluation.plain import plain
 
     found = {name: compare_tables(_rows(first, name), _rows(second, name)) for name in names}
     worse = worse_pairs(Path(first.source).parent, Path(second.source).parent)
@@ -121,7 +122,7 @@ def _compare_two(first: RunView, second: RunView, names: list[str], json_: bool)
             "splits": {name: asdict(one) for name, one in found.items()},
             "pairs_worse": worse,
         }
-        typer.echo(json.dumps(_plain(told), indent=2, ensure_ascii=False, allow_nan=False))
+        typer.echo(json.dumps(plain(told), indent=2, ensure_ascii=False, allow_nan=False))
         return
     labels = _labels(first, second)
     for name, one in found.items():
@@ -145,6 +146,7 @@ def _compare_seeds(
     from biasaudit.cli.comparing import seeds_table
     from biasaudit.cli.tables import print_table
     from biasaudit.comparison import compare_seeds
+    from biasaudit.evaluation.plain import plain
 
     firsts, seconds = (sorted(side, key=lambda view: view.run.seed) for side in sides)
     seeds = [[view.run.seed for view in side] for side in (firsts, seconds)]
@@ -176,17 +178,8 @@ def _compare_seeds(
                 for name, one in found.items()
             },
         }
-        typer.echo(json.dumps(_plain(told), indent=2, ensure_ascii=False, allow_nan=False))
+        typer.echo(json.dumps(plain(told), indent=2, ensure_ascii=False, allow_nan=False))
         return
     for name, one in found.items():
         print_table(seeds_table(name, one, labels))
     err.print("note: images stand for images like them, seeds for trainings like them")
-
-
-def _plain(node: Any) -> Any:
-    """Return what JSON takes: NaN is null."""
-    if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_plain(value) for value in node]
-    return None if isinstance(node, float) and node != node else node

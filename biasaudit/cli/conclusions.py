@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from biasaudit.cli.tables import percent
 from biasaudit.results import Run
 
 
@@ -21,6 +22,11 @@ def conclusion_lines(run: Run) -> list[str]:
             lines.append(f"{run.name}: {_verdict(run, extra['verdict'])}")
         if "corners" in extra:
             lines += [f"  {told}" for told in _corners(run, extra["corners"])]
+        lines += [f"  {told}" for told in _flips(extra.get("flips", {}))]
+    for name, split in run.splits.items():
+        told = (split.model_extra or {}).get("faithfulness")
+        if told is not None:
+            lines.append(f"  {name}: {_faithfulness(run, told)}")
     return lines
 
 
@@ -48,3 +54,43 @@ def _corners(run: Run, corners: dict[str, dict[str, int]]) -> list[str]:
             "attention on it."
         )
     return told
+
+
+def _flips(flips: dict[str, dict[str, Any]]) -> list[str]:
+    told = []
+    for cell, found in flips.items():
+        parts = []
+        for way, words in (("yes_to_no", "from yes to no"), ("no_to_yes", "from no to yes")):
+            one = found[way]
+            if one["n"]:
+                parts.append(
+                    f"{percent(one['rate'], one['rate_ci'])}% of {one['n']} answers {words}"
+                )
+        if parts:
+            told.append(f"{cell}: the edit turns {' and '.join(parts)}.")
+    return told
+
+
+def _faithfulness(run: Run, found: dict[str, Any]) -> str:
+    """Word how far the object's probability falls as parts of the image are erased."""
+    if found["fall_attention"] is None:
+        return f"no image with '{run.object}' has an attention map to erase."
+    falls = [
+        f"what the attention marks takes {_points(found['fall_attention'])} points off the "
+        f"probability of '{run.object}'",
+        f"as many random pixels {_points(found['fall_random'])}",
+    ]
+    for name, key in ((run.object, "fall_region"), (run.context, "fall_context")):
+        if found[key] is not None:
+            falls.append(f"the {name} itself {_points(found[key])}")
+    told = f"erasing {', '.join(falls)} ({found['n']} images)."
+    if not found["decides"]:
+        return f"{told} The decision does not hang on what the attention marks."
+    off_object, off_context = found["fall_region"], found["fall_context"]
+    if off_object is not None and off_context is not None and off_context > off_object:
+        told += f" It hangs on the {run.context} more than on the {run.object}."
+    return told
+
+
+def _points(fall: float) -> str:
+    return f"{100 * fall:.0f}"

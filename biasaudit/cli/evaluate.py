@@ -11,6 +11,7 @@ import typer
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, quieten
 from biasaudit.cli.train import RUNS
+from biasaudit.errors import ConfigError
 
 if TYPE_CHECKING:
     from biasaudit.results import Results
@@ -54,6 +55,67 @@ def evaluate(
             "also give one results.json together there.",
         ),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME|MODULE:FACTORY",
+            help="Instead of a run: a torchvision or timm model with --state, or your own function "
+            "that returns a torch module (imported and run). Needs --classes.",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", metavar="FILE", help="Its state dict: .safetensors or torch file."),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes", metavar="A,B,C|FILE", help="The class of each of its scores, in order."
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--layer",
+            metavar="NAME",
+            help="Its attention layer. Default: the last one at the last convolution's resolution.",
+        ),
+    ] = None,
+    normalise: Annotated[
+        str,
+        typer.Option(
+            "--normalise",
+            metavar="imagenet|none|M,M,M/S,S,S",
+            help="Mean and deviation of its input, of colours in 0 to 1.",
+        ),
+    ] = "imagenet",
+    scores: Annotated[
+        str,
+        typer.Option(
+            "--scores",
+            metavar="sigmoid|softmax",
+            help="Whether it answers each class for itself or chooses one of them.",
+        ),
+    ] = "sigmoid",
+    image_size: Annotated[
+        int, typer.Option("--image-size", metavar="PX", min=32, help="Side of its input.")
+    ] = 224,
+    faithfulness: Annotated[
+        bool,
+        typer.Option(
+            "--faithfulness",
+            help="Also erase what the attention marks, and see how far the score falls.",
+        ),
+    ] = False,
+    all_pairs: Annotated[
+        bool,
+        typer.Option(
+            "--all-pairs",
+            help="Also audit every other object-context pair of the dataset, and name those that "
+            "got worse than in the first run.",
+        ),
+    ] = False,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,27 +156,48 @@ def evaluate(
     object, and the verdict; writes results.json, per_image.csv and gallery.npz.
     """
     quieten(quiet)
-    from biasaudit.cli.auditing import AuditRequest, audit_run
+    from biasaudit.cli.auditing import AuditRequest, audit_given, audit_run
     from biasaudit.cli.gating import check_gates, parse_gates
+    from biasaudit.evaluation.given import GivenModel
     from biasaudit.results import merge
-    from biasaudit.training.run_directory import newest_run
+    from biasaudit.training.run_directory import newest_run, unused
 
     gates = parse_gates(fail_under or [], max_gap, gate_on, junit)
-    paths = run or [newest_run(RUNS)]
-    request = AuditRequest(tuple(split or ()), data, object_, context, device, batch_size, workers)
+    request = AuditRequest(
+        tuple(split or ()),
+        data,
+        object_,
+        context,
+        device,
+        batch_size,
+        workers,
+        faithfulness,
+        all_pairs,
+    )
     parts, targets = [], []
-    for path in paths:
-        target = path if out_dir is None else out_dir if len(paths) == 1 else out_dir / path.name
-        parts.append(audit_run(path, request, target))
-        targets.append(target)
-        err.print(f"results: {target}", markup=False, soft_wrap=True)
+    if model is not None:
+        if run:
+            raise ConfigError("--model and --run", "evaluate them one after the other")
+        given = GivenModel(model, state, classes, layer, normalise, scores, image_size)
+        targets.append(out_dir or unused(RUNS, given.name))
+        parts.append(audit_given(given, request, targets[0]))
+        err.print(f"results: {targets[0]}", markup=False, soft_wrap=True)
+    else:
+        _refuse_without_model(state=state, classes=classes, layer=layer)
+        paths = run or [newest_run(RUNS)]
+        for path in paths:
+            alone = len(paths) == 1
+            target = path if out_dir is None else out_dir if alone else out_dir / path.name
+            parts.append(audit_run(path, request, target))
+            targets.append(target)
+            err.print(f"results: {target}", markup=False, soft_wrap=True)
     results = merge(parts)
-    if out_dir is not None and len(paths) > 1:
+    if out_dir is not None and len(targets) > 1:
         write_results(out_dir, results)
     if json_:
         typer.echo(results.to_json(), nl=False)
     else:
-        _show(results, targets)
+        _show(results, targets, all_pairs)
     kept = check_gates(gates, results)
     for gate in kept:
         if not (quiet and gate.passed):
@@ -123,13 +206,23 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _show(results: Results, targets: Sequence[Path]) -> None:
+def _refuse_without_model(**options: object) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"--{name}: there is no --model", "a run brings its own")
+
+
+def _show(results: Results, targets: Sequence[Path], all_pairs: bool) -> None:
+    from biasaudit.cli.comparing import pair_lines, worse_pairs
     from biasaudit.cli.conclusions import conclusion_lines
     from biasaudit.cli.tables import print_table, results_table
 
     print_table(results_table(results.runs))
     for run in results.runs:
         for line in conclusion_lines(run):
+            out.print(line, markup=False, soft_wrap=True)
+    for run, target in zip(results.runs[1:], targets[1:], strict=True):
+        for line in pair_lines(worse_pairs(targets[0], target), run.name) if all_pairs else ():
             out.print(line, markup=False, soft_wrap=True)
     err.print(f"next: biasaudit report {' '.join(map(str, targets))}", markup=False, soft_wrap=True)
 

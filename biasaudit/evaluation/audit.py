@@ -13,7 +13,9 @@ from biasaudit.data.splits import Split as SplitSpec
 from biasaudit.data.splits import resolve_split
 from biasaudit.evaluation.cells import summarise
 from biasaudit.evaluation.conclude import MATCHED_FROM, conclude
+from biasaudit.evaluation.flips import flips_of
 from biasaudit.evaluation.one_pass import Pass, Subject, one_pass
+from biasaudit.evaluation.plain import plain
 from biasaudit.results import PER_IMAGE_COLUMNS, Gallery, Split
 
 GALLERY_PER_CELL = 200
@@ -98,6 +100,9 @@ def figures_of_split(
         return found
     matched = tables.get(MATCHED_FROM) if split.context == context else None
     extra = conclude(tables[split.name], matched, split.object, split.context)
+    originals = [table[table["pair"] == ""] for table in tables.values()]
+    flips = flips_of(tables[split.name], pd.concat(originals, ignore_index=True))
+    extra |= {"flips": plain(flips)} if flips else {}
     return Split(overall=found.overall, cells=found.cells, **extra)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from biasaudit.evaluation.corners import four_corners
+from biasaudit.evaluation.plain import plain
 from biasaudit.statistics import Count, mean_interval
 from biasaudit.verdict import Attention, judge
 
@@ -56,7 +56,7 @@ def conclude(
         "note": "; ".join(notes),
     }
     corners = {name: found.counts for name, found in four_corners(conflicting).items()}
-    return {"verdict": {key: _plain(value) for key, value in told.items()}, "corners": corners}
+    return {"verdict": plain(told), "corners": corners}
 
 
 def matched_cells(
@@ -94,13 +94,3 @@ def _note(name: str, told: int, silent: int, *, taken: bool) -> str:
 
 def _count(rows: pd.DataFrame) -> Count:
     return int(rows["correct"].sum()), len(rows)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON takes it: NaN is None, an interval with NaN is None."""
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, tuple):
-        values = [_plain(part) for part in value]
-        return None if None in values else values
-    return value

@@ -58,7 +58,7 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class _Answers:
+class Answers:
     """What the model gives for one batch, on the model's device.
 
     Attributes:
@@ -104,7 +104,7 @@ def one_pass(
     pictures: list[tuple[Tensor, Tensor, Tensor]] = []
     kept = 0
     for batch in batches(subject, samples, named):
-        answers = _answer(subject, batch, column, classes.index(named[-1]))
+        answers = answer(subject, batch, column, classes.index(named[-1]))
         rows.append(_rows(batch, column, answers, context is not None))
         if kept < gallery:
             take = slice(0, gallery - kept)
@@ -162,7 +162,15 @@ def regions_of(batch: Batch, column: int) -> Tensor:
     return regions
 
 
-def _answer(subject: Subject, batch: Batch, column: int, context: int) -> _Answers:
+def answer(subject: Subject, batch: Batch, column: int, context: int) -> Answers:
+    """Return the scores, maps and regions of one batch.
+
+    Args:
+        subject: The classifier under audit.
+        batch: On any device.
+        column: The object's class.
+        context: The context's class, as :func:`loaded_classes` numbers it.
+    """
     model = subject.model
     batch = batch.to(subject.device)
     with torch.set_grad_enabled(model.linear_weight is None):
@@ -170,10 +178,10 @@ def _answer(subject: Subject, batch: Batch, column: int, context: int) -> _Answe
         classes = torch.full((len(batch),), column, device=subject.device)
         maps = classifier_attention(model, output, classes).detach()
     scores = output.scores[:, column].detach().float()
-    return _Answers(scores, maps, regions_of(batch, column), regions_of(batch, context))
+    return Answers(scores, maps, regions_of(batch, column), regions_of(batch, context))
 
 
-def _rows(batch: Batch, column: int, answers: _Answers, with_context: bool) -> pd.DataFrame:
+def _rows(batch: Batch, column: int, answers: Answers, with_context: bool) -> pd.DataFrame:
     region = answers.region
     full = upsample_maps(answers.maps, (region.shape[1], region.shape[2]))
     label = (batch.labels[:, column] > 0.5).int().numpy()

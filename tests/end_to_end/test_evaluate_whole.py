@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import load_file, save_file
 
 from biasaudit.cli import main
 from biasaudit.results import PER_IMAGE_COLUMNS, read_per_image, read_results
@@ -169,6 +170,82 @@ def test_gates(biasaudit, evaluated, tmp_path):
 )
 def test_gates_written_wrongly(biasaudit, trained, arguments, words):
     answer = biasaudit("evaluate", "--run", trained, "--out", "x", "--quiet", *arguments)
+    assert answer.code == 2
+    assert len(answer.err.splitlines()) == 1
+    for word in words:
+        assert word in answer.err
+
+
+def test_faithfulness_and_other_pairs(biasaudit, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "other")
+    answer = biasaudit(
+        *("evaluate", "--run", trained, "--run", "other", "--out", "both"),
+        *("--faithfulness", "--all-pairs"),
+    )
+    assert answer.code == 0, answer.err
+    told = read_results(tmp_path / "both").runs[1].splits["val"].model_extra["faithfulness"]
+    assert told["n"] == 20
+    assert -1 <= told["fall_attention"] <= 1
+    assert len(told["insertion_curve"]) == 11
+    assert "val: erasing what the attention marks takes" in answer.out
+    pairs = read_per_image(tmp_path / "both" / "other" / "pairs.csv")
+    assert "boat/water" not in set(pairs["split"])
+    assert pairs.groupby(["split", "cell"]).size().min() >= 8
+    assert f"{pairs['split'].nunique()} other object-context pairs audited" in answer.err
+    assert "no other object-context pair is shown to have got worse" in answer.out
+
+
+OWN = """
+from torch import nn
+
+from biasaudit.models.harbournet import harbournet
+
+
+class Logits(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = harbournet(4)
+
+    def forward(self, images):
+        return self.net(images).scores
+"""
+
+
+@pytest.mark.slow
+def test_a_given_model_is_audited_like_the_run_that_it_is(biasaudit, trained, tmp_path):
+    (tmp_path / "own_logits.py").write_text(OWN)
+    weights = load_file(trained / "weights.safetensors")
+    save_file({f"net.{key}": value for key, value in weights.items()}, tmp_path / "m.safetensors")
+    given = biasaudit(
+        *("evaluate", "--model", "own_logits:Logits", "--state", "m.safetensors"),
+        *("--classes", "boat,car,house,tree", "--layer", "net.body", "--image-size", "64"),
+        *("--normalise", "none", "--data", "harbour"),
+    )
+    assert given.code == 0, given.err
+    assert biasaudit("evaluate", "--run", trained, "--data", "harbour", "--out", "r").code == 0
+    found = read_results(tmp_path / "runs" / "m").runs[0]
+    assert (found.name, found.mode, found.backbone) == ("m", "given", "own_logits:Logits")
+    assert found.settings["given"]["layer"] == "net.body"
+    first, second = (
+        read_per_image(folder / "per_image.csv")
+        for folder in (tmp_path / "runs" / "m", tmp_path / "r")
+    )
+    pd.testing.assert_frame_equal(first, second, rtol=1e-3, atol=1e-4)
+    assert biasaudit("report", "runs/m", "--out", "m.html").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "resnet18"], ["--classes a,b,c"]),
+        (["--model", "resnet18", "--classes", "car"], ["add --state FILE"]),
+        (["--model", "resnet18", "--run", "x"], ["--model and --run"]),
+        (["--layer", "body"], ["--layer", "--model"]),
+        (["--state", "x.pth"], ["--state", "--model"]),
+    ],
+)
+def test_models_given_wrongly(biasaudit, arguments, words):
+    answer = biasaudit("evaluate", *arguments)
     assert answer.code == 2
     assert len(answer.err.splitlines()) == 1
     for word in words:

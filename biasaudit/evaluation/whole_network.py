@@ -1,0 +1,135 @@
+"""Any classification network as a classifier under audit, its attention layer found by a probe."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from biasaudit.errors import ConfigError, near_names
+from biasaudit.models.classifier import Classifier, Output
+
+
+class WholeNetwork(Classifier):
+    """A network that stays in one piece; its attention layer is watched from outside.
+
+    Scores are logits of single classes, so that above zero means yes for every kind of network:
+    where the network was trained by softmax, each is the log-odds of its class against all others.
+
+    Args:
+        network: Normalised images (N, 3, S, S) to logits (N, C); it is held in evaluation mode.
+        layer: Dotted name of the attention layer, or of None the one that
+            :func:`attention_layer` finds.
+        size: Side S of the images in px, for the probe.
+        softmax: Whether the logits belong to exclusive classes.
+        mean: Per-channel mean that normalises the images.
+        std: Per-channel standard deviation.
+
+    Raises:
+        ConfigError: No such layer, or one whose output is no map.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        layer: str | None,
+        size: int,
+        *,
+        softmax: bool = False,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+    ) -> None:
+        super().__init__(network.requires_grad_(False), nn.Identity(), mean, std)
+        self.eval()
+        self.softmax = softmax
+        self.layer = layer if layer is not None else attention_layer(network, size)
+        self._features: Tensor | None = None
+        self._watched(network).register_forward_hook(self._keep)
+        with torch.no_grad():
+            self._check(self(torch.zeros(1, 3, size, size)).features)
+
+    def forward(self, images: Tensor) -> Output:
+        """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
+        logits = self.body((images - self.mean) / self.std)
+        if self._features is None:
+            raise ConfigError(f"--layer {self.layer}: the network does not call it")
+        features, self._features = self._features, None
+        return Output(against_the_rest(logits) if self.softmax else logits, features)
+
+    def _watched(self, network: nn.Module) -> nn.Module:
+        modules = dict(network.named_modules())
+        if self.layer not in modules or not self.layer:
+            raise ConfigError(
+                f"--layer {self.layer}: the network has no such layer",
+                near_names(self.layer, filter(None, modules)),
+            )
+        return modules[self.layer]
+
+    def _keep(self, layer: nn.Module, inputs: object, output: object) -> Tensor | None:
+        if not isinstance(output, Tensor):
+            raise ConfigError(f"--layer {self.layer}: gives no tensor", "name another layer")
+        if not torch.is_grad_enabled():
+            self._features = output
+            return None
+        # The graph begins here: nothing below this layer is remembered for the backward pass.
+        # The network goes on with a copy, which it may change in place.
+        self._features = output.detach().requires_grad_()
+        return self._features * 1
+
+    def _check(self, features: Tensor) -> None:
+        if features.ndim != 4 or min(features.shape[2:]) < 2:
+            raise ConfigError(
+                f"--layer {self.layer}: gives {tuple(features.shape)}, no map (N, K, H, W)",
+                "name a layer before the pooling",
+            )
+
+
+def attention_layer(network: nn.Module, size: int) -> str:
+    """Return the last layer that works at the resolution of the last convolution.
+
+    That is the end of the last residual block or stage, or the ReLU behind the last convolution:
+    for torchvision's ResNets ``layer4``, for VGG-16 ``features.29``, for MobileNetV2 ``features``.
+
+    Args:
+        network: Images (N, 3, S, S) to logits, in evaluation mode.
+        size: S in px.
+
+    Raises:
+        ConfigError: The network has no convolution that gives a map.
+    """
+    called: list[tuple[str, tuple[int, ...], bool]] = []
+
+    def note(name: str, module: nn.Module, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+            called.append((name, tuple(output.shape[2:]), isinstance(module, nn.Conv2d)))
+
+    handles = [
+        module.register_forward_hook(lambda m, _, output, name=name: note(name, m, output))
+        for name, module in network.named_modules()
+        if name
+    ]
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, 3, size, size))
+    finally:
+        for handle in handles:
+            handle.remove()
+    convolutions = [shape for _, shape, convolves in called if convolves]
+    if not convolutions:
+        raise ConfigError("--model: no convolution gives a map", "name a layer with --layer")
+    return [name for name, shape, _ in called if shape == convolutions[-1]][-1]
+
+
+def against_the_rest(logits: Tensor) -> Tensor:
+    """Return the log-odds of each class against all others together, from softmax logits.
+
+    Args:
+        logits: (N, C), C at least 2.
+
+    Returns:
+        (N, C); above 0 where the class has more than half of the probability. Computed from
+        cumulative sums from both ends, so that a saturated softmax loses no digits.
+    """
+    edge = logits.new_full((len(logits), 1), -torch.inf)
+    before = torch.cat([edge, logits.logcumsumexp(dim=1)[:, :-1]], dim=1)
+    after = torch.cat([edge, logits.flip(1).logcumsumexp(dim=1)[:, :-1]], dim=1).flip(1)
+    return logits - torch.logaddexp(before, after)
