@@ -29,12 +29,10 @@ from biasaudit.training.plan import Plan, make_plan
 
 BOXES = 20
 VARIANTS: dict[str, tuple[str, int, list[str]]] = {
-    "unbiased": ("baseline", 0, ["data.options.bias=0.5"]),
     "baseline": ("baseline", 0, []),
-    "gain": ("gain", 0, []),
     "gain_ext": ("gain_ext", BOXES, []),
-    "energy": ("energy", BOXES, []),
-    "evidence": ("evidence", BOXES, []),
+    "evidence": ("evidence", BOXES, ["terms.evidence.weight=10", "terms.absent.weight=1"]),
+    "unbiased": ("baseline", 0, ["data.options.bias=0.5"]),
 }
 """Name to mode, boxes of each orientation, and settings."""
 SPLITS = ("val", "test1", "test2")
