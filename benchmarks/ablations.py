@@ -43,6 +43,7 @@ COUNTERFACTUAL = {
     ],
     "first order": ["terms.evidence.second_order=false", "terms.absent.second_order=false"],
     "edited pass by running statistics": ["terms.edited.batch_norm=running"],
+    "with decoys": ["terms.edited.decoys=true"],
     "pasted where it stood": ["terms.edited.scale=1.0", "terms.edited.shift=0.0"],
 }
 

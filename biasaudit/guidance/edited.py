@@ -28,7 +28,7 @@ class EditedOptions(TermOptions):
 
     scale: float = Field(1.25, ge=1)
     shift: float = Field(0.15, ge=0, le=1)
-    decoys: bool = True
+    decoys: bool = False
     batch_norm: Literal["running", "batch"] = "batch"
 
 
@@ -36,8 +36,8 @@ class EditedOptions(TermOptions):
 def edited(step: Step, options: EditedOptions) -> Tensor:
     """Soft margin of the labelled class on edited images: pasted elsewhere, yes; removed, no.
 
-    Beside them stand the labelled images as they are (yes) and decoys (no). Yes and no weigh the
-    same. Grounds are images of the batch that do not show the class; a batch without any gives
+    Beside them stand the labelled images as they are (yes), and decoys (no) where asked for. Yes
+    and no weigh the same. Grounds are images of the batch that do not show the class; a batch without any gives
     the removed half alone.
     """
     batch = step.labelled_batch

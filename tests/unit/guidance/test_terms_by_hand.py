@@ -315,7 +315,7 @@ def test_edited_asks_yes_of_the_pasted_and_no_of_the_removed():
     dark = [[[0.0] * size for _ in range(size)] for _ in range(3)]
     labelled = batch([red], [[1, 0]], [red[0]], [0], [0])
     ground = batch([dark], [[0, 1]])
-    options = EditedOptions(scale=1.0, shift=0.0)
+    options = EditedOptions(scale=1.0, shift=0.0, decoys=True)
     loss = item(edited(Step(model, ground, labelled), options))
     pasted, removed, decoy = model.body.seen[0]
     whole = 4 * 36 / size**2
