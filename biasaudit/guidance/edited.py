@@ -37,8 +37,8 @@ def edited(step: Step, options: EditedOptions) -> Tensor:
     """Soft margin of the labelled class on edited images: pasted elsewhere, yes; removed, no.
 
     Beside them stand the labelled images as they are (yes), and decoys (no) where asked for. Yes
-    and no weigh the same. Grounds are images of the batch that do not show the class; a batch without any gives
-    the removed half alone.
+    and no weigh the same. Grounds are images of the batch that do not show the class; a batch
+    without any gives the removed half alone.
     """
     batch = step.labelled_batch
     rows, classes = batch.region_rows, batch.region_classes
