@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from biasaudit.attention.mask import scale_maps, upsample_maps
 from biasaudit.data.batches import Batch, SampleTensors, collate
 from biasaudit.data.sample import Sample
 from biasaudit.evaluation.overlap import (
+    OverlapMetric,
     area_fraction,
     attention_on,
     energy_pointing_game,
@@ -26,6 +27,15 @@ from biasaudit.evaluation.overlap import (
 )
 from biasaudit.models.classifier import Classifier
 from biasaudit.results import Gallery
+
+ON_OBJECT: Mapping[str, OverlapMetric] = {
+    "energy_pointing_game": energy_pointing_game,
+    "iou": iou_at,
+    "pointing_game": pointing_game,
+    "pixel_average_precision": pixel_average_precision,
+}
+ON_CONTEXT: Mapping[str, OverlapMetric] = {"context_energy": attention_on}
+"""Columns of the per-image table that compare the map with a region."""
 
 
 @dataclass(frozen=True)
@@ -188,12 +198,9 @@ def _rows(batch: Batch, column: int, answers: Answers, with_context: bool) -> pd
     decision = (answers.scores > 0).int().cpu().numpy()
     context = answers.context if with_context else torch.zeros_like(region)
     overlaps = {
-        "energy_pointing_game": energy_pointing_game(full, region),
-        "iou": iou_at(full, region),
+        **_measured(full, region, ON_OBJECT),
         "area_fraction": area_fraction(region),
-        "pointing_game": pointing_game(full, region),
-        "pixel_average_precision": pixel_average_precision(full, region),
-        "context_energy": attention_on(full, context),
+        **_measured(full, context, ON_CONTEXT),
         "context_area": area_fraction(context),
     }
     return pd.DataFrame(
@@ -205,6 +212,21 @@ def _rows(batch: Batch, column: int, answers: Answers, with_context: bool) -> pd
             **{name: values.cpu().double().numpy() for name, values in overlaps.items()},
         }
     )
+
+
+def _measured(
+    maps: Tensor, regions: Tensor, metrics: Mapping[str, OverlapMetric]
+) -> dict[str, Tensor]:
+    """Return each metric by name, (N,); images without a region are NaN and cost no time."""
+    rows = regions.flatten(1).any(dim=1)
+    some_maps, some_regions = maps[rows], regions[rows]
+    found = {}
+    for name, metric in metrics.items():
+        values = maps.new_full((len(maps),), math.nan)
+        if len(some_maps):
+            values[rows] = metric(some_maps, some_regions).to(values.dtype)
+        found[name] = values
+    return found
 
 
 def _picture(images: Tensor, maps: Tensor, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,6 +12,8 @@ from biasaudit.statistics.rates import NO_INTERVAL, Interval, check_level
 
 RESAMPLES = 2000
 _FEWEST_FOR_BOOTSTRAP = 8
+_VALUES_AT_ONCE = 400_000
+"""Resampled values held at a time, so that memory does not grow with the images."""
 
 
 def mean_interval(
@@ -63,8 +65,14 @@ def _studentised_means(values: NDArray[np.float64], seed: int) -> NDArray[np.flo
     n = values.size
     # Centred first, so that a large common offset costs no digits.
     centred = values - values.mean()
-    samples = centred[np.random.default_rng(seed).integers(0, n, size=(RESAMPLES, n))]
-    spread = samples.std(axis=1, ddof=1)
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _VALUES_AT_ONCE // n)
+    means, spreads = [], []
+    for start in range(0, RESAMPLES, at_once):
+        samples = centred[rng.integers(0, n, size=(min(at_once, RESAMPLES - start), n))]
+        means.append(samples.mean(axis=1))
+        spreads.append(samples.std(axis=1, ddof=1))
+    mean, spread = np.concatenate(means), np.concatenate(spreads)
     # A resample that drew one value alone has no standard error and cannot be studentised.
     usable = spread > 1e-12 * np.abs(centred).max()
-    return np.asarray(samples.mean(axis=1)[usable] / (spread[usable] / math.sqrt(n)))
+    return np.asarray(mean[usable] / (spread[usable] / math.sqrt(n)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from biasaudit.statistics import mean_interval
+from biasaudit.statistics import mean_interval, means
 
 VALUES = np.random.default_rng(3).beta(0.6, 2.0, 30)
 
@@ -52,3 +52,10 @@ def test_bounds_hold_unless_there_are_none():
 def test_resamples_of_a_single_value_do_no_harm():
     low, high = mean_interval([0.0] * 19 + [1.0])
     assert 0.0 <= low < 0.05 < high <= 1.0
+
+
+def test_the_resamples_of_many_values_come_in_parts(monkeypatch):
+    values = np.random.default_rng(3).beta(1, 4, size=300)
+    whole = mean_interval(values)
+    monkeypatch.setattr(means, "_VALUES_AT_ONCE", 7 * 300)
+    assert mean_interval(values) == whole
