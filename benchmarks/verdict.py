@@ -52,6 +52,8 @@ def main() -> None:
     parser.add_argument("--val", type=int, default=240, help="validation images a dataset")
     parser.add_argument("--cell", type=int, default=120, help="images a conflicting cell")
     parser.add_argument("--epochs", type=int, default=4, help="passes over them")
+    parser.add_argument("--batch-size", type=int, default=32, help="small, for many steps")
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3, help="high, for few epochs")
     options = parser.parse_args()
     rows = []
     for seed in range(options.datasets):
@@ -81,6 +83,8 @@ def row_of(seed: int, share: float, options: argparse.Namespace) -> dict[str, An
             options={
                 "training.seed": seed,
                 "training.epochs": options.epochs,
+                "training.batch_size": options.batch_size,
+                "training.learning_rate": options.learning_rate,
                 "data.options": {
                     "seed": 1000 + seed,
                     "train": options.train,
