@@ -17,7 +17,7 @@ app = typer.Typer(
     name="biasaudit",
     help=(
         "Audit an image classifier for dataset bias, and repair it by guided attention.\n\n"
-        "Start with 'biasaudit demo': it trains six small boat classifiers, shows whether they "
+        "Start with 'biasaudit demo': it trains five small boat classifiers, shows whether they "
         "find boats by the water, and writes one HTML report."
     ),
     no_args_is_help=True,

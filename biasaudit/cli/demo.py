@@ -10,16 +10,15 @@ import typer
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, quieten
 
-RUNS = (
-    ("baseline", 0),
-    ("gain", 0),
-    ("gain_ext", 9),
-    ("gain_ext", 23),
-    ("gain_ext", 78),
-    ("counterfactual", 78),
+RUNS = (("baseline", 0), ("gain", 0), ("gain_ext", 9), ("gain_ext", 23), ("gain_ext", 78))
+SMALLER = (
+    "data.options.train=1000",
+    "training.batch_size=32",
+    "training.labels_per_step=8",
+    "training.epochs=6",
 )
-EPOCHS = 6
-"""Fewer than ``train`` takes, so that the whole demo ends within three minutes on two cores."""
+"""Half the images, half the batch and fewer epochs than ``train`` takes: the demo is to end within
+three minutes on two cores and 2 GB."""
 
 
 def demo(
@@ -40,9 +39,9 @@ def demo(
 ) -> None:
     """Run the whole audit on the embedded harbour scenes.
 
-    Trains a boat classifier without guidance, with GAIN, with GAIN_ext on 9, 23 and 78 pixel
-    labels, and with counterfactual guidance on the same 78; tests each on boats ashore and on
-    water without boats; prints the table and writes the report. Two to three minutes on a laptop.
+    Trains a boat classifier without guidance, with GAIN, and with GAIN_ext on 9, 23 and 78 pixel
+    labels; tests each on boats ashore and on water without boats; prints the table and writes the
+    report. Two to three minutes on a laptop, on half of the scenes that train takes.
     """
     quieten(quiet)
     from biasaudit.cli.auditing import AuditRequest, audit_run
@@ -59,12 +58,12 @@ def demo(
     for number, (mode, labels) in enumerate(RUNS, start=1):
         settings = load_settings(
             None,
-            set_ or [],
+            [*SMALLER, *(set_ or [])],
             {
                 "training.mode": mode,
                 "data.pixel_labels": labels,
                 "training.seed": seed,
-                "training.epochs": epochs or EPOCHS,
+                "training.epochs": epochs,
                 "training.device": device,
             },
         )
