@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from biasaudit.cli.tables import percent
@@ -30,29 +31,46 @@ def conclusion_lines(run: Run) -> list[str]:
     return lines
 
 
+def conclusion_notes(runs: Sequence[Run]) -> list[str]:
+    """Return what a reader of the verdicts must know of the images, each note once.
+
+    Args:
+        runs: As for :func:`conclusion_lines`.
+    """
+    found = (
+        (split.model_extra or {}).get("verdict", {}).get("note")
+        for run in runs
+        for split in run.splits.values()
+    )
+    return list(dict.fromkeys(note for note in found if note))
+
+
 def _verdict(run: Run, verdict: dict[str, Any]) -> str:
     told = f"{run.object} {verdict['headline']}." if verdict["kind"] == "biased" else ""
     told = told or f"{run.object}: {verdict['headline']}."
     told += f" {verdict['reason']}"
     if verdict["images_needed"] is not None:
         told += f" {verdict['images_needed']} images a cell would settle it at these rates."
-    return f"{told} Note: {verdict['note']}." if verdict["note"] else told
+    return told
 
 
 def _corners(run: Run, corners: dict[str, dict[str, int]]) -> list[str]:
     """Word the corners of the cells that show the object."""
     told = []
     for cell, counts in corners.items():
-        measured = sum(counts.values()) - counts["unmeasured"]
-        if not measured:
+        if sum(counts.values()) == counts["unmeasured"]:
             continue
         right = counts["right_on"] + counts["right_off"]
         wrong = counts["wrong_on"] + counts["wrong_off"]
-        told.append(
-            f"{cell}: {right} right, {counts['right_off']} of them for the wrong reason (attention "
-            f"off the {run.object}); {wrong} wrong, {counts['wrong_on']} of them with the "
-            "attention on it."
-        )
+        parts = [f"{right} right"]
+        if right:
+            parts[0] += f", {counts['right_off']} of them for the wrong reason (attention off the "
+            parts[0] += f"{run.object})"
+        if wrong:
+            parts.append(f"{wrong} wrong, {counts['wrong_on']} of them with the attention on it")
+        if counts["unmeasured"]:
+            parts.append(f"{counts['unmeasured']} without a region or an attention map")
+        told.append(f"{cell}: {'; '.join(parts)}.")
     return told
 
 
@@ -76,16 +94,19 @@ def _faithfulness(run: Run, found: dict[str, Any]) -> str:
     if found["fall_attention"] is None:
         return f"no image with '{run.object}' has an attention map to erase."
     falls = [
-        f"what the attention marks takes {_points(found['fall_attention'])} points off the "
-        f"probability of '{run.object}'",
-        f"as many random pixels {_points(found['fall_random'])}",
+        f"what the attention marks changes the probability of '{run.object}' by "
+        f"{_points(found['fall_attention'])} points",
+        f"as many random pixels by {_points(found['fall_random'])}",
     ]
     for name, key in ((run.object, "fall_region"), (run.context, "fall_context")):
         if found[key] is not None:
-            falls.append(f"the {name} itself {_points(found[key])}")
+            falls.append(f"the {name} itself by {_points(found[key])}")
     told = f"erasing {', '.join(falls)} ({found['n']} images)."
     if not found["decides"]:
-        return f"{told} The decision does not hang on what the attention marks."
+        return (
+            f"{told} The decision is not shown to hang on what the attention marks: such attention "
+            "can be moved without moving the decision."
+        )
     off_object, off_context = found["fall_region"], found["fall_context"]
     if off_object is not None and off_context is not None and off_context > off_object:
         told += f" It hangs on the {run.context} more than on the {run.object}."
@@ -93,4 +114,5 @@ def _faithfulness(run: Run, found: dict[str, Any]) -> str:
 
 
 def _points(fall: float) -> str:
-    return f"{100 * fall:.0f}"
+    """Return the change that a fall is, in points."""
+    return f"{-100 * fall:+.0f}"

@@ -214,10 +214,12 @@ def _refuse_without_model(**options: object) -> None:
 
 def _show(results: Results, targets: Sequence[Path], all_pairs: bool) -> None:
     from biasaudit.cli.comparing import pair_lines, worse_pairs
-    from biasaudit.cli.conclusions import conclusion_lines
+    from biasaudit.cli.conclusions import conclusion_lines, conclusion_notes
     from biasaudit.cli.tables import print_table, results_table
 
     print_table(results_table(results.runs))
+    for note in conclusion_notes(results.runs):
+        err.print(f"note: {note}", markup=False, soft_wrap=True)
     for run in results.runs:
         for line in conclusion_lines(run):
             out.print(line, markup=False, soft_wrap=True)

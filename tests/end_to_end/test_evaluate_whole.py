@@ -194,7 +194,7 @@ def test_faithfulness_and_other_pairs(biasaudit, trained, tmp_path):
     assert told["n"] == 20
     assert -1 <= told["fall_attention"] <= 1
     assert len(told["insertion_curve"]) == 11
-    assert "val: erasing what the attention marks takes" in answer.out
+    assert "val: erasing what the attention marks changes" in answer.out
     pairs = read_per_image(tmp_path / "both" / "other" / "pairs.csv")
     assert "boat/water" not in set(pairs["split"])
     assert pairs.groupby(["split", "cell"]).size().min() >= 8

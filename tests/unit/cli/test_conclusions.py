@@ -1,0 +1,81 @@
+"""What an audit concludes, in words: held to the counts and falls that it is given."""
+
+from biasaudit.cli.conclusions import conclusion_lines, conclusion_notes
+from biasaudit.results import Overall, Run, Split
+
+VERDICT = {
+    "kind": "biased",
+    "headline": "biased by water",
+    "reason": "The gap between matched and conflicting images is +30 to +54 points.",
+    "images_needed": None,
+    "note": "neither: 22 images left out",
+}
+FALLS = {
+    "fall_attention": 0.05,
+    "fall_random": 0.19,
+    "fall_region": -0.084,
+    "fall_context": 0.3,
+    "decides": False,
+    "n": 64,
+}
+
+
+def run_with(**extra):
+    splits = {"biased-boat": Split(overall=Overall(n=10), **extra)}
+    return Run(
+        name="r", mode="m", object="boat", context="water", backbone="b", dataset="d", splits=splits
+    )
+
+
+def test_a_verdict():
+    run = run_with(verdict=VERDICT)
+    assert conclusion_lines(run) == [f"r: boat biased by water. {VERDICT['reason']}"]
+    assert conclusion_notes([run, run]) == ["neither: 22 images left out"]
+    open_ = {
+        **VERDICT,
+        "kind": "cannot tell",
+        "headline": "cannot tell (n too small)",
+        "images_needed": 210,
+        "note": "",
+    }
+    (line,) = conclusion_lines(run_with(verdict=open_))
+    assert line.startswith("r: boat: cannot tell (n too small). ")
+    assert line.endswith("210 images a cell would settle it at these rates.")
+    assert conclusion_notes([run_with(verdict=open_), run_with()]) == []
+
+
+def test_corners():
+    counts = {"right_on": 1, "right_off": 3, "wrong_on": 0, "wrong_off": 2, "unmeasured": 10}
+    none = dict.fromkeys(counts, 0)
+    lines = conclusion_lines(
+        run_with(
+            corners={"a": counts, "b": {**none, "unmeasured": 5}, "c": {**none, "wrong_on": 7}}
+        )
+    )
+    assert lines == [
+        "  a: 4 right, 3 of them for the wrong reason (attention off the boat); 2 wrong, 0 of them "
+        "with the attention on it; 10 without a region or an attention map.",
+        "  c: 0 right; 7 wrong, 7 of them with the attention on it.",
+    ]
+
+
+def test_faithfulness():
+    (line,) = conclusion_lines(run_with(faithfulness=FALLS))
+    assert line.startswith(
+        "  biased-boat: erasing what the attention marks changes the probability of 'boat' by -5 "
+        "points, as many random pixels by -19, the boat itself by +8, the water itself by -30 "
+        "(64 images). The decision is not shown to hang on what the attention marks"
+    )
+    (line,) = conclusion_lines(run_with(faithfulness={**FALLS, "decides": True}))
+    assert line.endswith("It hangs on the water more than on the boat.")
+    (line,) = conclusion_lines(run_with(faithfulness={**FALLS, "fall_attention": None}))
+    assert line == "  biased-boat: no image with 'boat' has an attention map to erase."
+
+
+def test_flips():
+    way = {"turned": 1, "n": 4, "rate": 0.25, "rate_ci": [0.05, 0.7]}
+    none = {"turned": 0, "n": 0, "rate": None, "rate_ci": None}
+    flips = {"boat-removed": {"yes_to_no": way, "no_to_yes": none, "without": 0}}
+    assert conclusion_lines(run_with(flips=flips)) == [
+        "  boat-removed: the edit turns 25.0 [5, 70]% of 4 answers from yes to no."
+    ]
