@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out, quieten
+from biasaudit.cli.console import err, out, print_table, quieten
 from biasaudit.errors import RunError, near_names
 
 if TYPE_CHECKING:
@@ -109,7 +109,6 @@ def _rows(view: RunView, split: str) -> pd.DataFrame:
 
 def _compare_two(first: RunView, second: RunView, names: list[str], json_: bool) -> None:
     from biasaudit.cli.comparing import changes_table, id_lines, pair_lines, worse_pairs
-    from biasaudit.cli.tables import print_table
     from biasaudit.comparison import compare as compare_tables
     from biasaudit.evaluation.plain import plain
 
@@ -144,7 +143,6 @@ def _compare_seeds(
     sides: tuple[list[RunView], list[RunView]], names: list[str], json_: bool
 ) -> None:
     from biasaudit.cli.comparing import seeds_table
-    from biasaudit.cli.tables import print_table
     from biasaudit.comparison import compare_seeds
     from biasaudit.evaluation.plain import plain
 

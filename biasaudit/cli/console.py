@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.table import Table
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+_UNLIMITED = 100_000
 
 
 def quieten(quiet: bool) -> None:
     """Silence stderr's progress and notes; errors are printed all the same, by :func:`main`."""
     err.quiet = quiet
+
+
+def print_table(table: Table) -> None:
+    """Print a table: as wide as the terminal, in a file or a pipe as wide as it needs."""
+    if out.is_terminal:
+        out.print(table)
+        return
+    wide = Console(highlight=False, markup=False, width=_UNLIMITED)
+    wide.print(table, width=wide.measure(table).maximum)

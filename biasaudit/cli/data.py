@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out, quieten
+from biasaudit.cli.console import err, out, print_table, quieten
 from biasaudit.errors import ConfigError, near_names
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _print_check(found: Check, every: bool) -> None:
         _line(f"  {fault.kind}: {fault.file}: {fault.message}{hint}")
     if found.pairs:
         _line("")
-        out.print(_pairs_table(found, every))
+        print_table(_pairs_table(found, every))
         if not every and len(found.pairs) > _SHOWN:
             _line(f"{len(found.pairs) - _SHOWN} more pairs: --all")
     for cell in found.cells:

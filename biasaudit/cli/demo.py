@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out, quieten
+from biasaudit.cli.console import err, out, print_table, quieten
 
 RUNS = (("baseline", 0), ("gain", 0), ("gain_ext", 9), ("gain_ext", 23), ("gain_ext", 78))
 SMALLER = (
@@ -78,5 +78,5 @@ def demo(
     results = merge(parts)
     write_results(folder, results)
     write_report(paths, folder / "report.html")
-    out.print(results_table(results.runs), soft_wrap=not out.is_terminal)
+    print_table(results_table(results.runs))
     out.print(f"{folder / 'report.html'}", markup=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rich.table import Table
 
-from biasaudit.cli.console import out
+from biasaudit.cli.console import print_table
 
 EXTRAS = {
     "pycocotools": "reads COCO masks: pip install 'biasaudit[coco]'",
@@ -23,7 +23,7 @@ def doctor() -> None:
         table.add_row(name, "none" if value is None else str(value))
     for package, use in EXTRAS.items():
         table.add_row(package, _version(package) or f"not installed ({use})")
-    out.print(table)
+    print_table(table)
 
 
 def _version(package: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out, quieten
+from biasaudit.cli.console import err, out, print_table, quieten
 from biasaudit.cli.train import RUNS
 from biasaudit.errors import ConfigError
 
@@ -215,7 +215,7 @@ def _refuse_without_model(**options: object) -> None:
 def _show(results: Results, targets: Sequence[Path], all_pairs: bool) -> None:
     from biasaudit.cli.comparing import pair_lines, worse_pairs
     from biasaudit.cli.conclusions import conclusion_lines, conclusion_notes
-    from biasaudit.cli.tables import print_table, results_table
+    from biasaudit.cli.tables import results_table
 
     print_table(results_table(results.runs))
     for note in conclusion_notes(results.runs):

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import out
+from biasaudit.cli.console import print_table
 from biasaudit.errors import ConfigError, near_names
 
 KINDS = ("modes", "terms", "backbones", "datasets", "splits", "metrics")
@@ -24,7 +24,7 @@ def list_(
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, summary in _rows(kind, data or "harbour"):
         table.add_row(name, summary)
-    out.print(table)
+    print_table(table)
 
 
 def _rows(kind: str, data: str) -> list[tuple[str, str]]:

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
 from rich.table import Table
 
-from biasaudit.cli.console import out
 from biasaudit.results import Interval, Run, Split
 
 Row = tuple[str, Callable[[Run], str]]
-
-
-WIDE = 200
-"""Columns that a table may take where no terminal limits it."""
-
-
-def print_table(table: Table) -> None:
-    """Print a table, in a file or a pipe as wide as it needs."""
-    if out.is_terminal:
-        out.print(table)
-    else:
-        Console(highlight=False, width=WIDE).print(table, soft_wrap=True)
 
 
 def percent(value: float | None, interval: Interval | None = None) -> str:
