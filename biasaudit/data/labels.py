@@ -85,9 +85,11 @@ def choose_labels(
     Pixel labels come from images with a pixel mask first, in an order drawn by ``seed``; where
     more are asked for, images known by boxes alone follow, their boxes filled, and their entries
     say so. Box labels come from all images left over, masks and boxes alike, and lend the box
-    only. One seed gives one order, whatever the numbers and the order of ``samples``: a smaller
-    choice lies within a larger one. Objects are chosen for independently: an image that shows two
-    of them may lend the region of the one and not of the other.
+    only. Where samples name their source, each source lends its share of the masks, of the filled
+    boxes and of the box labels: of 30 and 10 images, the first 8 are 6 and 2. One seed gives one
+    order, whatever the numbers and the order of ``samples``: a smaller choice lies within a
+    larger one. Objects are chosen for independently: an image that shows two of them may lend the
+    region of the one and not of the other.
 
     Args:
         samples: The training subset.
@@ -112,16 +114,41 @@ def choose_labels(
 def _choose(
     samples: Sequence[Sample], object: str, pixel_labels: int, box_labels: int, seed: int
 ) -> list[LabelEntry]:
-    forms = {s.id: s.regions[object].form for s in samples if _lends(s, object)}
+    lending = {s.id: s for s in samples if _lends(s, object)}
+    forms = {id: s.regions[object].form for id, s in lending.items()}
+    sources = {id: s.source for id, s in lending.items()}
     _check_enough(forms, object, pixel_labels, box_labels)
-    pixel_seed, box_seed = np.random.SeedSequence(seed).spawn(2)
-    pixel_order = _shuffled(forms, pixel_seed)
-    # A stable sort keeps the drawn order among masks and among boxes.
-    pixel_order.sort(key=lambda id: forms[id] != "mask")
-    pixels = pixel_order[:pixel_labels]
+    pixel_seed, box_seed, source_seed = np.random.SeedSequence(seed).spawn(3)
+    drawn = _shuffled(forms, pixel_seed)
+    masks = [id for id in drawn if forms[id] == "mask"]
+    boxes = [id for id in drawn if forms[id] == "box"]
+    ordered = _by_source(masks, sources, source_seed) + _by_source(boxes, sources, source_seed)
+    pixels = ordered[:pixel_labels]
     left = [id for id in _shuffled(forms, box_seed) if id not in set(pixels)]
+    left = _by_source(left, sources, source_seed)
     entries = [LabelEntry(id, forms[id], object) for id in pixels]
     return entries + [LabelEntry(id, "box", object) for id in left[:box_labels]]
+
+
+def _by_source(
+    drawn: Sequence[str], sources: Mapping[str, str], seed: np.random.SeedSequence
+) -> list[str]:
+    """Reorder images so that however many come first, each source has its share of them.
+
+    The images of a source lie evenly on a line from 0 to 1, behind a start of its own that is
+    drawn, so that a source of one image is as likely to come early as any other image. Those of
+    one source keep the order in which they were drawn.
+    """
+    counts = Counter(sources[id] for id in drawn)
+    generator = np.random.default_rng(seed)
+    start = {source: generator.random() for source in sorted(counts)}
+    nth: Counter[str] = Counter()
+    place = {}
+    for id in drawn:
+        source = sources[id]
+        place[id] = (nth[source] + start[source]) / counts[source]
+        nth[source] += 1
+    return sorted(drawn, key=place.__getitem__)
 
 
 def labelled_region(sample: Sample, object: str, form: RegionForm) -> Mask:

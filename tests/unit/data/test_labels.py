@@ -16,10 +16,16 @@ MASK = np.zeros((4, 6), dtype=bool)
 MASK[1, 2] = MASK[3, 4] = True
 
 
-def sample(id: str, form: RegionForm | None, area: float = 0.1, label: str = "boat") -> Sample:
+def sample(
+    id: str,
+    form: RegionForm | None,
+    area: float = 0.1,
+    label: str = "boat",
+    source: str = "",
+) -> Sample:
     regions = {} if form is None else {label: Region(form, MASK.copy, area)}
     return Sample(
-        id, frozenset({label}), frozenset(), lambda: np.zeros((4, 6, 3), np.uint8), regions
+        id, frozenset({label}), frozenset(), lambda: np.zeros((4, 6, 3), np.uint8), regions, source
     )
 
 
@@ -87,6 +93,54 @@ def test_choices_are_nested_disjoint_and_without_order(
     assert all(entry.form == "box" for entry in whole.entries[large:])
     shuffled = data.draw(st.permutations(samples))
     assert choose_labels(shuffled, ["boat"], large, more, seed) == whole
+
+
+def from_two_sources(form: RegionForm, web: int, studio: int) -> list[Sample]:
+    return [
+        *(sample(f"web-{form}-{i}", form, source="web") for i in range(web)),
+        *(sample(f"studio-{form}-{i}", form, source="studio") for i in range(studio)),
+    ]
+
+
+@settings(deadline=None)
+@given(web=st.integers(0, 30), studio=st.integers(0, 30), seed=st.integers(0, 2**32))
+def test_each_source_lends_its_share_of_any_number(web: int, studio: int, seed: int) -> None:
+    samples = from_two_sources("mask", web, studio)
+    pixels = choose_labels(samples, ["boat"], web + studio, 0, seed).entries
+    boxes = choose_labels(samples, ["boat"], 0, web + studio, seed).entries
+    for entries in (pixels, boxes):
+        for n in range(1, len(entries) + 1):
+            lent = sum(entry.id.startswith("web") for entry in entries[:n])
+            assert abs(lent - n * web / (web + studio)) < 1
+
+
+def test_masks_come_first_and_each_form_is_shared_out() -> None:
+    samples = from_two_sources("mask", 2, 4) + from_two_sources("box", 9, 3)
+    for seed in range(10):
+        ids = [e.id for e in choose_labels(samples, ["boat"], 10, seed=seed).entries]
+        assert sum(id.startswith("web-mask") for id in ids[:3]) == 1
+        assert [id.partition("-")[2][:4] for id in ids] == ["mask"] * 6 + ["box-"] * 4
+        assert sum(id.startswith("web-box") for id in ids) == 3
+
+
+def test_a_source_of_one_image_is_as_likely_as_any() -> None:
+    lone = [sample(f"lone-{i}", "mask", source=f"person {i}") for i in range(20)]
+    samples = lone + from_two_sources("mask", 20, 0)
+    lent = [
+        sum(e.id.startswith("lone") for e in choose_labels(samples, ["boat"], 10, seed=s).entries)
+        for s in range(50)
+    ]
+    # 5 of 10 expected; a draw's standard deviation is below 2, so 0.3 that of the mean.
+    assert abs(np.mean(lent) - 5) < 1
+
+
+def test_one_source_by_name_is_chosen_from_as_if_it_had_none() -> None:
+    named = [sample(s.id, s.regions["boat"].form, source="web") for s in boats(6, 6)[:12]]
+    unnamed = boats(6, 6)
+    for seed in range(5):
+        assert choose_labels(named, ["boat"], 8, 3, seed) == choose_labels(
+            unnamed, ["boat"], 8, 3, seed
+        )
 
 
 def test_every_guided_class_lends_as_many() -> None:
