@@ -110,6 +110,7 @@ def measure(arguments: argparse.Namespace, mode: str, labels: int, seed: int) ->
         plan.dataset.classes,
         int(plan.settings.data.image_size or 0),
         torch.device("cpu"),
+        operating_points=trained.operating_points,
     )
     return {**figures(plan, subject), "train_seconds": round(seconds, 1)}
 
@@ -125,12 +126,15 @@ def figures(plan: Plan, subject: Subject) -> dict[str, object]:
         "masks": plan.labels.counts_by_form().get("mask", 0),
         "boxes": plan.labels.counts_by_form().get("box", 0),
         "val": val.accuracy,
+        "val_fitted": val.accuracy_fitted,
         "val_energy": val.attention.energy_pointing_game,
         "val_iou": val.attention.iou,
     }
     for cell, result in biased.cells.items():
         row[cell] = result.accuracy
         row |= bounds(cell, result.accuracy_ci)
+        row[f"{cell}_fitted"] = result.accuracy_fitted
+        row |= bounds(f"{cell}_fitted", result.accuracy_fitted_ci)
     row |= overall(biased)
     return row
 
@@ -141,6 +145,8 @@ def overall(split: Split) -> dict[str, object]:
     return {
         "overall": both.accuracy,
         **bounds("overall", both.accuracy_ci),
+        "overall_fitted": both.accuracy_fitted,
+        **bounds("overall_fitted", both.accuracy_fitted_ci),
         "auroc": both.auroc,
         **bounds("auroc", both.auroc_ci),
         "energy": first.attention.energy_pointing_game,
@@ -157,8 +163,9 @@ def bounds(name: str, interval: tuple[float, float] | None) -> dict[str, object]
 
 def summary(table: pd.DataFrame) -> str:
     """Return means over seeds, with the standard deviation between seeds, in Markdown."""
-    cells = [c for c in table if "-without-" in c and not c.endswith(("_low", "_high"))]
-    shown = ["val", *cells, "overall", "auroc", "energy"]
+    cells = [c for c in table if "-without-" in c and not c.endswith(("_low", "_high", "_fitted"))]
+    fitted = [c for c in ("overall_fitted",) if c in table]
+    shown = ["val", *cells, "overall", *fitted, "auroc", "energy"]
     groups = table.groupby(KEY[:3], sort=False, dropna=False)
     lines = [
         "| mode | labels | seeds | " + " | ".join(shown) + " |",

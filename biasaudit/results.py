@@ -50,6 +50,7 @@ PER_IMAGE_COLUMNS = (
     "context_energy",  # share of the attention on the context's region; NaN where it has none
     "context_area",  # share of the image inside the context's region; NaN where it has none
     "pair",  # id of the image that this one is an edited version of; empty for one as it is
+    "decision_fitted",  # 1 where score > the fitted threshold; NaN where there is none
 )
 _TEXTS = ("split", "cell", "id", "pair")
 REQUIRED_COLUMNS = PER_IMAGE_COLUMNS[:10]
@@ -105,29 +106,37 @@ class AttentionOverlap(_Model):
     context_n: int = 0
 
 
-class Cell(_Model):
-    """One counterfactual cell: images that share one right answer."""
-
+class _Answers(_Model):
     n: int
     accuracy: float | None = None
     accuracy_ci: Interval | None = None
+    accuracy_fitted: float | None = None
+    accuracy_fitted_ci: Interval | None = None
+
+
+class Cell(_Answers):
+    """One counterfactual cell: images that share one right answer.
+
+    Attributes:
+        accuracy_fitted: At the run's operating point, as of :class:`Overall`.
+    """
+
     answer: bool | None = None
     attention: AttentionOverlap = Field(default_factory=AttentionOverlap)
 
 
-class Overall(_Model):
+class Overall(_Answers):
     """A whole split.
 
     Attributes:
         accuracy: Mean of the cells' accuracies where the split has cells (the paper's Table 4),
             else the share of right answers.
+        accuracy_fitted: The same where a yes is a score above the fitted threshold, not above 0.
+            Its interval takes the threshold as given.
         auroc: Probability that an image with the object scores above one without.
         floor: Accuracy of the best constant answer.
     """
 
-    n: int
-    accuracy: float | None = None
-    accuracy_ci: Interval | None = None
     auroc: float | None = None
     auroc_ci: Interval | None = None
     floor: float | None = None
@@ -153,6 +162,8 @@ class Run(_Model):
         labels_by_form: How many of the labels given are pixel masks and how many are boxes.
         settings: The resolved configuration, as the run directory records it.
         environment: Versions and machine, as the run directory records them.
+        operating_point: Temperature and threshold, and on how many images of which subset they
+            were fitted, in training or in this audit. None where nobody fitted any.
     """
 
     name: str
@@ -168,6 +179,7 @@ class Run(_Model):
     labels_by_form: dict[str, int] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
+    operating_point: dict[str, Any] | None = None
     splits: dict[str, Split] = Field(default_factory=dict)
 
 
@@ -285,15 +297,3 @@ def write_atomic(file: Path, content: bytes) -> None:
     partial = file.with_name(file.name + ".partial")
     partial.write_bytes(content)
     partial.replace(file)
-
-
-def newest_results(parent: Path) -> Path:
-    """Return the folder under ``parent`` whose results are the newest.
-
-    Raises:
-        RunError: There is none.
-    """
-    files = sorted(parent.glob(f"*/{RESULTS_FILE}"), key=lambda file: file.stat().st_mtime_ns)
-    if not files:
-        raise RunError(f"no results in {parent}/", "run 'biasaudit evaluate' first")
-    return files[-1].parent

@@ -18,6 +18,7 @@ from biasaudit.evaluation.audit import Audit, audit, plan_splits
 from biasaudit.evaluation.erasing import measure_faithfulness
 from biasaudit.evaluation.given import GivenModel, load_given
 from biasaudit.evaluation.one_pass import Subject
+from biasaudit.evaluation.operating import FITTED_ON
 from biasaudit.evaluation.pairs import PAIRS_FILE, SMALLEST_CELL, audit_pairs, images_of
 from biasaudit.results import (
     GALLERY_FILE,
@@ -155,9 +156,19 @@ def _audit(case: _Case, request: AuditRequest, target: Path) -> Results:
             bar.update(task, total=images + len(images_of(case.dataset)))
             pairs = audit_pairs(case.subject, case.dataset, (case.object, context), tell)
     run.splits = found.splits
+    run.operating_point = _told_point(case, found)
     results = Results(runs=[run])
     _write(target, results, found, pairs)
     return results
+
+
+def _told_point(case: _Case, found: Audit) -> dict[str, Any] | None:
+    """Return the operating point of the audited object, and where it comes from."""
+    if case.object not in found.operating_points:
+        return None
+    fitted = "evaluation" if case.subject.operating_points is None else "training"
+    point = asdict(found.operating_points[case.object])
+    return {"fitted_in": fitted, "subset": FITTED_ON, **point}
 
 
 def _add_faithfulness(
@@ -202,6 +213,7 @@ def _subject(run: RunRecord, request: AuditRequest) -> Subject:
         device=device,
         batch_size=request.batch_size or 64,
         workers=request.workers or 0,
+        operating_points=run.operating_points,
     )
 
 

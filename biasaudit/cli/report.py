@@ -10,6 +10,7 @@ import typer
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import out, quieten
+from biasaudit.errors import RunError
 
 
 def report(
@@ -43,9 +44,7 @@ def report(
     The file opens anywhere: no network, no other file beside it.
     """
     quieten(quiet)
-    from biasaudit.results import newest_results
-
-    write_report(runs or [newest_results(Path("runs"))], out_file, gallery, model_card=model_card)
+    write_report(runs or [_newest_results(Path("runs"))], out_file, gallery, model_card=model_card)
     out.print(str(out_file), markup=False, soft_wrap=True)
     if open_:
         typer.launch(out_file.resolve().as_uri())
@@ -59,7 +58,7 @@ def write_report(
     Raises:
         BiasAuditError: A run without results, an unknown suffix, a file that cannot be written.
     """
-    from biasaudit.errors import ConfigError, RunError
+    from biasaudit.errors import ConfigError
     from biasaudit.report.forms import render_csv, render_markdown, render_model_card
     from biasaudit.report.load import load_runs
     from biasaudit.report.render import render_html
@@ -81,3 +80,17 @@ def write_report(
         write_atomic(file, text.encode())
     except OSError as error:
         raise RunError(f"--out {file}: cannot be written ({error.strerror})") from None
+
+
+def _newest_results(parent: Path) -> Path:
+    """Return the folder under ``parent`` whose results are the newest.
+
+    Raises:
+        RunError: There is none.
+    """
+    from biasaudit.results import RESULTS_FILE
+
+    files = sorted(parent.glob(f"*/{RESULTS_FILE}"), key=lambda file: file.stat().st_mtime_ns)
+    if not files:
+        raise RunError(f"no results in {parent}/", "run 'biasaudit evaluate' first")
+    return files[-1].parent

@@ -15,8 +15,10 @@ from biasaudit.evaluation.cells import summarise
 from biasaudit.evaluation.conclude import MATCHED_FROM, conclude
 from biasaudit.evaluation.flips import flips_of
 from biasaudit.evaluation.one_pass import Pass, Subject, one_pass
+from biasaudit.evaluation.operating import operating_points
 from biasaudit.evaluation.plain import plain
 from biasaudit.results import PER_IMAGE_COLUMNS, Gallery, Split
+from biasaudit.statistics import OperatingPoint
 
 GALLERY_PER_CELL = 200
 """Pictures kept of each cell: enough to choose the worst from, bounded whatever the dataset."""
@@ -30,11 +32,13 @@ class Audit:
         splits: Figures by split name.
         per_image: One row an image and split.
         gallery: Pictures of the cells' images.
+        operating_points: By audited object; an object without val images to fit it on has none.
     """
 
     splits: dict[str, Split]
     per_image: pd.DataFrame
     gallery: Gallery | None
+    operating_points: Mapping[str, OperatingPoint]
 
 
 def plan_splits(
@@ -78,10 +82,16 @@ def audit(
             rows.append(_labelled(done, split, cell))
             galleries += [done.gallery] if done.gallery is not None else []
         tables[split.name] = pd.concat(rows, ignore_index=True)
+    points = operating_points(subject, splits, tables)
+    for split in splits:
+        if split.object in points:
+            table = tables[split.name]
+            table["decision_fitted"] = points[split.object].decision(table["score"])
     return Audit(
         {split.name: figures_of_split(split, tables, context) for split in splits},
         pd.concat(tables.values(), ignore_index=True),
         _joined(galleries) if galleries else None,
+        points,
     )
 
 
@@ -108,7 +118,7 @@ def figures_of_split(
 
 def _labelled(done: Pass, split: SplitSpec, cell: str) -> pd.DataFrame:
     """Return the rows with their split and cell; a cell says whether the context is there."""
-    table = done.table.assign(split=split.name, cell=cell)
+    table = done.table.assign(split=split.name, cell=cell, decision_fitted=np.nan)
     if cell in split.answers:
         table["context"] = 0.0 if split.answers[cell] else 1.0
     return table[list(PER_IMAGE_COLUMNS)]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
-from biasaudit.results import AttentionOverlap, Cell, Overall, Split
+from biasaudit.results import AttentionOverlap, Cell, Interval, Overall, Split
 from biasaudit.statistics import (
     auroc,
     auroc_interval,
     constant_floor,
     mean_interval,
     mean_of_rates_interval,
+    rate,
     wilson_interval,
 )
 
@@ -26,18 +28,17 @@ def summarise(table: pd.DataFrame, answers: Mapping[str, bool]) -> Split:
 
     Returns:
         Cells with Wilson intervals. ``overall.accuracy`` is the unweighted mean of the cells'
-        accuracies, or the share of right answers where there are no cells.
+        accuracies, or the share of right answers where there are no cells. The same for the
+        decisions at the fitted operating point, null where the table holds none.
     """
     cells = {name: _cell(table[table["cell"] == name], answer) for name, answer in answers.items()}
     return Split(overall=_overall(table, cells), cells=cells)
 
 
 def _cell(rows: pd.DataFrame, answer: bool) -> Cell:
-    right, n = int(rows["correct"].sum()), len(rows)
     return Cell(
-        n=n,
-        accuracy=right / n if n else None,
-        accuracy_ci=wilson_interval(right, n) if n else None,
+        n=len(rows),
+        **_accuracies([rows]),
         answer=answer,
         attention=overlap_of(rows),
     )
@@ -46,27 +47,40 @@ def _cell(rows: pd.DataFrame, answer: bool) -> Cell:
 def _overall(table: pd.DataFrame, cells: Mapping[str, Cell]) -> Overall:
     there = table["label"] == 1
     positive, negative = table["score"][there].to_numpy(), table["score"][~there].to_numpy()
-    right, n = int(table["correct"].sum()), len(table)
     if cells:
-        counts = [
-            (int(rows["correct"].sum()), len(rows))
-            for rows in (table[table["cell"] == name] for name in cells)
-        ]
-        accuracy = sum(k / m for k, m in counts) / len(counts)
-        interval = mean_of_rates_interval(counts)
         floor = max(_share(cells, answer) for answer in (True, False))
     else:
-        accuracy, interval = right / n, wilson_interval(right, n)
         floor = constant_floor(table["label"].to_numpy())
     return Overall(
-        n=n,
-        accuracy=accuracy,
-        accuracy_ci=interval,
+        n=len(table),
+        **_accuracies([table[table["cell"] == name] for name in cells] or [table]),
         auroc=auroc(positive, negative),
         auroc_ci=auroc_interval(positive, negative),
         floor=floor,
         attention=overlap_of(table),
     )
+
+
+def _accuracies(parts: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    """Return raw and fitted accuracy with their intervals, each the mean over the parts."""
+    accuracy, interval = _accuracy(parts, "decision")
+    fitted, fitted_interval = _accuracy(parts, "decision_fitted")
+    return {
+        "accuracy": accuracy,
+        "accuracy_ci": interval,
+        "accuracy_fitted": fitted,
+        "accuracy_fitted_ci": fitted_interval,
+    }
+
+
+def _accuracy(parts: Sequence[pd.DataFrame], decision: str) -> tuple[float | None, Interval | None]:
+    """Return the mean share of right decisions; None where an image or a decision is missing."""
+    if any(rows.empty or rows[decision].isna().any() for rows in parts):
+        return None, None
+    counts = [(int((rows[decision] == rows["label"]).sum()), len(rows)) for rows in parts]
+    if len(counts) == 1:
+        return rate(*counts[0]), wilson_interval(*counts[0])
+    return sum(rate(*count) for count in counts) / len(counts), mean_of_rates_interval(counts)
 
 
 def _share(cells: Mapping[str, Cell], answer: bool) -> float:

@@ -27,6 +27,7 @@ from biasaudit.evaluation.overlap import (
 )
 from biasaudit.models.classifier import Classifier
 from biasaudit.results import Gallery
+from biasaudit.statistics import OperatingPoint
 
 ON_OBJECT: Mapping[str, OverlapMetric] = {
     "energy_pointing_game": energy_pointing_game,
@@ -49,6 +50,8 @@ class Subject:
         device: Where to compute.
         batch_size: Images a pass; changes no result on one device but the last digits.
         workers: Processes that load images.
+        operating_points: Of each class, as training fitted it on val; None where nobody did, and
+            the audit fits that of the audited object on the val that it measures.
     """
 
     model: Classifier
@@ -57,6 +60,7 @@ class Subject:
     device: torch.device
     batch_size: int = 64
     workers: int = 0
+    operating_points: Mapping[str, OperatingPoint] | None = None
 
 
 @dataclass(frozen=True)

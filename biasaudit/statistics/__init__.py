@@ -11,6 +11,7 @@ from biasaudit.statistics.figures import (
 )
 from biasaudit.statistics.means import mean_interval
 from biasaudit.statistics.multiple import holm
+from biasaudit.statistics.operating_point import OperatingPoint, fit_operating_point
 from biasaudit.statistics.paired import (
     Flips,
     Paired,
@@ -45,6 +46,7 @@ __all__ = [
     "Figure",
     "Flips",
     "Interval",
+    "OperatingPoint",
     "Paired",
     "Resampled",
     "SeedLevels",
@@ -58,6 +60,7 @@ __all__ = [
     "count_pairs",
     "detectable",
     "difference_of",
+    "fit_operating_point",
     "flip_rates",
     "gap_interval",
     "holm",

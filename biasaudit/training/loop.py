@@ -15,6 +15,7 @@ from biasaudit.data.batches import Batch, collate
 from biasaudit.errors import RunFailedError
 from biasaudit.models.backbones import build_classifier
 from biasaudit.models.classifier import Classifier
+from biasaudit.statistics import OperatingPoint, fit_operating_point
 from biasaudit.training.device import deterministic, make_accelerator
 from biasaudit.training.guided import GuidedModel
 from biasaudit.training.plan import Plan
@@ -69,11 +70,13 @@ class Trained:
         model: The classifier, on the CPU, in evaluation mode.
         metrics: One entry an epoch.
         device: The kind of device it was trained on.
+        operating_points: Of each class, fitted on the val subset.
     """
 
     model: Classifier
     metrics: list[EpochMetrics] = field(default_factory=list)
     device: str = "cpu"
+    operating_points: dict[str, OperatingPoint] = field(default_factory=dict)
 
 
 def train(plan: Plan, progress: Progress) -> Trained:
@@ -100,7 +103,8 @@ def train(plan: Plan, progress: Progress) -> Trained:
     loop = _Loop(plan, accelerator, model)
     with deterministic(accelerator.device):
         metrics = loop.run(progress)
-    return Trained(model.cpu().eval(), metrics, accelerator.device.type)
+        points = loop.operating_points()
+    return Trained(model.cpu().eval(), metrics, accelerator.device.type, points)
 
 
 class _Loop:
@@ -113,6 +117,7 @@ class _Loop:
         self.epochs = int(settings.epochs or 1)
         self.images = tensors(plan, plan.dataset.subset("train"), flip=plan.settings.data.flip)
         self.val = tensors(plan, plan.dataset.subset("val"))
+        self.val_answers = (torch.empty(0), torch.empty(0))
         self.guided = accelerator.prepare(GuidedModel(model, plan.terms, settings.seed))
         self._start_phase(self.epochs, balanced=plan.mode.balanced)
         self.labelled = (
@@ -183,18 +188,29 @@ class _Loop:
         self.schedule.step()
         return losses
 
-    @torch.no_grad()
     def _validate(self) -> tuple[float, float]:
         """Return the object's accuracy and mean L_cl on the val subset."""
-        model = self.model.eval()
+        self.val_answers = scores, labels = self._answer_val()
         column = self.plan.dataset.class_index[str(self.plan.settings.data.object)]
-        right = loss = 0.0
+        right = (scores[:, column] > 0) == (labels[:, column] > 0.5)
+        loss = torch.nn.functional.multilabel_soft_margin_loss(scores, labels)
+        return float(right.double().mean()), float(loss)
+
+    def operating_points(self) -> dict[str, OperatingPoint]:
+        """Return each class's operating point, fitted on the last pass over the val subset."""
+        scores, labels = (answers.numpy() for answers in self.val_answers)
+        return {
+            name: fit_operating_point(scores[:, column], labels[:, column] > 0.5)
+            for name, column in self.plan.dataset.class_index.items()
+        }
+
+    @torch.no_grad()
+    def _answer_val(self) -> tuple[Tensor, Tensor]:
+        """Return scores and labels of the val subset, (N, C) each, on the CPU."""
+        model = self.model.eval()
         size = int(self.plan.settings.training.batch_size or 1)
+        scores, labels = [], []
         for batch in DataLoader(self.val, size, collate_fn=collate):
-            batch = batch.to(self.accelerator.device)
-            scores = model(batch.images).scores.float()
-            right += float(((scores[:, column] > 0) == (batch.labels[:, column] > 0.5)).sum())
-            loss += len(batch) * float(
-                torch.nn.functional.multilabel_soft_margin_loss(scores, batch.labels)
-            )
-        return right / len(self.val), loss / len(self.val)
+            scores.append(model(batch.images.to(self.accelerator.device)).scores.float().cpu())
+            labels.append(batch.labels)
+        return torch.cat(scores), torch.cat(labels)

@@ -7,6 +7,7 @@
     RUN/environment.json      versions, machine, threads
     RUN/labels.json           which images lent their regions, and in what form
     RUN/metrics.csv           one row an epoch
+    RUN/operating_points.json temperature and threshold of each class, fitted on val at the end
     RUN/weights.safetensors   the trained classifier; a folder without it is an unfinished run
 """
 
@@ -16,7 +17,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,13 @@ from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
 from biasaudit.results import write_atomic
+from biasaudit.statistics import OperatingPoint
 from biasaudit.training.loop import Trained
 from biasaudit.training.plan import Plan
 
 CONFIG, RUN, ENVIRONMENT, LABELS = "config.json", "run.json", "environment.json", "labels.json"
 METRICS, WEIGHTS = "metrics.csv", "weights.safetensors"
+OPERATING_POINTS = "operating_points.json"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class RunRecord:
         classes: Object classes in score order.
         device: Kind of device that trained it.
         environment: Versions and machine.
+        operating_points: Of each class; None where an older version trained the run.
     """
 
     path: Path
@@ -61,6 +65,7 @@ class RunRecord:
     classes: tuple[str, ...]
     device: str
     environment: dict[str, Any]
+    operating_points: dict[str, OperatingPoint] | None = None
 
     def load_model(self) -> Classifier:
         """Return the trained classifier, in evaluation mode.
@@ -125,6 +130,8 @@ def write_run(out: Path, plan: Plan, trained: Trained) -> None:
     _write_json(out / LABELS, plan.labels.to_dict())
     table = pd.DataFrame([metrics.row() for metrics in trained.metrics])
     write_atomic(out / METRICS, table.to_csv(index=False, float_format="%.6g").encode())
+    points = {name: asdict(point) for name, point in trained.operating_points.items()}
+    _write_json(out / OPERATING_POINTS, {"subset": "val", "classes": points})
     write_atomic(out / WEIGHTS, save(state_of(trained.model)))
 
 
@@ -152,6 +159,7 @@ def read_run(path: Path) -> RunRecord:
             classes=tuple(run["classes"]),
             device=run["device"],
             environment=_read_json(path / ENVIRONMENT),
+            operating_points=_read_points(path / OPERATING_POINTS),
         )
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise RunError(
@@ -169,6 +177,12 @@ def newest_run(parent: Path) -> Path:
     if not weights:
         raise RunError(f"no run in {parent}/", "train one first: biasaudit train --mode baseline")
     return weights[-1].parent
+
+
+def _read_points(file: Path) -> dict[str, OperatingPoint] | None:
+    if not file.is_file():
+        return None
+    return {name: OperatingPoint(**point) for name, point in _read_json(file)["classes"].items()}
 
 
 def _others(path: Path) -> str:

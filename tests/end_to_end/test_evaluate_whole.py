@@ -10,7 +10,12 @@ from safetensors.torch import load_file, save_file
 
 from biasaudit.cli import main
 from biasaudit.results import PER_IMAGE_COLUMNS, read_per_image, read_results
-from biasaudit.statistics import gap_interval, mean_of_rates_interval, wilson_interval
+from biasaudit.statistics import (
+    fit_operating_point,
+    gap_interval,
+    mean_of_rates_interval,
+    wilson_interval,
+)
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +242,16 @@ def test_a_given_model_is_audited_like_the_run_that_it_is(biasaudit, trained, tm
         read_per_image(folder / "per_image.csv")
         for folder in (tmp_path / "runs" / "m", tmp_path / "r")
     )
+    # The run's threshold is training's, of another val; the given model's is fitted here.
+    point = found.operating_point
+    assert (point["fitted_in"], point["subset"], point["n"]) == ("evaluation", "val", 400)
+    val = first[first["split"] == "val"]
+    fitted = fit_operating_point(val["score"], val["label"])
+    assert (point["threshold"], point["temperature"]) == pytest.approx(
+        (fitted.threshold, fitted.temperature), rel=1e-5
+    )
+    assert found.splits["val"].overall.accuracy_fitted is not None
+    first, second = (table.drop(columns="decision_fitted") for table in (first, second))
     assert_same_figures(first, second, rtol=1e-3, atol=1e-4)
     assert biasaudit("report", "runs/m", "--out", "m.html").code == 0
 
