@@ -64,7 +64,8 @@ def main() -> None:
     table = done_rows(options)
     for number in range(options.datasets):
         seed = options.first_seed + number
-        for share in (float(np.linspace(0.8, 1.0, options.datasets)[number]), 0.5):
+        # Three digits, which the table keeps, so that the row is found again.
+        for share in (round(float(np.linspace(0.8, 1.0, options.datasets)[number]), 3), 0.5):
             if not ((table["seed"] == seed) & np.isclose(table["water_given_boat"], share)).any():
                 row = pd.DataFrame([row_of(seed, share, options)])
                 print(row.iloc[0].to_dict(), flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from biasaudit.report.load import RunView
-
-SEEDS_FIGURES = ("overall.accuracy", "overall.auroc", "overall.energy_pointing_game")
 
 
 def compare(
@@ -46,7 +45,8 @@ def compare(
 
     Shows each figure's difference with its 95% interval for paired images and its p-value (exact
     McNemar for a cell's accuracy), adjusted by Holm over the figures of a split, and names the
-    images whose answer changed. Two files of several seeds are compared seed by seed.
+    images whose answer changed. Two files of several seeds are compared seed by seed: the mean
+    difference, with the variance between seeds apart from that between images.
     """
     quieten(quiet)
     from biasaudit.report.load import load_runs
@@ -145,6 +145,7 @@ def _compare_seeds(
     from biasaudit.cli.comparing import seeds_table
     from biasaudit.comparison import compare_seeds
     from biasaudit.evaluation.plain import plain
+    from biasaudit.statistics import holm
 
     firsts, seconds = (sorted(side, key=lambda view: view.run.seed) for side in sides)
     seeds = [[view.run.seed for view in side] for side in (firsts, seconds)]
@@ -159,11 +160,13 @@ def _compare_seeds(
                 [_rows(view, name) for view in seconds],
                 figure,
             )
-            for figure in SEEDS_FIGURES
-            if figure != SEEDS_FIGURES[2]
-            or _rows(firsts[0], name)[figure.split(".")[1]].notna().any()
+            for figure in _figures(_rows(firsts[0], name))
         }
         for name in names
+    }
+    adjusted = {
+        name: holm({figure: level.p_value for figure, level in one.items()})
+        for name, one in found.items()
     }
     labels = firsts[0].run.mode, seconds[0].run.mode
     if json_:
@@ -172,12 +175,24 @@ def _compare_seeds(
             "second": labels[1],
             "seeds": seeds[0],
             "splits": {
-                name: {figure: asdict(level) for figure, level in one.items()}
+                name: {
+                    figure: {**asdict(level), "p_adjusted": adjusted[name][figure]}
+                    for figure, level in one.items()
+                }
                 for name, one in found.items()
             },
         }
         typer.echo(json.dumps(plain(told), indent=2, ensure_ascii=False, allow_nan=False))
         return
     for name, one in found.items():
-        print_table(seeds_table(name, one, labels))
+        print_table(seeds_table(name, one, adjusted[name], labels))
     err.print("note: images stand for images like them, seeds for trainings like them")
+
+
+def _figures(rows: pd.DataFrame) -> list[str]:
+    """Return the figures that exist on these images."""
+    from biasaudit.comparison import figures_of
+    from biasaudit.statistics import value_of
+
+    known = figures_of(rows)
+    return [name for name, figure in known.items() if not math.isnan(value_of(figure, len(rows)))]

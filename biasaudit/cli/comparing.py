@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from biasaudit.comparison import Change, Comparison
+from biasaudit.comparison import Change, Comparison, outcome_of
 from biasaudit.results import Interval
 from biasaudit.statistics import SeedLevels
 
@@ -38,20 +38,27 @@ def changes_table(split: str, found: Comparison, labels: tuple[str, str]) -> Tab
     return table
 
 
-def seeds_table(split: str, found: Mapping[str, SeedLevels], labels: tuple[str, str]) -> Table:
+def seeds_table(
+    split: str,
+    found: Mapping[str, SeedLevels],
+    adjusted: Mapping[str, float],
+    labels: tuple[str, str],
+) -> Table:
     """Return the mean difference over seeds of every figure, and where its variance comes from.
 
     Args:
         split: The split's name.
         found: By figure.
+        adjusted: Holm's p-value by figure.
         labels: The two modes.
     """
     n = max(level.n_seeds for level in found.values())
     table = _frame(
         f"{split}: {labels[1]} against {labels[0]}, mean over {n} seeds",
-        "In points; AUROC as it is. 95% intervals over seeds and images, each for itself.",
+        "In points; AUROC as it is. 95% intervals over seeds and images, each for itself; p by "
+        "Holm over the table's figures; better or worse where it is at most .05.",
     )
-    for column in ("difference", "sd between seeds", "se from images"):
+    for column in ("difference", "sd between seeds", "se from images", "p (Holm)"):
         table.add_column(column, justify="right")
     table.add_column("", justify="left")
     for figure, level in found.items():
@@ -61,7 +68,8 @@ def seeds_table(split: str, found: Mapping[str, SeedLevels], labels: tuple[str, 
             _difference(level.mean, level.interval, scale),
             _number(level.sd_seeds, scale),
             _number(level.se_images, scale),
-            _outcome(level.interval),
+            _p(adjusted[figure]),
+            outcome_of(level.mean, adjusted[figure]),
         )
     return table
 
@@ -168,9 +176,3 @@ def _p(value: float) -> str:
     if math.isnan(value):
         return "–"
     return "<.001" if value < 0.001 else f"{value:.3f}".lstrip("0") if value < 1 else "1"
-
-
-def _outcome(interval: Interval) -> str:
-    if math.isnan(interval[0]) or interval[0] <= 0 <= interval[1]:
-        return "no difference shown"
-    return "better" if interval[0] > 0 else "worse"

@@ -1,6 +1,6 @@
 """Runs held against each other, image by image (no torch)."""
 
-from biasaudit.comparison.changes import Change, Comparison, Outcome, compare
+from biasaudit.comparison.changes import Change, Comparison, Outcome, compare, outcome_of
 from biasaudit.comparison.several import compare_seeds, worsened
 from biasaudit.comparison.tables import figures_of
 
@@ -11,5 +11,6 @@ __all__ = [
     "compare",
     "compare_seeds",
     "figures_of",
+    "outcome_of",
     "worsened",
 ]

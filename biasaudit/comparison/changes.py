@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 from scipy import optimize
 
-from biasaudit.comparison.tables import align, cells_of, figures_of
+from biasaudit.comparison.tables import align, cells_of, clusters_of, figures_of
 from biasaudit.statistics import (
     Interval,
     Paired,
@@ -40,7 +40,8 @@ class Change:
         difference: Second less first.
         interval: Of the difference, at 95%, for this figure alone.
         p_value: Of "no difference", for this figure alone: exact McNemar for a cell's accuracy,
-            the interval's own for a mean of cells, the bootstrap's for everything else.
+            the interval's own for a mean of cells that share no image, the bootstrap's for
+            everything else.
         p_adjusted: By Holm, over all figures of the comparison.
         outcome: "better" or "worse" (for the second run) where the adjusted p-value is at most
             0.05.
@@ -163,14 +164,23 @@ def accuracy_p(counts: Sequence[Paired]) -> float:
 
 
 def _resampled_changes(first: pd.DataFrame, second: pd.DataFrame, seed: int) -> dict[str, _Draft]:
-    """Return the changes that have no closed form, by the paired stratified bootstrap."""
-    ours, theirs = figures_of(first), figures_of(second)
+    """Return the changes that have no closed form, by the paired stratified bootstrap.
+
+    Versions of one edited image are drawn together; the mean of cells that share images in this
+    way has no closed form either.
+    """
+    ours, theirs, clusters = figures_of(first), figures_of(second), clusters_of(first)
+    names = ["worst.accuracy", "overall.auroc", "overall.energy_pointing_game"]
+    if clusters is not None:
+        names.insert(0, "overall.accuracy")
     drafts: dict[str, _Draft] = {}
-    for name in ("worst.accuracy", "overall.auroc", "overall.energy_pointing_game"):
+    for name in names:
         if name not in ours:
             continue
         before, after = (value_of(figures[name], len(first)) for figures in (ours, theirs))
-        found = bootstrap(difference_of(theirs[name], ours[name]), first["cell"], seed=seed)
+        found = bootstrap(
+            difference_of(theirs[name], ours[name]), first["cell"], seed=seed, clusters=clusters
+        )
         if not math.isnan(found.estimate):
             drafts[name] = (before, after, found.estimate, found.interval, found.p_value)
     return drafts

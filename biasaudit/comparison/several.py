@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from biasaudit.comparison.changes import accuracy_p, outcome_of
-from biasaudit.comparison.tables import align, cells_of, figures_of
+from biasaudit.comparison.tables import align, cells_of, clusters_of, figures_of
 from biasaudit.errors import RunError
 from biasaudit.statistics import (
     Figure,
@@ -45,8 +45,13 @@ def compare_seeds(
         differences.append(difference_of(figures_of(second)[figure], known[figure]))
     if reference is None:
         raise ValueError("no seed is given")
+    images = align(reference, reference)[0]
     return across_seeds(
-        differences, align(reference, reference)[0]["cell"], seed=seed, bounds=(-1.0, 1.0)
+        differences,
+        images["cell"],
+        seed=seed,
+        clusters=clusters_of(images),
+        bounds=(-1.0, 1.0),
     )
 
 

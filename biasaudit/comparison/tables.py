@@ -27,6 +27,13 @@ def figures_of(table: pd.DataFrame) -> dict[str, Figure]:
     return named
 
 
+def clusters_of(table: pd.DataFrame) -> pd.Series | None:
+    """Return (N,) which images are drawn together, the versions of one edited image; else None."""
+    if "pair" not in table or not (table["pair"] != "").any():
+        return None
+    return table["pair"].where(table["pair"] != "", table["id"])
+
+
 def align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return both tables with the same images in the same order.
 

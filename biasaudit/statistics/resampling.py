@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +46,8 @@ class SeedLevels:
         sd_seeds: Standard deviation between seeds, with the images' part taken off; NaN for one.
         se_images: Standard error of the mean that the choice of the images gives.
         n_seeds: How many there are. With one seed the interval speaks of the images alone.
+        p_value: Two-sided, of "the mean is zero". Means something where the figure is a
+            difference. NaN where there is no interval.
     """
 
     mean: float
@@ -52,6 +55,7 @@ class SeedLevels:
     sd_seeds: float
     se_images: float
     n_seeds: int
+    p_value: float
 
 
 def bootstrap(
@@ -139,13 +143,17 @@ def across_seeds(
     draws = draws[~np.isnan(draws).any(axis=1)]
     n = len(figures)
     if np.isnan(values).any() or len(draws) < _FEWEST_DEFINED * resamples:
-        return SeedLevels(float(values.mean()), NO_INTERVAL, math.nan, math.nan, n)
+        return SeedLevels(float(values.mean()), NO_INTERVAL, math.nan, math.nan, n, math.nan)
     of_images, of_seeds = _variances(values, draws)
     free = max(1, sum(len(group) - 1 for group in groups))
-    half = _half_width(of_images, free, of_seeds / n, n - 1, level)
-    interval = _around(float(values.mean()), half, bounds)
+    mean, error = float(values.mean()), math.sqrt(of_images + of_seeds / n)
+    student = _student(of_images, free, of_seeds / n, n - 1)
     spread = math.sqrt(of_seeds) if n > 1 else math.nan
-    return SeedLevels(float(values.mean()), interval, spread, math.sqrt(of_images), n)
+    if student is None:
+        return SeedLevels(mean, NO_INTERVAL, spread, math.sqrt(of_images), n, math.nan)
+    interval = _around(mean, float(student.ppf((1 + level) / 2)) * error, bounds)
+    p_value = 2 * float(student.sf(abs(mean) / error))
+    return SeedLevels(mean, interval, spread, math.sqrt(of_images), n, p_value)
 
 
 def _variances(values: Floats, draws: Floats) -> tuple[float, float]:
@@ -160,20 +168,18 @@ def _variances(values: Floats, draws: Floats) -> tuple[float, float]:
     return of_images, max(0.0, float(values.var(ddof=1) - own))
 
 
-def _half_width(
-    of_images: float, free_images: int, of_seeds: float, free_seeds: int, level: float
-) -> float:
-    """Return Student's half width for a variance of two parts (Satterthwaite)."""
+def _student(of_images: float, free_images: int, of_seeds: float, free_seeds: int) -> Any:
+    """Return Student's t for a variance of two parts (Satterthwaite); None where it is 0."""
     variance = of_images + of_seeds
     if variance <= 0:
-        return math.nan
+        return None
     spent = of_images**2 / free_images + (of_seeds**2 / free_seeds if of_seeds else 0.0)
-    return float(stats.t.ppf((1 + level) / 2, variance**2 / spent)) * math.sqrt(variance)
+    return stats.t(variance**2 / spent)
 
 
 def _around(centre: float, half: float, bounds: Interval | None) -> Interval:
     low, high = centre - half, centre + half
-    if bounds is None or math.isnan(half):
+    if bounds is None:
         return low, high
     return max(low, bounds[0]), min(high, bounds[1])
 

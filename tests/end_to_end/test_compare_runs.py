@@ -84,7 +84,11 @@ def test_several_seeds(biasaudit, seeds):
     ]
     assert level["n_seeds"] == 2
     assert level["mean"] == pytest.approx(sum(sides[1]) / 2 - sum(sides[0]) / 2)
+    figures = found["splits"]["biased-boat"]
+    assert {f"{CELL}.accuracy", "worst.accuracy", "overall.energy_pointing_game"} < set(figures)
+    assert all(f["p_adjusted"] >= f["p_value"] for f in figures.values() if f["p_value"])
     told = biasaudit("compare", *seeds, *BIASED)
+    assert "p (Holm)" in told.out
     assert "gain_ext against baseline, mean over 2 seeds" in told.out
 
 

@@ -8,7 +8,15 @@ import pytest
 
 from biasaudit.comparison import compare, compare_seeds, figures_of, worsened
 from biasaudit.errors import RunError
-from biasaudit.statistics import Paired, auroc, mcnemar, paired_interval, value_of
+from biasaudit.statistics import (
+    Paired,
+    auroc,
+    bootstrap,
+    mcnemar,
+    mean_of,
+    paired_interval,
+    value_of,
+)
 
 BOATS, WATER = "boat-without-water", "water-without-boat"
 
@@ -126,6 +134,27 @@ def test_a_split_without_cells_has_no_worst_cell():
 def test_a_figure_that_does_not_exist_is_left_out():
     without = [run.assign(energy_pointing_game=np.nan) for run in (POOR, GOOD)]
     assert "overall.energy_pointing_game" not in {c.figure for c in compare(*without).changes}
+
+
+def test_the_versions_of_one_edited_image_are_drawn_together():
+    """Each image has a version in either cell, and both turn: half as many units, a wider width."""
+    first, second = table({BOATS: 10, WATER: 10}), table({BOATS: 16, WATER: 16}, seed=1)
+    rows = pd.concat([first.iloc[:20], first.iloc[20:40]]).index
+    first, second = (
+        run.loc[rows].assign(pair=[f"original-{i:02}" for i in [*range(20)] * 2])
+        for run in (first, second)
+    )
+    apart, together = (
+        {c.figure: c for c in compare(one, two).changes}["overall.accuracy"]
+        for one, two in ((first.assign(pair=""), second.assign(pair="")), (first, second))
+    )
+    assert together.difference == apart.difference == pytest.approx(0.3)
+    # Both cells turn on the same 6 of 20 images: the mean of the cells varies like one of them.
+    alone = bootstrap(mean_of(np.arange(20) < 6), np.zeros(20)).interval
+    assert together.interval == pytest.approx(alone, abs=0.051)
+    assert together.interval[1] - together.interval[0] > 1.2 * (
+        apart.interval[1] - apart.interval[0]
+    )
 
 
 def test_runs_on_other_images_are_refused():

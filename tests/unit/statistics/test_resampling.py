@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from biasaudit.statistics import (
     across_seeds,
@@ -125,6 +126,16 @@ def test_variance_between_seeds_is_told_from_that_between_images():
     # Almost all of the variance lies between 5 seeds: Student's t with 4 degrees of freedom.
     half = 2.776 * offsets.std(ddof=1) / math.sqrt(5)
     assert (levels.interval[1] - levels.interval[0]) / 2 == pytest.approx(half, rel=0.05)
+
+
+def test_the_p_value_over_seeds_is_students_where_only_seeds_vary():
+    offsets = np.array([0.5, 1.0, 1.2, 0.9])
+    figures = [mean_of(np.full(50, offset) + np.linspace(-1e-6, 1e-6, 50)) for offset in offsets]
+    levels = across_seeds(figures, np.zeros(50))
+    assert levels.p_value == pytest.approx(stats.ttest_1samp(offsets, 0).pvalue, rel=1e-3)
+    assert across_seeds([lambda w, f=f: -f(w) for f in figures], np.zeros(50)).p_value == (
+        pytest.approx(levels.p_value)
+    )
 
 
 def test_bounds_of_a_mean_over_seeds():
