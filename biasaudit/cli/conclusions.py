@@ -32,7 +32,7 @@ def conclusion_lines(run: Run) -> list[str]:
 
 
 def conclusion_notes(runs: Sequence[Run]) -> list[str]:
-    """Return what a reader of the verdicts must know of the images, each note once.
+    """Return what a reader of table and verdicts must know of the images, each note once.
 
     Args:
         runs: As for :func:`conclusion_lines`.
@@ -42,7 +42,13 @@ def conclusion_notes(runs: Sequence[Run]) -> list[str]:
         for run in runs
         for split in run.splits.values()
     )
-    return list(dict.fromkeys(note for note in found if note))
+    unfitted = (
+        f"{run.name}: no operating point, as on {run.operating_point['subset']} "
+        f"{run.operating_point['note']}"
+        for run in runs
+        if run.operating_point and run.operating_point["note"]
+    )
+    return list(dict.fromkeys(note for note in (*found, *unfitted) if note))
 
 
 def _verdict(run: Run, verdict: dict[str, Any]) -> str:

@@ -62,6 +62,7 @@ def _splits(data: str) -> list[tuple[str, str]]:
 
 METRICS = [
     ("accuracy", "share of right decisions; overall, the mean of the cells' accuracies"),
+    ("accuracy_fitted", "the same where a yes is a score above the threshold fitted on val"),
     ("auroc", "probability that an image with the object scores above one without"),
     ("floor", "accuracy of the best constant answer"),
     ("energy_pointing_game", "share of the attention that falls inside the object's region"),

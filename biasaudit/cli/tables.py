@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
-from biasaudit.results import Interval, Run, Split
+from biasaudit.results import Cell, Interval, Overall, Run, Split
 
 Row = tuple[str, Callable[[Run], str]]
 
@@ -66,8 +66,11 @@ def _caption(runs: Sequence[Run]) -> str:
         if split.overall.floor is not None
     }
     constant = ", ".join(f"{name} {percent(floor)}" for name, floor in floors.items())
+    points = [run.operating_point for run in runs if run.operating_point]
+    fitted = "Fitted: a yes is a score above the threshold fitted on val, not above 0. "
     return (
         f"A constant answer scores: {constant}. Overall is the mean of the cells' accuracies. "
+        f"{fitted if any(point['threshold'] is not None for point in points) else ''}"
         "Energy: share of the attention inside the object's region."
     )
 
@@ -79,10 +82,11 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
             cell for run in runs if name in run.splits for cell in run.splits[name].cells
         )
         if not cells:
-            rows.append((_counted(runs, name), _overall(name)))
+            rows += _accuracies(runs, _counted(runs, name), name)
             continue
-        rows += [(_counted(runs, name, cell), _cell(name, cell)) for cell in cells]
-        rows.append(("overall", _overall(name)))
+        for cell in cells:
+            rows += _accuracies(runs, _counted(runs, name, cell), name, cell)
+        rows += _accuracies(runs, "overall", name)
         rows.append(("AUROC", _auroc(name)))
         rows += [
             (f"energy, {cell}", _energy(name, cell))
@@ -107,28 +111,32 @@ def _counted(runs: Sequence[Run], split: str, cell: str | None = None) -> str:
     return f"{cell or split} (n={n})"
 
 
-def _overall(name: str) -> Callable[[Run], str]:
-    def show(run: Run) -> str:
-        split = _split(run, name)
-        return percent(split.overall.accuracy, split.overall.accuracy_ci) if split else "–"
+def _accuracies(runs: Sequence[Run], title: str, name: str, cell: str | None = None) -> list[Row]:
+    """Return the row of the raw accuracy and, where some run has one, of the fitted accuracy."""
 
-    return show
+    def raw(run: Run) -> str:
+        found = _found(run, name, cell)
+        return percent(found.accuracy, found.accuracy_ci) if found else "–"
+
+    def fitted(run: Run) -> str:
+        found = _found(run, name, cell)
+        return percent(found.accuracy_fitted, found.accuracy_fitted_ci) if found else "–"
+
+    any_fitted = any(fitted(run) != "–" for run in runs)
+    return [(title, raw), *([("  fitted", fitted)] if any_fitted else [])]
+
+
+def _found(run: Run, name: str, cell: str | None) -> Overall | Cell | None:
+    split = _split(run, name)
+    if split is None:
+        return None
+    return split.overall if cell is None else split.cells.get(cell)
 
 
 def _auroc(name: str) -> Callable[[Run], str]:
     def show(run: Run) -> str:
         split = _split(run, name)
         return decimal(split.overall.auroc, split.overall.auroc_ci) if split else "–"
-
-    return show
-
-
-def _cell(name: str, cell: str) -> Callable[[Run], str]:
-    def show(run: Run) -> str:
-        split = _split(run, name)
-        if split is None or cell not in split.cells:
-            return "–"
-        return percent(split.cells[cell].accuracy, split.cells[cell].accuracy_ci)
 
     return show
 

@@ -13,7 +13,7 @@ from biasaudit.results import AttentionOverlap, Cell, Interval, Overall, Split
 GateOn = Literal["estimate", "lower"]
 """What is held against the limit: the estimate, or the interval's less favourable bound."""
 
-METRICS = ("accuracy", "auroc", "energy_pointing_game", "iou")
+METRICS = ("accuracy", "accuracy_fitted", "auroc", "energy_pointing_game", "iou")
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,48 @@ def test_every_figure_can_be_recomputed_from_the_table(evaluated):
         assert_overlap(split.overall.attention, rows)
 
 
+def test_the_fitted_figures_can_be_recomputed_from_point_and_table(evaluated):
+    answer, folder = evaluated
+    recorded = json.loads((folder / "operating_points.json").read_text())
+    run = read_results(folder).runs[0]
+    point = run.operating_point
+    assert recorded["subset"] == "val"
+    assert set(recorded["classes"]) == {"boat", "car", "house", "tree"}
+    assert point == {"fitted_in": "training", "subset": "val", **recorded["classes"]["boat"]}
+    assert (point["n"], point["nll_fitted"] < point["nll_raw"]) == (40, True)
+    table = read_per_image(folder / "per_image.csv")
+    right = (table["score"] > point["threshold"]) == (table["label"] == 1)
+    assert (table["decision_fitted"] == (table["score"] > point["threshold"])).all()
+    for name, split in run.splits.items():
+        rows = table["split"] == name
+        parts = [rows & (table["cell"] == cell) for cell in split.cells] or [rows]
+        counts = [(int(right[part].sum()), int(part.sum())) for part in parts]
+        assert split.overall.accuracy_fitted == pytest.approx(np.mean([k / n for k, n in counts]))
+        interval = mean_of_rates_interval(counts) if split.cells else wilson_interval(*counts[0])
+        assert split.overall.accuracy_fitted_ci == pytest.approx(interval)
+        for cell, count in zip(split.cells.values(), counts, strict=False):
+            assert cell.accuracy_fitted == pytest.approx(count[0] / count[1])
+            assert cell.accuracy_fitted_ci == pytest.approx(wilson_interval(*count))
+    assert answer.out.count("  fitted ") == 4
+
+
+def test_a_run_of_an_older_version_is_fitted_when_it_is_evaluated(biasaudit, evaluated):
+    """Both fit on the scores of the same val, which one batch size or another hardly changes."""
+    _, folder = evaluated
+    before = read_results(folder).runs[0].operating_point
+    (folder / "operating_points.json").unlink()
+    answer = biasaudit("evaluate", "--run", folder, "--fail-under", "val.accuracy_fitted=0.01")
+    assert answer.code == 0, answer.err
+    point = read_results(folder).runs[0].operating_point
+    assert point["fitted_in"] == "evaluation"
+    assert point["threshold"] == pytest.approx(before["threshold"], rel=1e-3)
+    assert point["temperature"] == pytest.approx(before["temperature"], rel=1e-3)
+    (folder / "operating_points.json").write_text('{"classes": {"boat": {"n": 3}}}')
+    broken = biasaudit("evaluate", "--run", folder)
+    assert broken.code == 2
+    assert "its records cannot be read" in broken.err
+
+
 def assert_overlap(attention, rows):
     valid = rows[rows["energy_pointing_game"].notna()]
     assert attention.n_valid == len(valid)

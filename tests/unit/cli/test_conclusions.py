@@ -44,6 +44,14 @@ def test_a_verdict():
     assert conclusion_notes([run_with(verdict=open_), run_with()]) == []
 
 
+def test_a_missing_operating_point_is_told():
+    run = run_with()
+    run.operating_point = {"subset": "val", "note": "no image has the object"}
+    assert conclusion_notes([run]) == ["r: no operating point, as on val no image has the object"]
+    run.operating_point["note"] = ""
+    assert conclusion_notes([run]) == []
+
+
 def test_corners():
     counts = {"right_on": 1, "right_off": 3, "wrong_on": 0, "wrong_off": 2, "unmeasured": 10}
     none = dict.fromkeys(counts, 0)

@@ -54,6 +54,17 @@ def test_a_gate_that_cannot_be_read_says_the_way_out(text, word):
         parse_gate(text)
 
 
+def test_a_gate_on_the_fitted_accuracy():
+    cell = Cell(n=50, accuracy=0.5, accuracy_fitted=0.9, accuracy_fitted_ci=(0.79, 0.96))
+    split = Split(overall=Overall(n=50, accuracy=0.5), cells={"a": cell})
+    gate = parse_gate("a.accuracy_fitted=0.8")
+    assert check_gate(gate, split).passed
+    assert not check_gate(gate, split, "lower").passed
+    unfitted = check_gate(parse_gate("overall.accuracy_fitted=0.1"), split)
+    assert not unfitted.passed
+    assert "not measured" in unfitted.line
+
+
 def test_the_largest_gap_is_read():
     assert parse_max_gap("0.1") == 0.1
     with pytest.raises(ConfigError, match="--max-gap"):

@@ -9,6 +9,7 @@ from biasaudit.data.labels import choose_labels
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import ConfigError, RunFailedError
 from biasaudit.guidance.modes import active_terms, mode_of
+from biasaudit.statistics import fit_operating_point
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.loop import train
 from biasaudit.training.plan import Plan, complete
@@ -161,6 +162,22 @@ def test_last_layer_retrains_the_head_alone():
     assert listener.started == (6, 4)
     assert all(torch.equal(plain[k], trained[k]) for k in plain if k.startswith("body."))
     assert not torch.equal(plain["head.linear.weight"], trained["head.linear.weight"])
+
+
+def test_every_class_has_the_operating_point_of_the_trained_model_on_val():
+    planned = plan("training.mode=last_layer", "training.epochs=1")
+    trained = train(planned, Listener())
+    images = torch.stack([torch.as_tensor(s.load_image()) for s in planned.dataset.subset("val")])
+    with torch.no_grad():
+        scores = trained.model(images.permute(0, 3, 1, 2).float() / 255).scores.numpy()
+    assert set(trained.operating_points) == {"boat", "buoy"}
+    for column, name in enumerate(("boat", "buoy")):
+        there = np.array([name in s.labels for s in planned.dataset.subset("val")])
+        fitted = fit_operating_point(scores[:, column], there)
+        point = trained.operating_points[name]
+        assert (point.n, point.positives) == (16, 8)
+        assert point.threshold == pytest.approx(fitted.threshold, rel=1e-3)
+        assert point.temperature == pytest.approx(fitted.temperature, rel=1e-3)
 
 
 def test_a_small_dataset_makes_one_batch():
