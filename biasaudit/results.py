@@ -115,11 +115,7 @@ class _Answers(_Model):
 
 
 class Cell(_Answers):
-    """One counterfactual cell: images that share one right answer.
-
-    Attributes:
-        accuracy_fitted: At the run's operating point, as of :class:`Overall`.
-    """
+    """One counterfactual cell: images that share one right answer."""
 
     answer: bool | None = None
     attention: AttentionOverlap = Field(default_factory=AttentionOverlap)
