@@ -62,18 +62,18 @@ def parse_gates(
 def check_gates(gates: Gates, results: Results) -> list[GateResult]:
     """Hold every gate against every run, and write the JUnit file where one is asked for.
 
-    A cell is looked for in all splits; ``overall`` is that of the first split with cells, and a
-    split's name (``val``) stands for that split's overall figures.
+    A cell, ``overall`` and the gap are held in every split that has them; a split's name (``val``)
+    stands for that split's overall figures.
 
     Raises:
         ConfigError: There is no such cell or metric.
     """
     found: list[GateResult] = []
     for run in results.runs:
-        told = [_check(gate, run, gates.on) for gate in gates.least]
+        told = [one for gate in gates.least for one in _check(gate, run, gates.on)]
         if gates.most_gap is not None:
-            told.append(_check_gap(gates.most_gap, run, gates.on))
-        found += told if len(results.runs) == 1 else [_of_run(one, run) for one in told]
+            told += _check_gap(gates.most_gap, run, gates.on)
+        found += told if len(results.runs) == 1 else [_named(one, run.name) for one in told]
     if gates.junit is not None:
         suite = results.runs[0].name if len(results.runs) == 1 else "biasaudit"
         try:
@@ -86,30 +86,55 @@ def check_gates(gates: Gates, results: Results) -> list[GateResult]:
     return found
 
 
-def _check(gate: Gate, run: Run, on: GateOn) -> GateResult:
+def _check(gate: Gate, run: Run, on: GateOn) -> list[GateResult]:
+    """Hold a gate against every split that it speaks of."""
     if gate.cell in run.splits:
         whole = replace(gate, cell="overall")
         told = check_gate(whole, run.splits[gate.cell], on)
-        return replace(told, name=gate.name, line=told.line.replace(whole.name, gate.name, 1))
-    holding = [split for split in run.splits.values() if gate.cell in split.cells]
-    if not holding and gate.cell != "overall":
+        return [replace(told, name=gate.name, line=told.line.replace(whole.name, gate.name, 1))]
+    holding = {
+        name: split
+        for name, split in _with_cells(run).items()
+        if gate.cell == "overall" or gate.cell in split.cells
+    }
+    if not holding:
         known = ["overall", *run.splits, *(c for s in run.splits.values() for c in s.cells)]
         raise ConfigError(
             f"--fail-under {gate.name}: no cell '{gate.cell}'", near_names(gate.cell, known)
         )
-    return check_gate(gate, holding[0] if holding else _biased(run), on)
+    results = {name: check_gate(gate, split, on) for name, split in holding.items()}
+    return _of_splits(results)
 
 
-def _check_gap(most: float, run: Run, on: GateOn) -> GateResult:
-    told = (_biased(run).model_extra or {}).get("verdict", {})
-    return check_max_gap(told.get("gap"), told.get("gap_ci"), most, on)
+def _check_gap(most: float, run: Run, on: GateOn) -> list[GateResult]:
+    verdicts = {
+        name: (split.model_extra or {}).get("verdict") for name, split in run.splits.items()
+    }
+    told = {
+        name: check_max_gap(one.get("gap"), one.get("gap_ci"), most, on)
+        for name, one in verdicts.items()
+        if one is not None
+    }
+    if not told:
+        raise ConfigError(
+            f"--max-gap {most:g}: no split with a context was audited",
+            "add --split biased-OBJECT",
+        )
+    return _of_splits(told)
 
 
-def _biased(run: Run) -> Split:
-    """Return the first split that has cells, or the first one."""
-    splits = list(run.splits.values())
-    return next((split for split in splits if split.cells), splits[0])
+def _with_cells(run: Run) -> dict[str, Split]:
+    """Return the splits that have cells; all but ``val`` where none has."""
+    found = {name: split for name, split in run.splits.items() if split.cells}
+    return found or {n: s for n, s in run.splits.items() if n != "val"} or run.splits
 
 
-def _of_run(result: GateResult, run: Run) -> GateResult:
-    return replace(result, name=f"{run.name}: {result.name}", line=f"{result.line}  {run.name}")
+def _of_splits(told: dict[str, GateResult]) -> list[GateResult]:
+    """Name the split of each result where there are several."""
+    if len(told) == 1:
+        return list(told.values())
+    return [_named(result, name) for name, result in told.items()]
+
+
+def _named(result: GateResult, name: str) -> GateResult:
+    return replace(result, name=f"{name}: {result.name}", line=f"{result.line}  {name}")

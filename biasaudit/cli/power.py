@@ -30,7 +30,8 @@ class Found:
             for the mean of the cells; None where none is large enough.
         gap: Smallest gap between matched and conflicting images that is shown; None likewise.
         runs_need: Images a cell that show the wanted difference of two runs; None for too many.
-        gap_needs: Images in each of the four cells that show a gap of that size.
+        gap_needs: Images in each of the four cells that show a gap of that size; None likewise,
+            or where the expected accuracy leaves no room for it.
     """
 
     cells: Mapping[str, int]
@@ -195,7 +196,9 @@ def _lines(
     def points(value: float | None) -> str:
         return "none, however large" if value is None else f"{100 * value:.1f} points"
 
-    def count(value: int | None, of: str) -> str:
+    def count(value: int | None, of: str, possible: bool = True) -> str:
+        if not possible:
+            return f"impossible from an accuracy of {100 * accuracy:.0f}%"
         return "more than 100,000 images" if value is None else f"{value} images in {of}"
 
     sizes = ", ".join(f"{name} {n}" for name, n in found.cells.items())
@@ -212,5 +215,6 @@ def _lines(
         "",
         f"To show {100 * difference:.0f} points:",
         f"  two runs on the same images: {count(found.runs_need, 'the cell')}",
-        f"  matched against conflicting images: {count(found.gap_needs, 'each of the four cells')}",
+        "  matched against conflicting images: "
+        + count(found.gap_needs, "each of the four cells", difference <= accuracy),
     ]

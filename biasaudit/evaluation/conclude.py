@@ -17,6 +17,11 @@ MATCHED_FROM = "val"
 FEWEST_ANNOTATED = 30
 """Below this many annotated images in a matched cell, the ones without annotation are taken in."""
 
+PAIRED = (
+    "edited versions of one image stand in several cells, and the gap's interval takes them for "
+    "different images; the flip rates do not"
+)
+
 
 def conclude(
     conflicting: pd.DataFrame, matched: pd.DataFrame | None, object: str, context: str
@@ -34,6 +39,8 @@ def conclude(
         mean excess of attention, a note) and ``corners`` (counts by cell); JSON-ready.
     """
     cells, notes = matched_cells(matched, object, context)
+    if "pair" in conflicting and (conflicting["pair"] != "").any():
+        notes.append(PAIRED)
     counts = {name: _count(rows) for name, rows in cells.items()}
     against = {str(name): _count(rows) for name, rows in conflicting.groupby("cell", sort=False)}
     on_object = conflicting["energy_pointing_game"] - conflicting["area_fraction"]

@@ -1,0 +1,70 @@
+"""Gates held against a run of several splits, written by hand."""
+
+import pytest
+
+from biasaudit.cli.gating import check_gates, parse_gates
+from biasaudit.errors import ConfigError
+from biasaudit.results import Cell, Overall, Results, Run, Split
+
+
+def split(accuracy, gap=None, *, cells=True):
+    cell = Cell(n=50, accuracy=accuracy, accuracy_ci=(accuracy - 0.1, accuracy + 0.1))
+    verdict = {} if gap is None else {"verdict": {"gap": gap, "gap_ci": [gap - 0.1, gap + 0.1]}}
+    return Split(
+        overall=Overall(n=50, accuracy=accuracy),
+        cells={"boat-without-water": cell} if cells else {},
+        **verdict,
+    )
+
+
+def checked(splits, fail_under=(), max_gap=None, on="estimate"):
+    run = Run(name="r", mode="m", object="boat", context="water", backbone="b", dataset="d")
+    run.splits = splits
+    return check_gates(parse_gates(fail_under, max_gap, on, None), Results(runs=[run]))
+
+
+VAL = split(0.9, cells=False)
+ONE = {"val": VAL, "biased-boat": split(0.8, 0.1)}
+TWO = {**ONE, "boat-web": split(0.5, -0.4)}
+
+
+def test_one_split_with_cells():
+    told = checked(ONE, ["overall.accuracy=0.8", "val.accuracy=0.91"], "0.1")
+    assert [(one.name, one.passed) for one in told] == [
+        ("overall.accuracy", True),
+        ("val.accuracy", False),
+        ("gap", True),
+    ]
+    assert not checked(ONE, max_gap="0.1", on="lower")[0].passed
+
+
+@pytest.mark.parametrize("gate", ["boat-without-water.accuracy=0.7", "overall.accuracy=0.7"])
+def test_a_cell_is_held_in_every_split_that_has_it(gate):
+    told = checked(TWO, [gate])
+    name = gate.partition("=")[0]
+    assert [(one.name, one.passed) for one in told] == [
+        (f"biased-boat: {name}", True),
+        (f"boat-web: {name}", False),
+    ]
+    assert told[1].line.endswith("boat-web")
+
+
+def test_the_gap_is_held_in_every_split_that_has_one():
+    told = checked(TWO, max_gap="0.2")
+    assert [one.passed for one in told] == [True, False]
+
+
+def test_a_gap_that_nobody_measured_is_no_gap():
+    empty = {"val": VAL, "biased-boat": split(0.8, float("nan"))}
+    empty["biased-boat"].model_extra["verdict"].update(gap=None, gap_ci=None)
+    [told] = checked(empty, max_gap="1")
+    assert not told.passed
+    assert "not measured" in told.line
+    with pytest.raises(ConfigError, match=r"--max-gap 1: no split with a context.*--split"):
+        checked({"val": VAL}, max_gap="1")
+
+
+def test_without_cells_overall_is_that_of_the_tests():
+    told = checked({"val": VAL, "test": split(0.5, cells=False)}, ["overall.accuracy=0.7"])
+    assert [one.passed for one in told] == [False]
+    assert checked({"val": VAL}, ["overall.accuracy=0.7"])[0].passed
