@@ -31,6 +31,7 @@ from biasaudit.errors import RunError
 FORMAT_VERSION = 1
 RESULTS_FILE = "results.json"
 PER_IMAGE_FILE = "per_image.csv"
+PAIRS_FILE = "pairs.csv"
 GALLERY_FILE = "gallery.npz"
 
 PER_IMAGE_COLUMNS = (
@@ -241,8 +242,9 @@ def read_per_image(file: Path) -> pd.DataFrame:
         file,
         dtype=dict.fromkeys(_TEXTS, str),
         keep_default_na=False,
-        na_values={c: [""] for c in PER_IMAGE_COLUMNS if c not in _TEXTS},
+        na_values=[""],
     )
+    table = table.fillna(dict.fromkeys(_TEXTS, ""))
     missing = [column for column in REQUIRED_COLUMNS if column not in table]
     if missing:
         raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")

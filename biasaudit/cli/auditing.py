@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from biasaudit.cli.console import err
 from biasaudit.cli.progress import progress_bar
@@ -17,11 +19,13 @@ from biasaudit.errors import ConfigError, near_names
 from biasaudit.evaluation.audit import Audit, audit, plan_splits
 from biasaudit.evaluation.erasing import measure_faithfulness
 from biasaudit.evaluation.given import GivenModel, load_given
+from biasaudit.evaluation.maps import MAPS_FILE, write_maps
 from biasaudit.evaluation.one_pass import Subject
 from biasaudit.evaluation.operating import FITTED_ON
-from biasaudit.evaluation.pairs import PAIRS_FILE, SMALLEST_CELL, audit_pairs, images_of
+from biasaudit.evaluation.pairs import SMALLEST_CELL, audit_pairs, images_of
 from biasaudit.results import (
     GALLERY_FILE,
+    PAIRS_FILE,
     PER_IMAGE_FILE,
     RESULTS_FILE,
     Results,
@@ -31,9 +35,6 @@ from biasaudit.results import (
 )
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.run_directory import RunRecord, environment, read_run
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class AuditRequest:
         workers: Processes that load images.
         faithfulness: Whether to erase what the attention marks.
         all_pairs: Whether to audit every other object-context pair too.
+        maps: Whether to keep the attention map of every image.
     """
 
     splits: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class AuditRequest:
     workers: int | None = None
     faithfulness: bool = False
     all_pairs: bool = False
+    maps: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,10 @@ def _audit(case: _Case, request: AuditRequest, target: Path) -> Results:
         def tell(count: int) -> None:
             bar.advance(task, count)
 
-        found = audit(case.subject, splits, tell)
+        found = audit(case.subject, splits, tell, keep_maps=request.maps)
         if request.faithfulness:
             bar.update(task, description=f"{run.name}: erasing")
-            _add_faithfulness(case, splits, context, found)
+            found = _with_faithfulness(case, splits, context, found)
         pairs = None
         if request.all_pairs:
             bar.update(task, total=images + len(images_of(case.dataset)))
@@ -171,14 +174,21 @@ def _told_point(case: _Case, found: Audit) -> dict[str, Any] | None:
     return {"fitted_in": fitted, "subset": FITTED_ON, **point}
 
 
-def _add_faithfulness(
+def _with_faithfulness(
     case: _Case, splits: Sequence[SplitSpec], context: str | None, found: Audit
-) -> None:
+) -> Audit:
+    """Add what erasing shows to the figures, and its probabilities to the per-image rows."""
+    figures, rows = dict(found.splits), []
     for split in splits:
         told = measure_faithfulness(case.subject, case.object, context, split.samples)
         if told is not None:
-            figures = found.splits[split.name]
-            found.splits[split.name] = figures.model_copy(update={"faithfulness": told})
+            added = {"faithfulness": told[0]}
+            figures[split.name] = figures[split.name].model_copy(update=added)
+            rows.append(told[1].assign(split=split.name))
+    if not rows:
+        return found
+    table = found.per_image.merge(pd.concat(rows), on=["split", "id"], how="left")
+    return replace(found, splits=figures, per_image=table)
 
 
 def _object_of(splits: tuple[str, ...], dataset: Dataset) -> str | None:
@@ -238,9 +248,14 @@ def _write(
     target: Path, results: Results, found: Audit, pairs: tuple[pd.DataFrame, int] | None
 ) -> None:
     target.mkdir(parents=True, exist_ok=True)
+    # What an earlier audit left there would not belong to this one.
+    for name in (GALLERY_FILE, MAPS_FILE, PAIRS_FILE):
+        (target / name).unlink(missing_ok=True)
     write_per_image(found.per_image, target / PER_IMAGE_FILE)
     if found.gallery is not None:
         found.gallery.save(target / GALLERY_FILE)
+    if found.maps is not None:
+        write_maps(found.per_image, found.maps, target / MAPS_FILE)
     if pairs is not None:
         table, small = pairs
         write_per_image(table, target / PAIRS_FILE)

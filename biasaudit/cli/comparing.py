@@ -102,8 +102,7 @@ def worse_pairs(first: Path, second: Path) -> dict[str, float] | None:
         were not audited.
     """
     from biasaudit.comparison import worsened
-    from biasaudit.evaluation.pairs import PAIRS_FILE
-    from biasaudit.results import read_per_image
+    from biasaudit.results import PAIRS_FILE, read_per_image
 
     if not all((folder / PAIRS_FILE).is_file() for folder in (first, second)):
         return None

@@ -116,6 +116,10 @@ def evaluate(
             "got worse than in the first run.",
         ),
     ] = False,
+    maps: Annotated[
+        bool,
+        typer.Option("--maps", help="Also write the attention map of every image to maps.npz."),
+    ] = False,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
@@ -173,6 +177,7 @@ def evaluate(
         workers,
         faithfulness,
         all_pairs,
+        maps,
     )
     parts, targets = [], []
     if model is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from biasaudit.data.sample import Dataset
 from biasaudit.data.splits import Split as SplitSpec
@@ -31,13 +32,15 @@ class Audit:
     Attributes:
         splits: Figures by split name.
         per_image: One row an image and split.
-        gallery: Pictures of the cells' images.
+        gallery: Pictures of the images that :func:`pictured_splits` names.
+        maps: (N, h, w) attention of every row of the table, where it was asked for.
         operating_points: By audited object; an object without val images to fit it on has none.
     """
 
     splits: dict[str, Split]
     per_image: pd.DataFrame
     gallery: Gallery | None
+    maps: NDArray[np.float32] | None
     operating_points: Mapping[str, OperatingPoint]
 
 
@@ -56,6 +59,8 @@ def audit(
     subject: Subject,
     splits: Sequence[SplitSpec],
     tell: Callable[[int], None] = lambda _: None,
+    *,
+    keep_maps: bool = False,
 ) -> Audit:
     """Audit a model: one pass over each split, then its figures, corners and verdict.
 
@@ -64,10 +69,13 @@ def audit(
         splits: What :func:`plan_splits` gave. The matched images of the verdict are those of the
             pool ``val`` among them.
         tell: Called with the number of images just done.
+        keep_maps: Keep the attention map of every image.
     """
     context = next((split.context for split in splits if split.context), None)
     tables: dict[str, pd.DataFrame] = {}
     galleries: list[Gallery] = []
+    maps: list[NDArray[np.float32]] = []
+    pictured = pictured_splits(splits)
     for split in splits:
         rows = []
         for cell, samples in split.groups.items():
@@ -76,11 +84,13 @@ def audit(
                 split.object,
                 samples,
                 context=split.context or context,
-                gallery=GALLERY_PER_CELL if split.cells else 0,
+                gallery=GALLERY_PER_CELL if split.name in pictured else 0,
+                keep_maps=keep_maps,
                 tell=tell,
             )
             rows.append(_labelled(done, split, cell))
             galleries += [done.gallery] if done.gallery is not None else []
+            maps += [done.maps] if done.maps is not None else []
         tables[split.name] = pd.concat(rows, ignore_index=True)
     points = operating_points(subject, splits, tables)
     for split in splits:
@@ -91,8 +101,23 @@ def audit(
         {split.name: figures_of_split(split, tables, context) for split in splits},
         pd.concat(tables.values(), ignore_index=True),
         _joined(galleries) if galleries else None,
+        np.concatenate(maps) if maps else None,
         points,
     )
+
+
+def pictured_splits(splits: Sequence[SplitSpec]) -> set[str]:
+    """Return the names of the splits whose pictures a report shows.
+
+    Args:
+        splits: What is audited.
+
+    Returns:
+        Those with cells; without any, all but ``val``, or ``val`` where there is no other.
+    """
+    with_cells = {split.name for split in splits if split.cells}
+    others = {split.name for split in splits if split.name != MATCHED_FROM}
+    return with_cells or others or {MATCHED_FROM}
 
 
 def figures_of_split(

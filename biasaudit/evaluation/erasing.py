@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
 from biasaudit.attention.mask import upsample_maps
 from biasaudit.data.sample import Sample
 from biasaudit.evaluation.faithfulness import (
+    CURVE_STEPS,
     Erasure,
+    Score,
     curve_area,
     deletion_curve,
     erase,
@@ -29,7 +32,7 @@ MOST_IMAGES = 200
 
 def measure_faithfulness(
     subject: Subject, object: str, context: str | None, samples: Sequence[Sample]
-) -> dict[str, Any] | None:
+) -> tuple[dict[str, Any], pd.DataFrame] | None:
     """Erase what the attention marks, random pixels, the object, and the context.
 
     Args:
@@ -41,7 +44,10 @@ def measure_faithfulness(
     Returns:
         Fields of :class:`biasaudit.evaluation.faithfulness.Faithfulness`, ``fall_context``, and
         the mean deletion and insertion curves with their areas, all on the scale of the object's
-        probability; JSON-ready. None where no image shows the object.
+        probability; JSON-ready. And a row an image, from which they can be recomputed: ``id``,
+        ``probability``, ``marked`` (share of the image that the attention marks), the probability
+        ``without_attention``, ``without_random``, ``without_region`` and ``without_context``, and
+        ``deletion_0.0`` to ``insertion_1.0``. None where no image shows the object.
     """
     shown = [sample for sample in samples if object in sample.labels][:MOST_IMAGES]
     if not shown:
@@ -54,39 +60,55 @@ def measure_faithfulness(
         return subject.model(images).scores[:, column].sigmoid()
 
     parts: list[Erasure] = []
-    context_falls, deleted, inserted = [], [], []
+    tables: list[pd.DataFrame] = []
     for number, batch in enumerate(batches(subject, shown, named)):
         found = answer(subject, batch, column, place)
         images = batch.images.to(subject.device)
         maps = upsample_maps(found.maps, (images.shape[2], images.shape[3]))
-        region, ground = found.region, found.context
-        parts.append(erasure(score, images, maps, region, seed=number))
-        if context is not None:
-            context_falls.append(_fall(score, images, ground, parts[-1].whole))
-        deleted.append(deletion_curve(score, images, maps, seed=number).cpu())
-        inserted.append(insertion_curve(score, images, maps, seed=number).cpu())
+        parts.append(erasure(score, images, maps, found.region, seed=number))
+        ground = found.context if context is not None else torch.zeros_like(found.region)
+        curves = {
+            "deletion": deletion_curve(score, images, maps, seed=number),
+            "insertion": insertion_curve(score, images, maps, seed=number),
+        }
+        tables.append(_rows(parts[-1], _without(score, images, ground), curves))
+    table = pd.concat(tables, ignore_index=True)
+    table.insert(0, "id", [sample.id for sample in shown])
     told = faithfulness(parts)
-    found_out = {
+    figures = {
         **asdict(told),
         "decides": told.decides,
-        "fall_context": _mean(torch.cat(context_falls)) if context_falls else None,
-        **_curves("deletion", torch.cat(deleted)),
-        **_curves("insertion", torch.cat(inserted)),
+        "fall_context": float((table["probability"] - table["without_context"]).mean()),
+        **_curve(table, "deletion"),
+        **_curve(table, "insertion"),
     }
-    return {name: plain(value) for name, value in found_out.items()}
+    return {name: plain(value) for name, value in figures.items()}, table
 
 
 @torch.no_grad()
-def _fall(score: Any, images: Tensor, ground: Tensor, whole: Tensor) -> Tensor:
-    """Return (N,) how far the score falls without the context; NaN where it has no region."""
-    fall = whole - score(erase(images, ground))
-    return torch.where(ground.flatten(1).any(dim=1), fall, torch.nan).cpu()
+def _without(score: Score, images: Tensor, ground: Tensor) -> Tensor:
+    """Return (N,) the score without the context; NaN where it has no region."""
+    return torch.where(ground.flatten(1).any(dim=1), score(erase(images, ground)), torch.nan)
 
 
-def _curves(name: str, curve: Tensor) -> dict[str, Any]:
-    mean = curve.double().nanmean(dim=0).tolist()
-    return {f"{name}_curve": mean, f"{name}_area": _mean(curve_area(curve))}
+def _rows(erased: Erasure, without_context: Tensor, curves: dict[str, Tensor]) -> pd.DataFrame:
+    columns = {
+        "probability": erased.whole,
+        "marked": erased.share,
+        "without_attention": erased.without_attention,
+        "without_random": erased.without_random,
+        "without_region": erased.without_region,
+        "without_context": without_context,
+        **{
+            f"{name}_{share:.1f}": column
+            for name, curve in curves.items()
+            for share, column in zip(CURVE_STEPS, curve.T, strict=True)
+        },
+    }
+    return pd.DataFrame({name: values.cpu().double().numpy() for name, values in columns.items()})
 
 
-def _mean(values: Tensor) -> float:
-    return float(values.double().nanmean())
+def _curve(table: pd.DataFrame, name: str) -> dict[str, Any]:
+    mean = table.filter(regex=f"^{name}_").mean()
+    area = curve_area(torch.tensor(mean.to_numpy())[None])
+    return {f"{name}_curve": mean.tolist(), f"{name}_area": float(area)}

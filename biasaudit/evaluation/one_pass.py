@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -16,6 +17,7 @@ from biasaudit.attention.classifier import classifier_attention
 from biasaudit.attention.mask import scale_maps, upsample_maps
 from biasaudit.data.batches import Batch, SampleTensors, collate
 from biasaudit.data.sample import Sample
+from biasaudit.errors import RunError
 from biasaudit.evaluation.overlap import (
     OverlapMetric,
     area_fraction,
@@ -65,10 +67,17 @@ class Subject:
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass gives: a row an image, and the pictures that were asked for."""
+    """What one pass gives: a row an image, and the pictures and maps that were asked for.
+
+    Attributes:
+        table: A row an image.
+        gallery: Pictures of the first images.
+        maps: (N, h, w) float32 attention of every image, at the attention layer's resolution.
+    """
 
     table: pd.DataFrame
     gallery: Gallery | None
+    maps: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ def one_pass(
     *,
     context: str | None = None,
     gallery: int = 0,
+    keep_maps: bool = False,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Pass:
     """Pass images through the model once.
@@ -105,20 +115,27 @@ def one_pass(
         samples: The images.
         context: Its suspected context, if one is suspected.
         gallery: Keep pictures, maps and regions of so many images, the first ones.
+        keep_maps: Keep the attention map of every image.
         tell: Called with the number of images just done.
 
     Returns:
         A table with the columns of ``per_image.csv`` but ``split`` and ``cell``, in the order of
-        ``samples``, and the gallery.
+        ``samples``, the gallery and the maps.
+
+    Raises:
+        RunError: The model gives a score that is no number.
     """
     column = subject.classes.index(object)
     classes = loaded_classes(subject, context)
     named = (object,) if context is None else (object, context)
     rows: list[pd.DataFrame] = []
     pictures: list[tuple[Tensor, Tensor, Tensor]] = []
+    maps: list[Tensor] = []
     kept = 0
     for batch in batches(subject, samples, named):
         answers = answer(subject, batch, column, classes.index(named[-1]))
+        _check_scores(answers.scores, object, [samples[i].id for i in batch.indices.tolist()])
+        maps += [answers.maps.float().cpu()] if keep_maps else []
         rows.append(_rows(batch, column, answers, context is not None))
         if kept < gallery:
             take = slice(0, gallery - kept)
@@ -129,7 +146,18 @@ def one_pass(
     table.insert(0, "id", [sample.id for sample in samples])
     table["pair"] = [sample.pair or "" for sample in samples]
     table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
-    return Pass(table, _gallery(samples, pictures) if pictures else None)
+    pictured = _gallery(samples, pictures) if pictures else None
+    return Pass(table, pictured, torch.cat(maps).numpy() if maps else None)
+
+
+def _check_scores(scores: Tensor, object: str, ids: Sequence[str]) -> None:
+    """Refuse a NaN, which would count as a "no" and so as right where the object is missing."""
+    wrong = scores.isnan().nonzero()
+    if len(wrong):
+        raise RunError(
+            f"the model's score of '{object}' for image '{ids[int(wrong[0])]}' is not a number",
+            "its training may have diverged, or its weights do not fit",
+        )
 
 
 def context_shown(sample: Sample, context: str | None, labelled: Sequence[str]) -> float:

@@ -18,7 +18,6 @@ from biasaudit.data.sample import Dataset, Sample
 from biasaudit.evaluation.one_pass import Subject, batches, context_shown
 from biasaudit.results import PER_IMAGE_COLUMNS
 
-PAIRS_FILE = "pairs.csv"
 FROM = ("val", "test")
 """Subsets that the cells are drawn from: all that the model was not trained on."""
 SMALLEST_CELL = 8

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from biasaudit.data.sample import Dataset, Region, Sample
+from biasaudit.errors import RunError
 from biasaudit.evaluation.erasing import measure_faithfulness
 from biasaudit.evaluation.flips import flips_of
 from biasaudit.evaluation.one_pass import Subject, context_shown, one_pass
@@ -50,7 +51,7 @@ AFLOAT = [scene(i, {"boat"}, {"water"}) for i in range(8)]
 
 def test_a_decision_by_the_boat():
     """The score is 16 · 1/4 - 2 with the boat and -2 without it."""
-    found = measure_faithfulness(classifier(16.0, 0.0), "boat", "water", AFLOAT)
+    found, table = measure_faithfulness(classifier(16.0, 0.0), "boat", "water", AFLOAT)
     with_it, without = (1 / (1 + np.exp(-score)) for score in (2.0, -2.0))
     assert found["n"] == found["n_regions"] == 8
     assert found["fall_context"] == pytest.approx(0.0, abs=0.2)
@@ -63,6 +64,10 @@ def test_a_decision_by_the_boat():
     assert len(found["deletion_curve"]) == 11
     assert found["deletion_curve"][0] == pytest.approx(with_it, abs=1e-5)
     assert without < found["deletion_area"] < found["insertion_area"]
+    assert table["id"].tolist() == [sample.id for sample in AFLOAT]
+    # The attention is the boat: a quarter of the image.
+    assert table["marked"].tolist() == pytest.approx([0.25] * 8, abs=0.03)
+    assert table["probability"].tolist() == pytest.approx([with_it] * 8)
 
 
 def test_without_an_image_of_the_object_there_is_nothing_to_erase():
@@ -70,7 +75,7 @@ def test_without_an_image_of_the_object_there_is_nothing_to_erase():
 
 
 def test_a_map_of_zeros_cannot_be_erased():
-    found = measure_faithfulness(classifier(-1.0, -1.0), "boat", "water", AFLOAT)
+    found, _ = measure_faithfulness(classifier(-1.0, -1.0), "boat", "water", AFLOAT)
     assert found["n"] == 0
     assert found["fall_attention"] is None
     assert found["excess_ci"] is None
@@ -86,6 +91,19 @@ def test_attention_on_the_context():
     assert table["context"].tolist() == [1.0] * 8
     none = one_pass(classifier(3.0, 3.0), "boat", AFLOAT).table
     assert none[["context", "context_energy", "context_area"]].isna().all(axis=None)
+
+
+def test_a_score_that_is_no_number_is_refused():
+    """As a "no", it would be right on every image without a boat."""
+    with pytest.raises(RunError, match="'boat' for image 'val-0' is not a number"):
+        one_pass(classifier(float("nan"), 0.0), "boat", AFLOAT)
+
+
+def test_maps_are_kept_where_asked():
+    kept = one_pass(classifier(3.0, 3.0), "boat", AFLOAT, keep_maps=True).maps
+    assert kept.shape == (8, SIDE, SIDE)
+    assert kept[0, 0, 0] == pytest.approx(3 / SIDE**2)
+    assert one_pass(classifier(3.0, 3.0), "boat", AFLOAT).maps is None
 
 
 def test_what_is_known_of_the_context():
