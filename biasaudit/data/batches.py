@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -74,7 +75,7 @@ class Item:
 
 
 class SampleTensors(TorchDataset[Item]):
-    """Samples as square tensors, decoded once and kept.
+    """Samples as square tensors.
 
     Images are squeezed to a square (no cropping: the whole picture and every region stay in
     view), with antialiasing.
@@ -85,11 +86,11 @@ class SampleTensors(TorchDataset[Item]):
         size: Side S in px.
         region_of: Sample id to the classes whose region it lends, and in which form.
         flip: Whether to mirror each image half of the time.
-        keep: Whether to keep what was decoded, so that the next epoch reads no file.
+        keep: Whether to keep in memory what was decoded, so that the next epoch reads no file.
         seed: With the epoch it decides which images are mirrored, so that neither the order nor
             the number of loading processes matters.
-        cache: Folder for the decoded images of files, so that the next run decodes none, nor do
-            other loading processes of this one.
+        cache: Folder that keeps the decoded images of files instead of the memory, for the next
+            run and for other loading processes too.
     """
 
     def __init__(
@@ -111,8 +112,9 @@ class SampleTensors(TorchDataset[Item]):
         self.flip = flip
         self.keep = keep
         self.seed = seed
-        self._kept: dict[int, Item] = {}
-        self._cache = DecodedImages(cache, samples, size) if cache is not None else None
+        self._images: dict[int, Tensor] = {}
+        self._regions: dict[int, dict[int, Tensor]] = {}
+        self._cache = DecodedImages(cache, size) if cache is not None else None
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -124,31 +126,34 @@ class SampleTensors(TorchDataset[Item]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Item:
-        item = self._kept.get(index) or self._load(index)
-        if self.keep:
-            self._kept[index] = item
+        sample = self.samples[index]
+        labels = torch.tensor([float(c in sample.labels) for c in self.classes])
+        item = Item(index, self._image(index), labels, self._regions_of(index))
         return _mirror(item) if self.flip and self._mirrored[index] else item
 
-    def _load(self, index: int) -> Item:
-        sample = self.samples[index]
-        lent = self.region_of.get(sample.id, {})
-        return Item(
-            index,
-            self._image(index),
-            torch.tensor([float(c in sample.labels) for c in self.classes]),
-            {
-                self.classes.index(name): region_square(sample, name, self.size, form)
-                for name, form in lent.items()
-            },
-        )
-
     def _image(self, index: int) -> Tensor:
-        found = self._cache.get(index) if self._cache is not None else None
-        if found is None:
-            found = image_square(self.samples[index], self.size)
-            if self._cache is not None:
-                self._cache.put(index, found)
-        return found
+        if index in self._images:
+            return self._images[index]
+        sample = self.samples[index]
+        make = partial(image_square, sample, self.size)
+        if self._cache is not None and (name := self._cache.name(sample)) is not None:
+            return self._cache.get(sample, name, make)
+        image = make()
+        if self.keep:
+            self._images[index] = image
+        return image
+
+    def _regions_of(self, index: int) -> Mapping[int, Tensor]:
+        if index in self._regions:
+            return self._regions[index]
+        sample = self.samples[index]
+        regions = {
+            self.classes.index(name): region_square(sample, name, self.size, form)
+            for name, form in self.region_of.get(sample.id, {}).items()
+        }
+        if self.keep:
+            self._regions[index] = regions
+        return regions
 
 
 def image_square(sample: Sample, size: int) -> Tensor:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from biasaudit.data import edits
+from biasaudit.data.cache import key_of
 from biasaudit.data.sample import Image, Mask, Sample
 from biasaudit.registry import Registry
 
@@ -87,6 +89,39 @@ EDITS.add(
 )
 
 
+@dataclass(frozen=True)
+class EditedImage:
+    """An image that is edited when called.
+
+    Attributes:
+        kind: A name in :data:`EDITS`.
+        sample: What is edited.
+        masked: The class whose region the edit follows.
+        ground: The second picture; ``sample`` itself where the edit takes none.
+    """
+
+    kind: str
+    sample: Sample
+    masked: str
+    ground: Sample
+
+    def __call__(self) -> Image:
+        """Return the edited image, (H, W, 3)."""
+        image, mask = self.sample.load_image(), self.sample.regions[self.masked].load()
+        ground = image if self.ground is self.sample else self.ground.load_image()
+        return EDITS[self.kind].apply(image, mask, ground)
+
+    def key(self, content: Callable[[Path], str]) -> str | None:
+        """Return what the pixels depend on; see :class:`biasaudit.data.cache.Keyed`."""
+        pictures = [key_of(self.sample, content), key_of(self.ground, content)]
+        if None in pictures:
+            return None
+        mask = self.sample.regions[self.masked].load()
+        filler = edits.require_opencv().__version__ if self.kind == "removed" else None
+        shape = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest()
+        return repr((self.kind, *pictures, mask.shape, shape, filler))
+
+
 def edited(
     sample: Sample,
     kind: str,
@@ -130,7 +165,7 @@ def edited(
         id=f"{sample.id}#{object}-{kind}",
         labels=labels,
         contexts=contexts,
-        load_image=partial(_load, kind, sample, masked, ground or sample),
+        load_image=EditedImage(kind, sample, masked, ground or sample),
         regions=regions,
         pair=sample.id,
     )
@@ -141,8 +176,3 @@ def _chosen(sample: Sample, grounds: Sequence[Sample], seed: int) -> Sample:
     ordered = sorted(grounds, key=lambda ground: ground.id)
     generator = np.random.default_rng([seed, zlib.crc32(sample.id.encode())])
     return ordered[int(generator.integers(len(ordered)))]
-
-
-def _load(kind: str, sample: Sample, masked: str, ground: Sample) -> Image:
-    image, mask = sample.load_image(), sample.regions[masked].load()
-    return EDITS[kind].apply(image, mask, image if ground is sample else ground.load_image())

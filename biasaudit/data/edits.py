@@ -4,7 +4,7 @@ The variants are those of the Backgrounds Challenge (K. Xiao, L. Engstrom, A. Il
 *Noise or Signal: The Role of Image Backgrounds in Object Recognition*, ICLR 2021) and the object's
 removal. The fill is OpenCV's, by the fast marching method of A. Telea, *An Image Inpainting
 Technique Based on the Fast Marching Method*, 2004: as good as any without a network on grounds
-like water and grass, and quick enough to be done again whenever an image is loaded.
+like water and grass, and quick enough to be done whenever an image is loaded.
 """
 
 from __future__ import annotations

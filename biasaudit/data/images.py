@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,10 @@ class ImageFile:
     def __call__(self) -> Image:
         """Return :func:`decode`'s answer."""
         return decode(self.path, self.size)
+
+    def key(self, content: Callable[[Path], str]) -> str:
+        """Return what the pixels depend on; see :class:`biasaudit.data.cache.Keyed`."""
+        return f"{content(self.path)} {self.size}"
 
 
 def size_of(path: Path) -> tuple[int, int]:

@@ -2,6 +2,10 @@
 
 import os
 import pickle
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -9,10 +13,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from biasaudit.data import cache as cache_module
 from biasaudit.data import images
 from biasaudit.data.batches import SampleTensors, collate
+from biasaudit.data.edited_samples import edited
 from biasaudit.data.images import ImageFile
-from biasaudit.data.sample import Sample
+from biasaudit.data.sample import Region, Sample
 from biasaudit.errors import DataError
 
 
@@ -31,8 +37,8 @@ def samples(tmp_path):
     return made
 
 
-def tensors(samples, cache, size=8):
-    return SampleTensors(samples, ("boat",), size, keep=False, cache=cache)
+def tensors(samples, cache, size=8, keep=False):
+    return SampleTensors(samples, ("boat",), size, keep=keep, cache=cache)
 
 
 def all_images(data):
@@ -51,6 +57,25 @@ def decoded(monkeypatch):
 
     monkeypatch.setattr(images, "decode", noting)
     return names
+
+
+@pytest.fixture
+def digested(monkeypatch):
+    """Names of the files whose content was read so far; files count as settled at once."""
+    names = []
+    digest = cache_module.hashlib.file_digest
+
+    def noting(file, kind):
+        names.append(Path(file.name).name)
+        return digest(file, kind)
+
+    monkeypatch.setattr(cache_module.hashlib, "file_digest", noting)
+    monkeypatch.setattr(cache_module, "_SETTLED_NS", -1)
+    return names
+
+
+def cached(folder):
+    return sorted(path for path in (folder / "images").rglob("*") if path.is_file())
 
 
 def test_the_same_images_and_no_file_is_decoded_again(samples, tmp_path, decoded):
@@ -73,13 +98,124 @@ def test_a_changed_file_is_noticed(samples, tmp_path, decoded):
     assert torch.equal(again, all_images(tensors(samples, None)))
 
 
-def test_a_change_of_time_alone_is_noticed(samples, tmp_path, decoded):
+def test_a_second_epoch_reads_no_image_file(samples, tmp_path, digested):
     data = tensors(samples, tmp_path / "cache")
     all_images(data)
-    os.utime(tmp_path / "1.png", ns=(1, 1))
-    decoded.clear()
+    assert len(set(digested)) == 5
+    digested.clear()
     all_images(data)
-    assert decoded == ["1.png"]
+    assert digested == []
+
+
+def test_a_file_of_the_same_size_and_time_is_noticed(samples, tmp_path, digested):
+    """A writer may set the time back; the file system's own time of change tells."""
+    path = tmp_path / "1.bmp"
+    one = [Sample("a", frozenset(), frozenset(), ImageFile(path))]
+    stacks = []
+    for seed in (1, 2):
+        draw(path, seed)
+        os.utime(path, ns=(1, 1))
+        stacks.append(all_images(tensors(one, tmp_path / "cache")))
+        assert torch.equal(stacks[-1], all_images(tensors(one, None)))
+    assert not torch.equal(*stacks)
+
+
+def test_a_file_that_changed_just_now_is_read_again(samples, tmp_path, digested, monkeypatch):
+    monkeypatch.setattr(cache_module, "_SETTLED_NS", 3_600_000_000_000)
+    data = tensors(samples, tmp_path / "cache")
+    all_images(data)
+    digested.clear()
+    all_images(data)
+    assert sorted(digested) == [sample.id for sample in samples]
+
+
+def test_the_content_is_the_key(samples, tmp_path, decoded):
+    """Touched, moved and copied pictures are found; two files of one content are kept once."""
+    cache = tmp_path / "cache"
+    expected = all_images(tensors(samples, cache))
+    os.utime(tmp_path / "1.png", ns=(1, 1))
+    (tmp_path / "elsewhere").mkdir()
+    moved = []
+    for sample in samples:
+        path = tmp_path / "elsewhere" / f"moved-{sample.id}"
+        shutil.copy(tmp_path / sample.id, path)
+        moved.append(Sample(path.name, frozenset(), frozenset(), ImageFile(path)))
+    decoded.clear()
+    assert torch.equal(all_images(tensors(samples, cache)), expected)
+    assert torch.equal(all_images(tensors(moved, cache)), expected)
+    assert decoded == []
+    assert len(cached(cache)) == 5
+
+
+def test_an_edited_image_is_kept_until_what_it_is_made_of_changes(tmp_path, decoded):
+    draw(tmp_path / "a.png", 1)
+    draw(tmp_path / "b.png", 2)
+    masks = [np.zeros((20, 30), dtype=bool) for _ in range(2)]
+    masks[0][5:9, 5:9] = True
+    masks[1][5:9, 5:10] = True
+
+    def pasted(mask):
+        a, b = (
+            Sample(
+                name,
+                frozenset({"boat"}),
+                frozenset(),
+                ImageFile(tmp_path / name),
+                {"boat": Region("mask", mask.copy)},
+            )
+            for name in ("a.png", "b.png")
+        )
+        return [edited(a, "on-other-ground", "boat", grounds=[b]), edited(a, "alone", "boat")]
+
+    def change_ground():
+        draw(tmp_path / "b.png", 3)
+
+    cache = tmp_path / "cache"
+    for mask, change, made in (
+        (masks[0], None, ["a.png", "b.png", "a.png"]),
+        (masks[0], None, []),
+        (masks[1], None, ["a.png", "b.png", "a.png"]),
+        (masks[1], change_ground, ["a.png", "b.png"]),
+    ):
+        if change is not None:
+            change()
+        expected = all_images(tensors(pasted(mask), None))
+        decoded.clear()
+        assert torch.equal(all_images(tensors(pasted(mask), cache)), expected)
+        assert decoded == made
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda content: content[:-1], "195 bytes"),
+        (lambda content: b"", "empty"),
+        (lambda content: bytes([content[0] ^ 1]) + content[1:], "its sum differs"),
+    ],
+)
+def test_a_damaged_cache_mends_itself_and_says_so(samples, tmp_path, caplog, damage, reason):
+    cache = tmp_path / "cache"
+    expected = all_images(tensors(samples, cache))
+    for path in cached(cache)[:2]:
+        path.write_bytes(damage(path.read_bytes()))
+    assert torch.equal(all_images(tensors(samples, cache)), expected)
+    (line,) = caplog.messages
+    assert line.startswith(f"{cache}")
+    assert "the cached image is damaged" in line
+    assert reason in line
+    assert line.endswith("it is decoded again, and so are others like it")
+    caplog.clear()
+    assert torch.equal(all_images(tensors(samples, cache)), expected)
+    assert caplog.messages == []
+
+
+def test_a_damaged_note_of_a_file_is_made_again(samples, tmp_path, digested):
+    cache = tmp_path / "cache"
+    expected = all_images(tensors(samples, cache))
+    for path in (cache / "seen").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"?")
+    assert torch.equal(all_images(tensors(samples, cache)), expected)
 
 
 def test_another_size_and_another_list_are_kept_apart(samples, tmp_path):
@@ -127,8 +263,19 @@ def test_loading_processes_share_it(samples, tmp_path):
         assert torch.equal(found, expected.float() / 255)
 
 
-def test_it_travels_without_its_arrays(samples, tmp_path):
-    data = tensors(samples, tmp_path / "cache", size=200)
+def test_two_runs_may_fill_it_at_once(samples, tmp_path):
+    """Each writes files of its own and puts them in place whole."""
+    expected = all_images(tensors(samples, None, 64))
+    with ProcessPoolExecutor(4, get_context("spawn")) as pool:
+        cache = tmp_path / "cache"
+        runs = [pool.submit(all_images, tensors(samples, cache, 64)) for _ in range(4)]
+        assert all(torch.equal(run.result(), expected) for run in runs)
+    assert len(cached(cache)) == 5
+    assert not list(cache.rglob("tmp*"))
+
+
+def test_it_takes_no_memory(samples, tmp_path):
+    data = tensors(samples, tmp_path / "cache", size=200, keep=True)
     expected = all_images(data)
     packed = pickle.dumps(data)
     assert len(packed) < 20_000
@@ -141,12 +288,16 @@ def test_a_folder_that_cannot_be_made(samples, tmp_path):
         tensors(samples, tmp_path / "file")
 
 
-def test_a_full_disk_is_one_line(samples, tmp_path, monkeypatch):
-    data = tensors(samples, tmp_path / "cache")
+def test_a_full_disk_costs_the_cache_not_the_run(samples, tmp_path, monkeypatch, caplog):
+    expected = all_images(tensors(samples, None))
 
-    def full(*_):
+    def full(self, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("biasaudit.data.cache._write", full)
-    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)"):
-        data[0]
+    monkeypatch.setattr(Path, "replace", full)
+    assert torch.equal(all_images(tensors(samples, tmp_path / "cache")), expected)
+    assert caplog.messages == [
+        f"{tmp_path / 'cache'}: the cache cannot be written (No space left on device); what is not "
+        "in it is decoded every time"
+    ]
+    assert not list((tmp_path / "cache").rglob("tmp*"))
