@@ -11,6 +11,8 @@ from scipy.stats import binomtest
 
 from biasaudit.results import (
     GALLERY_FILE,
+    PAIRS_FILE,
+    PER_IMAGE_COLUMNS,
     PER_IMAGE_FILE,
     RESULTS_FILE,
     AttentionOverlap,
@@ -20,6 +22,8 @@ from biasaudit.results import (
     Results,
     Run,
     Split,
+    read_per_image,
+    read_results,
     write_per_image,
 )
 
@@ -79,6 +83,67 @@ def write_runs(folder: Path, recipes=DEMO, world: World | None = None) -> list[P
         replace(pictures, maps=maps).save(path / GALLERY_FILE)
         paths.append(path)
     return paths
+
+
+def without_cells(path: Path) -> Path:
+    """Turn a written run's two cells into the subsets test1 and test2, and return its folder."""
+    results = read_results(path)
+    (run,) = results.runs
+    cells = run.splits.pop(f"biased-{run.object}").cells
+    names = dict(zip(cells, ("test1", "test2"), strict=True))
+    for cell, name in names.items():
+        found = cells[cell]
+        overall = Overall(
+            n=found.n, accuracy=found.accuracy, accuracy_ci=found.accuracy_ci, floor=0.5
+        )
+        run.splits[name] = Split(overall=overall.model_copy(update={"attention": found.attention}))
+    run.context = None
+    (path / RESULTS_FILE).write_text(results.to_json(), encoding="utf-8")
+    table = read_per_image(path / PER_IMAGE_FILE)
+    table["split"] = table["cell"].map(names).fillna(table["split"])
+    write_per_image(table.assign(cell=""), path / PER_IMAGE_FILE)
+    return path
+
+
+def add_decision(path: Path, fall: float) -> None:
+    """Add flips of the cells and erasures to a written run's results."""
+    results = read_results(path)
+    (run,) = results.runs
+    split = run.splits[f"biased-{run.object}"]
+    turned = {"turned": 3, "n": 4, "rate": 0.75, "rate_ci": [0.3, 0.95]}
+    never = {"turned": 0, "n": 0, "rate": None, "rate_ci": None}
+    split.flips = {name: {"yes_to_no": turned, "no_to_yes": never} for name in split.cells}
+    split.faithfulness = {
+        "fall_attention": fall,
+        "fall_random": 0.05,
+        "fall_region": 0.4,
+        "fall_context": None,
+        "excess": fall - 0.05,
+        "excess_ci": [fall - 0.1, fall],
+        "n": 4,
+        "decides": fall > 0.1,
+    }
+    (path / RESULTS_FILE).write_text(results.to_json(), encoding="utf-8")
+
+
+def add_pairs(path: Path, right: dict[str, int], n: int = 40) -> None:
+    """Add the answers to other object-context pairs: so many of ``n`` right in each cell."""
+    rows = [
+        {
+            "split": pair,
+            "cell": cell,
+            "id": f"{cell}-{place}",
+            "label": label,
+            "score": 1.0,
+            "decision": 1,
+            "correct": int(place < count),
+        }
+        for pair, count in right.items()
+        for label, cell in enumerate(("first", "second"))
+        for place in range(n)
+    ]
+    columns = [*PER_IMAGE_COLUMNS]
+    write_per_image(pd.DataFrame(rows).reindex(columns=columns), path / PAIRS_FILE)
 
 
 def draw_run(recipe: Recipe, world: World, pictures: Gallery, place: int):

@@ -12,7 +12,7 @@ import typer
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, print_table, quieten
-from biasaudit.errors import RunError, near_names
+from biasaudit.errors import ConfigError, RunError, near_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,15 @@ def compare(
             "--split", metavar="NAME", help="May be repeated. Default: all that both have."
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Also write the comparison of two runs as one HTML file, with the images that "
+            "changed.",
+        ),
+    ] = None,
     json_: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -56,8 +65,10 @@ def compare(
         _check_side(path, views)
     names = _splits(sides, split or [])
     if len(sides[0]) == len(sides[1]) == 1:
-        _compare_two(sides[0][0], sides[1][0], names, json_)
+        _compare_two(sides[0][0], sides[1][0], names, html, json_)
     else:
+        if html is not None:
+            raise ConfigError("--html: shows two single runs", "name one run's folder on each side")
         _compare_seeds(sides, names, json_)
 
 
@@ -107,13 +118,21 @@ def _rows(view: RunView, split: str) -> pd.DataFrame:
     return table[table["split"] == split]
 
 
-def _compare_two(first: RunView, second: RunView, names: list[str], json_: bool) -> None:
+def _compare_two(
+    first: RunView, second: RunView, names: list[str], html: Path | None, json_: bool
+) -> None:
     from biasaudit.cli.comparing import changes_table, id_lines, pair_lines, worse_pairs
     from biasaudit.comparison import compare as compare_tables
     from biasaudit.evaluation.plain import plain
 
     found = {name: compare_tables(_rows(first, name), _rows(second, name)) for name in names}
     worse = worse_pairs(Path(first.source).parent, Path(second.source).parent)
+    if html is not None:
+        from biasaudit.cli.report import write_text
+        from biasaudit.report.render_versus import render_comparison
+
+        write_text(html, render_comparison(first, second, found), "--html")
+        err.print(f"comparison: {html}", markup=False, soft_wrap=True)
     if json_:
         told = {
             "first": first.run.name,

@@ -62,7 +62,6 @@ def write_report(
     from biasaudit.report.forms import render_csv, render_markdown, render_model_card
     from biasaudit.report.load import load_runs
     from biasaudit.report.render import render_html
-    from biasaudit.results import write_atomic
 
     forms = {
         ".html": lambda views: render_html(views, gallery_size=gallery),
@@ -74,12 +73,22 @@ def write_report(
             f"--out {file}: no report of this form",
             "a model card ends in .md" if model_card else f"end it in {', '.join(forms)}",
         )
-    text = forms[file.suffix](load_runs(runs))
+    write_text(file, forms[file.suffix](load_runs(runs)), "--out")
+
+
+def write_text(file: Path, text: str, option: str) -> None:
+    """Write what a user asked for by ``option``, whole or not at all.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    from biasaudit.results import write_atomic
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, text.encode())
     except OSError as error:
-        raise RunError(f"--out {file}: cannot be written ({error.strerror})") from None
+        raise RunError(f"{option} {file}: cannot be written ({error.strerror})") from None
 
 
 def _newest_results(parent: Path) -> Path:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import pandas as pd
+
 from biasaudit.report.load import RunView
 from biasaudit.report.numbers import NAME_LENGTH, Estimate, clean, difference
-from biasaudit.results import AttentionOverlap, Run, Split
+from biasaudit.results import Run, Split
 
 VAL = "val"
 T = TypeVar("T")
@@ -60,23 +62,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class OverlapRow:
-    """Where the attention lies in one cell.
-
-    Attributes:
-        name: The cell, or the split.
-        energy: Energy pointing game of each run.
-        iou: Intersection over union of each run.
-        area_fraction: The region's share of the image: what a uniform map would score.
-    """
-
-    name: str
-    energy: tuple[Estimate, ...]
-    iou: tuple[Estimate, ...]
-    area_fraction: float | None
-
-
-@dataclass(frozen=True)
 class Audit:
     """Runs that were asked the same question, on one split.
 
@@ -84,6 +69,7 @@ class Audit:
         number: Counts from 1; part of the anchors.
         split: The split with counterfactual cells, or None where no run has one.
         cells: Its cells, in the order of the results.
+        pools: Where there is no such split, the subsets measured beside val.
     """
 
     number: int
@@ -93,22 +79,41 @@ class Audit:
     split: str | None
     cells: tuple[str, ...]
     columns: tuple[Column, ...]
+    pools: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What single images are sorted by: cells, or else pools, or else val."""
+        return self.cells or self.pools or (VAL,)
+
+    @property
+    def target(self) -> str | None:
+        """The split that the headline speaks of; of several pools, the one with most errors."""
+        if self.split is not None or not self.pools:
+            return self.split
+        return min(self.pools, key=self._mean_accuracy)
 
     def splits(self) -> list[Split | None]:
-        """Return each run's share of the audited split."""
-        return [self._split(column, self.split) for column in self.columns]
+        """Return each run's share of the target."""
+        return [self.split_of(column, self.target) for column in self.columns]
 
     def overall(self) -> tuple[Estimate, ...]:
-        """Return each run's accuracy over the cells."""
+        """Return each run's accuracy on the target: over its cells where it has some."""
         return tuple(_overall(split) for split in self.splits())
+
+    def apart(self) -> list[tuple[str, str, tuple[Estimate, ...]]]:
+        """Return key, name and accuracies of each cell, or of each pool."""
+        if self.split is None:
+            return [(name, clean(name, NAME_LENGTH), self._pool(name)) for name in self.pools]
+        return [(name, cell_words(name), self.cell(name)) for name in self.cells]
 
     def val(self) -> tuple[Estimate, ...]:
         """Return each run's accuracy on the validation images."""
-        return tuple(_overall(self._split(column, VAL)) for column in self.columns)
+        return self._pool(VAL)
 
     def floor(self) -> float | None:
-        """Return what a constant answer scores on the audited split."""
-        return _first(s.overall.floor for s in self.splits() if s is not None)
+        """Return what a constant answer scores on the target."""
+        return first(s.overall.floor for s in self.splits() if s is not None)
 
     def cell(self, name: str) -> tuple[Estimate, ...]:
         """Return each run's accuracy in one cell."""
@@ -121,7 +126,7 @@ class Audit:
     def answer(self, name: str) -> bool | None:
         """Return the right answer of a cell, where the results give it."""
         cells = [s.cells[name] for s in self.splits() if s is not None and name in s.cells]
-        return _first(cell.answer for cell in cells)
+        return first(cell.answer for cell in cells)
 
     def table(self) -> list[Row]:
         """Return the rows of the paper's Table 4, and the AUROC below them."""
@@ -138,15 +143,20 @@ class Audit:
             rows.append(Row("overall", note, "rate", self.overall(), self.floor(), "overall"))
             auroc = tuple(_auroc(split) for split in self.splits())
             rows.append(Row("AUROC", "of the cells together", "auroc", auroc, 0.5, "auroc"))
+        for name in self.pools:
+            auroc = tuple(_auroc(self.split_of(column, name)) for column in self.columns)
+            words = clean(name, NAME_LENGTH)
+            rows.append(Row(f"AUROC, {words}", "", "auroc", auroc, 0.5, "auroc"))
         return rows
 
     def gaps(self) -> list[Row]:
-        """Return how far each cell lies from val, in accuracy; positive where val is better."""
+        """Return how far cells or pools lie from val; positive where val is better."""
         val = self.val()
-        if self.split is None or all(entry.value is None for entry in val):
+        if all(entry.value is None for entry in val):
             return []
-        named = [(name, cell_words(name), self.cell(name)) for name in self.cells]
-        named.append(("overall", "overall", self.overall()))
+        named = self.apart()
+        if self.split is not None:
+            named.append(("overall", "overall", self.overall()))
         return [
             Row(
                 f"val minus {words}",
@@ -159,14 +169,6 @@ class Audit:
             for key, words, entries in named
         ]
 
-    def overlap(self) -> list[OverlapRow]:
-        """Return the attention overlap of each cell, and of val, that has any."""
-        sources = [
-            (words, [self._attention(c, split, cell) for c in self.columns])
-            for words, split, cell in self._overlap_places()
-        ]
-        return [_overlap_row(words, found) for words, found in sources if any(found)]
-
     def _plain_splits(self) -> list[tuple[str, list[Split | None]]]:
         names = dict.fromkeys(
             name
@@ -174,24 +176,36 @@ class Audit:
             for name, split in column.run.splits.items()
             if not split.cells and name != self.split
         )
-        return [(name, [self._split(c, name) for c in self.columns]) for name in names]
+        return [(name, [self.split_of(c, name) for c in self.columns]) for name in names]
 
-    def _overlap_places(self) -> list[tuple[str, str, str | None]]:
-        places: list[tuple[str, str, str | None]] = [(VAL, VAL, None)]
-        if self.split is not None:
-            places += [(cell_words(cell), self.split, cell) for cell in self.cells]
-        return places
+    def _pool(self, name: str) -> tuple[Estimate, ...]:
+        return tuple(_overall(self.split_of(column, name)) for column in self.columns)
 
-    def _attention(self, column: Column, name: str, cell: str | None) -> AttentionOverlap | None:
-        split = self._split(column, name)
-        if split is None or (cell is not None and cell not in split.cells):
-            return None
-        attention = split.overall.attention if cell is None else split.cells[cell].attention
-        return attention if attention.n_valid else None
+    def _mean_accuracy(self, name: str) -> float:
+        known = [entry.value for entry in self._pool(name) if entry.value is not None]
+        return sum(known) / len(known) if known else 1.0
 
     @staticmethod
-    def _split(column: Column, name: str | None) -> Split | None:
+    def split_of(column: Column, name: str | None) -> Split | None:
+        """Return one run's split of this name."""
         return column.run.splits.get(name) if name is not None else None
+
+
+def rows_of(audit: Audit, table: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the per-image rows of an audit's groups, each image once; ``cell`` is the group.
+
+    Args:
+        audit: The audit.
+        table: One run's per-image table, or None.
+    """
+    if table is None:
+        return None
+    if audit.split is None:
+        rows = table[table["split"].isin(audit.groups)]
+        rows = rows.assign(cell=rows["split"])
+    else:
+        rows = table[(table["split"] == audit.split) & table["cell"].isin(audit.cells)]
+    return rows.drop_duplicates(["cell", "id"]).set_index(["cell", "id"])
 
 
 def cell_words(name: str) -> str:
@@ -213,25 +227,9 @@ def _auroc(split: Split | None) -> Estimate:
 
 
 def _floor(splits: Iterable[Split | None]) -> float | None:
-    return _first(split.overall.floor for split in splits if split is not None)
+    return first(split.overall.floor for split in splits if split is not None)
 
 
-def _first(values: Iterable[T | None]) -> T | None:
+def first(values: Iterable[T | None]) -> T | None:
+    """Return the first value that exists."""
     return next((value for value in values if value is not None), None)
-
-
-def _overlap_row(name: str, found: Sequence[AttentionOverlap | None]) -> OverlapRow:
-    return OverlapRow(
-        name,
-        tuple(
-            Estimate.of(a.energy_pointing_game, a.energy_pointing_game_ci, a.n_valid)
-            if a is not None
-            else Estimate(None)
-            for a in found
-        ),
-        tuple(
-            Estimate.of(a.iou, a.iou_ci, a.n_valid) if a is not None else Estimate(None)
-            for a in found
-        ),
-        _first(a.area_fraction for a in found if a is not None),
-    )

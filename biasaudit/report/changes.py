@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from biasaudit.report.audit import Audit
+from biasaudit.report.audit import Audit, rows_of
 from biasaudit.report.numbers import Estimate
 from biasaudit.statistics import Paired, count_pairs, mean_paired_interval
 
@@ -18,8 +18,9 @@ class Change:
 
     Attributes:
         label: The run.
-        mended: By cell, images that this run gets right and the lead run wrong.
-        broken: By cell, images that this run gets wrong and the lead run right.
+        mended: By cell (or for the one pool of the headline), images that this run gets right
+            and the lead run wrong.
+        broken: Likewise, images that this run gets wrong and the lead run right.
         difference: Mean over the cells of the difference in accuracy, this run's less the lead
             run's. Its interval is for paired images, and so wide that the intervals of all runs
             compared hold together with 95% (Bonferroni).
@@ -50,8 +51,9 @@ def changes_against(audit: Audit, lead: int) -> list[Change | None]:
         per-image table or shares no image of some cell.
     """
     answers = [_answers(column.view.per_image, audit) for column in audit.columns]
+    groups = compared_groups(audit)
     counts = [
-        None if place == lead else _counts(found, answers[lead], audit.cells)
+        None if place == lead else _counts(found, answers[lead], groups)
         for place, found in enumerate(answers)
     ]
     compared = sum(found is not None for found in counts)
@@ -62,12 +64,15 @@ def changes_against(audit: Audit, lead: int) -> list[Change | None]:
     ]
 
 
+def compared_groups(audit: Audit) -> tuple[str, ...]:
+    """Return the groups whose answers are compared: all cells, or the headline's pool."""
+    return audit.cells or (() if audit.target is None else (audit.target,))
+
+
 def _answers(table: pd.DataFrame | None, audit: Audit) -> pd.Series | None:
-    """Return 1 for a right answer and 0 for a wrong one, by cell and id."""
-    if table is None or not audit.cells:
-        return None
-    rows = table[(table["split"] == audit.split) & table["cell"].isin(audit.cells)]
-    return rows.drop_duplicates(["cell", "id"]).set_index(["cell", "id"])["correct"]
+    """Return 1 for a right answer and 0 for a wrong one, by group and id."""
+    rows = rows_of(audit, table)
+    return None if rows is None else rows["correct"]
 
 
 def _counts(
@@ -80,7 +85,7 @@ def _counts(
     counts = [
         count_pairs(both["first"][places == cell], both["second"][places == cell]) for cell in cells
     ]
-    return counts if all(found.n for found in counts) else None
+    return counts if counts and all(found.n for found in counts) else None
 
 
 def _change(label: str, counts: Sequence[Paired], level: float) -> Change:

@@ -11,8 +11,9 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from biasaudit.report.audit import Audit, OverlapRow, cell_words
+from biasaudit.report.audit import Audit
 from biasaudit.report.numbers import Estimate, figure, percent
+from biasaudit.report.overlap import OverlapRow
 from biasaudit.report.svg import INK, PAPER, QUIET, SERIES, STYLE, inline
 
 WIDTH = 5.2
@@ -21,7 +22,7 @@ LABEL_LENGTH = 30
 
 
 def label_curve(audit: Audit, prefix: str) -> Markup | None:
-    """Draw overall accuracy against the number of pixel labels, or nothing for one budget.
+    """Draw accuracy on the target against the number of pixel labels, or nothing for one budget.
 
     A mode with several budgets is a line through the means over its seeds, every run a marker
     with its interval; a mode with one budget is a single marker.
@@ -38,16 +39,16 @@ def label_curve(audit: Audit, prefix: str) -> Markup | None:
         _draw_floor(axes, audit.floor(), "horizontal")
         axes.set_xticks(range(len(budgets)), [str(budget) for budget in budgets])
         axes.set_xlim(-0.4, len(budgets) - 0.6)
-        axes.set_xlabel("pixel labels (steps not to scale)")
-        _percent_axis(axes, "y", "accuracy over the cells")
+        labels = "box" if by_boxes(audit) else "pixel"
+        axes.set_xlabel(f"{labels} labels (steps not to scale)")
+        _percent_axis(axes, "y", f"accuracy {_place(audit)}")
         _legend(drawn, 2)
         return _finish(drawn, prefix, _describe_curve(points))
 
 
 def gap_chart(audit: Audit, prefix: str) -> Markup | None:
-    """Draw, for each run, how far every cell lies from val: a tick, a thin line and a marker."""
-    series = [(cell_words(name), audit.cell(name)) for name in audit.cells]
-    series = [(name, entries) for name, entries in series if any(_known(entries))]
+    """Draw how far every cell or pool lies from val: a tick, a thin line and a marker a run."""
+    series = [(name, entries) for _, name, entries in audit.apart() if any(_known(entries))]
     if not series:
         return None
     val = audit.val()
@@ -109,13 +110,21 @@ def _finish(drawn: Figure, prefix: str, description: str) -> Markup:
         return inline(drawn, prefix, description)
 
 
+def by_boxes(audit: Audit) -> bool:
+    """Whether the runs differ in box labels alone, as none had a pixel label."""
+    return not any(column.run.pixel_labels for column in audit.columns)
+
+
 def _budget_points(audit: Audit) -> dict[str, dict[int, list[Estimate]]]:
     points: dict[str, dict[int, list[Estimate]]] = {}
     for column, estimate in zip(audit.columns, audit.overall(), strict=True):
         if estimate.value is not None:
-            boxes = f" + {column.run.box_labels} boxes" if column.run.box_labels else ""
-            series = points.setdefault(column.run.mode + boxes, {})
-            series.setdefault(column.run.pixel_labels, []).append(estimate)
+            run = column.run
+            budget, boxes = run.pixel_labels, run.box_labels
+            if by_boxes(audit):
+                budget, boxes = boxes, 0
+            series = points.setdefault(run.mode + (f" + {boxes} boxes" if boxes else ""), {})
+            series.setdefault(budget, []).append(estimate)
     return points
 
 
@@ -242,6 +251,10 @@ def _legend(drawn: Figure, columns: int) -> None:
         columnspacing=1.6,
         borderaxespad=0.2,
     )
+
+
+def _place(audit: Audit) -> str:
+    return "over the cells" if audit.cells else f"on {_short(audit.target or '')}"
 
 
 def _known(entries: Sequence[Estimate]) -> list[bool]:

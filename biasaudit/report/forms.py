@@ -11,8 +11,10 @@ from biasaudit import __version__
 from biasaudit.report import provenance, words
 from biasaudit.report.audit import Audit, Column, Row, cell_words
 from biasaudit.report.changes import changes_against
+from biasaudit.report.limits import carry, limits
 from biasaudit.report.load import RunView
 from biasaudit.report.numbers import MISSING, clean, figure, percent, points, span
+from biasaudit.report.overlap import overlap
 from biasaudit.report.render import audits_of
 from biasaudit.results import AttentionOverlap, Cell, Interval, Overall
 
@@ -80,7 +82,8 @@ def _summary(audit: Audit) -> str:
     changes = changes_against(audit, words.lead_place(audit))
     lines += [_plain(sentence) for sentence in words.followup(audit, changes)]
     lines += ["", *_table(audit.table(), audit.columns)]
-    lines += ["", "Figures in brackets are 95% intervals; overall is the mean of the cells.", ""]
+    mean = "; overall is the mean of the cells" if audit.cells else ""
+    lines += ["", f"Figures in brackets are 95% intervals{mean}.", ""]
     return "\n".join(lines)
 
 
@@ -89,26 +92,31 @@ def _card(audit: Audit) -> str:
     for column in audit.columns:
         lines += [*_details(column), ""]
     lines += ["## Intended use", "", _use(audit), "", "## Metrics", ""]
+    mean = "Overall is the mean of the accuracies of the counterfactual cells. "
+    place = f"split {audit.split}" if audit.split else f"subsets {', '.join(audit.groups)}"
     lines += [
-        "Accuracy counts a score above 0 as yes. Overall is the mean of the accuracies of the "
-        "counterfactual cells. Brackets hold 95% intervals.",
+        f"Accuracy counts a score above 0 as yes. {mean if audit.cells else ''}Brackets hold 95% "
+        "intervals.",
         "",
         "## Evaluation data",
         "",
-        f"Dataset {_plain(audit.dataset)}, split {_plain(audit.split or 'none')}.",
+        f"Dataset {_plain(audit.dataset)}, {_plain(place)}.",
         "",
     ]
     lines += [
         f"- {_plain(cell_words(name))}: {_plain(words.cell_description(audit, name))}"
         for name in audit.cells
     ]
+    if carried := carry(audit):
+        lines += ["", "What so many images can show:", ""]
+        lines += [f"- {_plain(one.sentence)}" for one in carried]
     lines += ["", "## Results", "", _plain(words.verdict(audit)), ""]
     lines += [*_table(audit.table(), audit.columns), ""]
     if audit.gaps():
         lines += ["In percentage points:", "", *_table(audit.gaps(), audit.columns), ""]
     lines += _attention(audit)
     lines += ["## Caveats", ""]
-    lines += [f"- {_plain(sentence)}" for sentence in words.limits(audit)]
+    lines += [f"- {_plain(sentence)}" for sentence in limits(audit)]
     lines += ["", f"Written by biasaudit {__version__}.", ""]
     return "\n".join(lines)
 
@@ -136,7 +144,7 @@ def _use(audit: Audit) -> str:
 
 
 def _attention(audit: Audit) -> list[str]:
-    rows = audit.overlap()
+    rows = overlap(audit)
     if not rows:
         return []
     heads = ["images", *[column.label for column in audit.columns], "region's area"]
@@ -206,6 +214,7 @@ def _lines(view: RunView) -> Iterator[list[object]]:
 
 def _measures(part: Overall | Cell) -> Iterator[_Measure]:
     yield "accuracy", part.n, part.accuracy, part.accuracy_ci
+    yield "accuracy_fitted", part.n, part.accuracy_fitted, part.accuracy_fitted_ci
     if isinstance(part, Overall):
         yield "auroc", part.n, part.auroc, part.auroc_ci
         yield "floor", part.n, part.floor, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from biasaudit.report.audit import Audit, Column
+from biasaudit.report.audit import VAL, Audit, Column
 from biasaudit.report.load import RunView
 from biasaudit.report.numbers import NAME_LENGTH, clean
 from biasaudit.results import Run
@@ -25,7 +25,8 @@ def build_audits(views: Sequence[RunView]) -> list[Audit]:
             cells = _cells(members, split)
             number = len(audits) + 1
             shown = (_shown(name), None if context is None else _shown(context), _shown(dataset))
-            audits.append(Audit(number, *shown, split, cells, columns))
+            pools = _pools(members) if split is None else ()
+            audits.append(Audit(number, *shown, split, cells, columns, pools))
     return audits
 
 
@@ -72,6 +73,11 @@ def _splits_with_cells(views: Sequence[RunView], name: str) -> list[str | None]:
     )
     own = f"biased-{name}"
     return sorted(found, key=lambda split: split != own) if found else [None]
+
+
+def _pools(views: Sequence[RunView]) -> tuple[str, ...]:
+    names = dict.fromkeys(name for view in views for name in view.run.splits)
+    return tuple(name for name in names if name != VAL)
 
 
 def _cells(views: Sequence[RunView], split: str | None) -> tuple[str, ...]:

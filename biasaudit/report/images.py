@@ -1,23 +1,15 @@
-"""Single images: their corners, and the ones that the gallery shows."""
+"""Single images: what every run made of them, and the ones that the gallery shows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from biasaudit.report.audit import Audit
+from biasaudit.report.corners import tables_of
 from biasaudit.report.pictures import attention_uri, outline, photo_uri
-
-MOST = 0.5
-"""Attention lies on the object where at least this share of it falls inside the region, ..."""
-ENRICHMENT = 2.0
-"""... or this many times the region's share of the image: what an even map would put there."""
-
-CORNERS = ("right-on", "right-off", "wrong-on", "wrong-off", "right-none", "wrong-none")
-"""Answer and attention; ``none`` where the image has no region or the map is all zero."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +24,7 @@ class Shot:
         correct: Whether that is right.
         energy: Energy pointing game, or None.
         iou: Intersection over union, or None.
-        corner: One of :data:`CORNERS`.
+        corner: One of :data:`biasaudit.report.corners.CORNERS`.
         layer: Attention as a data URI, or None.
     """
 
@@ -103,45 +95,38 @@ class Images:
     """The single images of an audit.
 
     Attributes:
-        corners: Count of each corner, one dictionary a run; None where a run has no table.
-        gallery: The images with pictures, the worst of each cell first.
+        gallery: The images with pictures, the worst of each group first.
         listed: The images of the table: those of the gallery and more, up to a limit.
-        total: How many images the split has.
+        total: How many images there are.
+        pictured: How many of them have a picture.
     """
 
-    corners: tuple[dict[str, int] | None, ...]
     gallery: tuple[Item, ...] = ()
     listed: tuple[Item, ...] = ()
     total: int = 0
+    pictured: int = 0
 
 
-def corner(correct: bool, energy: float, area_fraction: float) -> str:
-    """Return the corner of one answer.
-
-    Args:
-        correct: Whether the answer is right.
-        energy: Energy pointing game in [0, 1]; NaN where it does not exist.
-        area_fraction: The region's share of the image; NaN likewise.
-    """
-    where = "on" if energy >= min(MOST, ENRICHMENT * area_fraction) else "off"
-    if np.isnan(energy) or np.isnan(area_fraction):
-        where = "none"
-    return f"{'right' if correct else 'wrong'}-{where}"
-
-
-def build_images(audit: Audit, gallery_size: int, list_size: int) -> Images:
+def build_images(
+    audit: Audit,
+    gallery_size: int,
+    list_size: int,
+    among: Collection[tuple[str, str]] | None = None,
+) -> Images:
     """Collect the single images of an audit.
 
     Args:
         audit: The audit.
-        gallery_size: How many images of each cell the gallery shows, the worst first.
+        gallery_size: How many images of each group the gallery shows, the worst first.
         list_size: How many images the table lists at most.
+        among: Group and id of the images to take; all where None.
     """
-    tables = [_cells_of(column.view.per_image, audit) for column in audit.columns]
-    corners = tuple(None if table is None else _count(table) for table in tables)
+    tables = tables_of(audit)
     ranked = _rank([table for table in tables if table is not None])
+    if among is not None:
+        ranked = ranked[ranked.index.isin(list(among))]
     if ranked.empty:
-        return Images(corners)
+        return Images()
     pictured = {
         name
         for column in audit.columns
@@ -153,30 +138,9 @@ def build_images(audit: Audit, gallery_size: int, list_size: int) -> Images:
     labels = [column.label for column in audit.columns]
     bare = _items([*shown, *rest], tables, labels)
     gallery = _with_pictures(bare[: len(shown)], audit)
-    return Images(corners, tuple(gallery), (*gallery, *bare[len(shown) :]), len(ranked))
-
-
-def _cells_of(table: pd.DataFrame | None, audit: Audit) -> pd.DataFrame | None:
-    """Return the rows of the audited cells, indexed by cell and id, with their corners."""
-    if table is None or audit.split is None:
-        return None
-    rows = table[(table["split"] == audit.split) & table["cell"].isin(audit.cells)]
-    rows = rows.drop_duplicates(["cell", "id"]).set_index(["cell", "id"])
-    correct = rows["correct"].astype(bool)
-    energy = rows["energy_pointing_game"].astype(float)
-    score = rows["score"].astype(float)
-    probability = 1 / (1 + np.exp(-np.clip(score, -60, 60)))
-    right = np.where(rows["label"].astype(bool), probability, 1 - probability)
-    area = rows["area_fraction"].astype(float)
-    corners = [corner(c, e, a) for c, e, a in zip(correct, energy, area, strict=True)]
-    return rows.assign(
-        score=score, correct=correct, probability=probability, right=right, corner=corners
-    )
-
-
-def _count(table: pd.DataFrame) -> dict[str, int]:
-    counts = table["corner"].value_counts()
-    return {name: int(counts.get(name, 0)) for name in CORNERS}
+    with_picture = int(ranked.index.get_level_values("id").isin(pictured).sum())
+    every = (*gallery, *bare[len(shown) :])
+    return Images(tuple(gallery), every, len(ranked), with_picture)
 
 
 def _rank(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from biasaudit.errors import RunError
 from biasaudit.results import (
     GALLERY_FILE,
+    PAIRS_FILE,
     PER_IMAGE_FILE,
     RESULTS_FILE,
     Run,
@@ -72,12 +73,14 @@ class RunView:
         source: Where they were read, as messages call it.
         per_image: One row an image (:data:`biasaudit.results.PER_IMAGE_COLUMNS`), or None.
         pictures: Thumbnails, maps and regions, or None.
+        pairs: Rows of every other object-context pair, ``split`` being the pair, or None.
     """
 
     run: Run
     source: str
     per_image: pd.DataFrame | None = None
     pictures: Pictures | None = None
+    pairs: pd.DataFrame | None = None
 
 
 def load_runs(paths: Sequence[Path]) -> list[RunView]:
@@ -118,12 +121,13 @@ def _folder_of(run: Run, parent: Path) -> Path | None:
 def _view(run: Run, folder: Path | None, source: str) -> RunView:
     if folder is None:
         return RunView(run, source)
-    table, gallery = folder / PER_IMAGE_FILE, folder / GALLERY_FILE
+    table, gallery, pairs = (folder / name for name in (PER_IMAGE_FILE, GALLERY_FILE, PAIRS_FILE))
     return RunView(
         run,
         source,
         _read_table(table) if _is_file(table) else None,
         Pictures.open(gallery) if _is_file(gallery) else None,
+        _read_table(pairs) if _is_file(pairs) else None,
     )
 
 

@@ -9,18 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from biasaudit import __version__
 from biasaudit.errors import RunError
-from biasaudit.report import charts, numbers, pictures, provenance, words
-from biasaudit.report.audit import Audit, OverlapRow, Row, cell_words
-from biasaudit.report.changes import Change, changes_against
+from biasaudit.report import charts, limits, numbers, pictures, provenance, words
+from biasaudit.report.audit import Audit, Row, cell_words
+from biasaudit.report.changes import Change, changes_against, compared_groups
+from biasaudit.report.corners import ENRICHMENT, MOST, CornerRow, count_corners
+from biasaudit.report.decision import ErasureRow, FlipRow, erasures, flips
+from biasaudit.report.fitted import fitted
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.images import ENRICHMENT, MOST, Images, build_images
+from biasaudit.report.images import Images, build_images
+from biasaudit.report.limits import Carry
 from biasaudit.report.load import RunView
+from biasaudit.report.overlap import OverlapRow, overlap
+from biasaudit.report.pairs import PairGuard, pair_guard
 from biasaudit.report.seeds import SeedRow, over_seeds
 
 GALLERY_SIZE = 20
@@ -35,7 +42,11 @@ class Page:
 
     Attributes:
         prefix: Begins every anchor of this audit; empty for the first.
+        carry: What so many images can show.
         changes: The runs against the lead run, where both have their images.
+        flips: How often an edit turned the answer.
+        pairs: What became of other object-context pairs, where they were audited.
+        erasures: How far the score falls as parts of the images are erased.
         seeds: Means over seeds, where some setting has several.
         limits: What the audit cannot tell.
         notes: Which files were missing.
@@ -46,9 +57,14 @@ class Page:
     verdict: str
     followup: Sequence[str]
     table: Sequence[Row]
+    carry: Sequence[Carry]
     gaps: Sequence[Row]
     changes: Sequence[Change]
+    flips: Sequence[FlipRow]
+    pairs: PairGuard | None
     overlap: Sequence[OverlapRow]
+    erasures: Sequence[ErasureRow]
+    corners: Sequence[CornerRow]
     seeds: Sequence[SeedRow]
     images: Images
     curve: Markup | None
@@ -73,12 +89,27 @@ def render_html(
     Raises:
         RunError: No run is given.
     """
-    pages = [_page(audit, gallery_size) for audit in audits_of(runs)]
+    audits = audits_of(runs)
+    # Runs with several splits share their columns, and their other pairs are told once.
+    before = [None, *(audit.columns for audit in audits)]
+    pages = [
+        _page(audit, gallery_size, first=audit.columns is not columns)
+        for audit, columns in zip(audits, before, strict=False)
+    ]
+    return render_template("audit.html.j2", title=title or default_title(audits), pages=pages)
+
+
+def render_template(name: str, **fields: Any) -> str:
+    """Return a page: a template that extends ``base.html.j2``, with style and script inside.
+
+    Args:
+        name: The template.
+        fields: What it shows; ``title`` among them.
+    """
     environment = _environment()
     script = _asset(environment, "report.js")
-    return environment.get_template("audit.html.j2").render(
-        title=title or default_title([page.audit for page in pages]),
-        pages=pages,
+    return environment.get_template(name).render(
+        **fields,
         version=__version__,
         style=Markup(_asset(environment, "report.css")),
         script=Markup(script),
@@ -103,27 +134,34 @@ def default_title(audits: Sequence[Audit]) -> str:
     return f"Bias audit: {first.object}" + (f" and {first.context}" if first.context else "")
 
 
-def _page(audit: Audit, gallery_size: int) -> Page:
+def _page(audit: Audit, gallery_size: int, *, first: bool) -> Page:
+    """Build one page; ``first`` says that no page before it has the same runs."""
     prefix = "" if audit.number == 1 else f"a{audit.number}-"
     labels = [column.label for column in audit.columns]
-    overlap = audit.overlap()
-    changes = changes_against(audit, words.lead_place(audit))
+    lead = words.lead_place(audit)
+    places = overlap(audit)
+    changes = changes_against(audit, lead)
     return Page(
-        audit,
-        prefix,
-        words.verdict(audit),
-        words.followup(audit, changes),
-        audit.table(),
-        audit.gaps(),
-        [change for change in changes if change is not None],
-        overlap,
-        over_seeds(audit),
-        build_images(audit, gallery_size, LIST_SIZE),
-        charts.label_curve(audit, f"{prefix}c1"),
-        charts.gap_chart(audit, f"{prefix}c2"),
-        charts.overlap_chart(overlap, labels, f"{prefix}c3"),
-        words.limits(audit),
-        words.run_notes(audit.columns),
+        audit=audit,
+        prefix=prefix,
+        verdict=words.verdict(audit),
+        followup=words.followup(audit, changes),
+        table=audit.table(),
+        carry=limits.carry(audit),
+        gaps=audit.gaps(),
+        changes=[change for change in changes if change is not None],
+        flips=flips(audit),
+        pairs=pair_guard(audit, lead) if first else None,
+        overlap=places,
+        erasures=erasures(audit),
+        corners=count_corners(audit),
+        seeds=over_seeds(audit),
+        images=build_images(audit, gallery_size, LIST_SIZE),
+        curve=charts.label_curve(audit, f"{prefix}c1"),
+        gap_chart=charts.gap_chart(audit, f"{prefix}c2"),
+        overlap_chart=charts.overlap_chart(places, labels, f"{prefix}c3"),
+        limits=limits.limits(audit),
+        notes=words.run_notes(audit.columns),
     )
 
 
@@ -142,12 +180,16 @@ def _environment() -> Environment:
         most=MOST,
         enrichment=ENRICHMENT,
         scale_stops=pictures.scale_stops(),
+        fitted=fitted,
         cell_description=words.cell_description,
         train_command=provenance.train_command,
         evaluate_command=provenance.evaluate_command,
         settings_table=provenance.settings_table,
         environment_table=provenance.environment_table,
         label_forms=provenance.label_forms,
+        compared_groups=compared_groups,
+        by_boxes=charts.by_boxes,
+        small=limits.SMALL,
     )
     return environment
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from biasaudit.report.audit import Audit, Column, cell_words
+from biasaudit.report.audit import VAL, Audit, Column
 from biasaudit.report.changes import Change
-from biasaudit.report.numbers import Estimate, figure, interval, percent, points, span
+from biasaudit.report.numbers import Estimate, figure, percent, points, span
+from biasaudit.report.overlap import overlap
 from biasaudit.report.seeds import SeedRow, Spread, over_seeds
 
-SMALL_CELL = 30
-"""Below this many images a cell's interval is wider than ±17 points at an accuracy of 50%."""
+EDITS = {
+    "removed": "the {0} removed and its place filled in",
+    "on-other-ground": "the {0} pasted on a picture without {1}",
+    "context-replaced": "all but the {0} replaced by a picture without {1}",
+    "alone": "the {0} alone, all else in one colour",
+    "blackened": "the {0} blackened",
+}
+"""What was done to the images of an edited cell, by the end of its name."""
 
 
 def verdict(audit: Audit) -> str:
@@ -25,8 +32,8 @@ def verdict(audit: Audit) -> str:
     estimate, label = audit.overall()[place], audit.columns[place].label
     if estimate.value is None:
         return (
-            f"No verdict on {audit.object}: these results hold no counterfactual cells, so they "
-            "do not show whether the classifier leans on a context."
+            f"No verdict on {audit.object}: these results hold no images but val, so they do not "
+            "show whether the classifier leans on a context."
         )
     told = _recorded(audit, place, "headline")
     body = f"{_where(audit)}, {label} {_rate(audit, estimate)}"
@@ -53,6 +60,11 @@ def followup(audit: Audit, changes: Sequence[Change | None]) -> list[str]:
         best = max(others, key=lambda i: (overall[i].value or 0.0, -i))
         sentences.append(_best(audit, lead, best, changes[best], len(others)))
     sentences += _attention(audit, lead)
+    if audit.split is None and audit.pools:
+        sentences.append(
+            f"No cells part {audit.object} from a context here: a fall from val to {audit.target} "
+            "shows that the classifier reads what those images lack, not what that is."
+        )
     return sentences
 
 
@@ -62,36 +74,16 @@ def lead_place(audit: Audit) -> int:
     return modes.index("baseline") if "baseline" in modes else 0
 
 
-def limits(audit: Audit) -> list[str]:
-    """Return what this audit cannot tell, as sentences with its own figures."""
-    found = [_small_cells(audit), _one_seed(audit.columns)]
-    if len(audit.columns) > 2:
-        found.append(
-            f"{len(audit.columns)} runs stand side by side. The best of several is partly lucky, "
-            "and its own figure does not allow for the choice; the differences do."
-        )
-    context = audit.context or "the suspected context"
-    found += [
-        "Where no difference is shown, there may still be one that these images are too few to "
-        "show.",
-        f"The cells test one pair, {audit.object} and {context}. The classifier may lean on "
-        "another context that no cell separates.",
-        "An attention map shows where the score is sensitive, not why the decision fell. "
-        "Attention can move onto the object while the decision still reads the context: read "
-        "the overlap together with the accuracy in the cells.",
-        "Val is drawn like the training images and shares their bias. A high accuracy there "
-        "says nothing about the counterfactual images.",
-    ]
-    return [sentence for sentence in found if sentence]
-
-
 def cell_description(audit: Audit, name: str) -> str:
     """Return how a cell is made, from its name and its answer."""
     with_it, found, without = name.partition("-without-")
     answer = audit.answer(name)
     told = "" if answer is None else f" The right answer is {'yes' if answer else 'no'}."
+    edit = EDITS.get(name.removeprefix(f"{audit.object}-"))
+    if edit is not None:
+        return f"Edited images: {edit.format(audit.object, audit.context)}.{told}"
     if not found:
-        return f"Images of the cell “{name}”.{told}"
+        return f"Images of the {'cell' if audit.cells else 'subset'} “{name}”.{told}"
     return f"Images that show {with_it} and no {without}.{told}"
 
 
@@ -124,6 +116,8 @@ def _recorded(audit: Audit, place: int, key: str) -> str:
 
 
 def _where(audit: Audit) -> str:
+    if audit.split is None:
+        return f"{audit.object}: on {audit.target}"
     if audit.context is None:
         return "On the counterfactual images"
     return f"Where {audit.object} and {audit.context} part"
@@ -132,6 +126,8 @@ def _where(audit: Audit) -> str:
 def _rate(audit: Audit, estimate: Estimate) -> str:
     split = next(s for s in audit.splits() if s is not None)
     sizes = {cell.n for cell in split.cells.values()}
+    if not sizes:
+        return f"gets {figure(estimate)} of the {estimate.n} images right"
     if len(sizes) == 1:
         return f"gets {figure(estimate)} of the {estimate.n} counterfactual images right"
     return (
@@ -208,33 +204,13 @@ def _against_lead(audit: Audit, lead: int, second: Estimate, change: Change | No
 
 
 def _attention(audit: Audit, lead: int) -> list[str]:
-    rows = [row for row in audit.overlap() if row.name != "val"]
+    rows = [row for row in overlap(audit) if row.name != VAL]
+    rows = [row for row in rows if row.name == audit.target] or rows
     if not rows or rows[0].energy[lead].value is None or rows[0].area_fraction is None:
         return []
     energy = rows[0].energy[lead]
     return [
         f"In {rows[0].name}, {figure(energy)} of the attention of {audit.columns[lead].label} "
-        f"falls on the {audit.object}, which fills {percent(rows[0].area_fraction)} of the image."
+        f"falls inside the region of {audit.object}, which fills {percent(rows[0].area_fraction)} "
+        "of the image."
     ]
-
-
-def _small_cells(audit: Audit) -> str:
-    small = []
-    for name in audit.cells:
-        known = [entry for entry in audit.cell(name) if entry.value is not None]
-        if known and known[0].n < SMALL_CELL:
-            widest = max(known, key=lambda e: (e.high or 0) - (e.low or 0))
-            small.append(f"{cell_words(name)} (n = {known[0].n}, up to {interval(widest)})")
-    if not small:
-        return ""
-    return f"Few images carry {' and '.join(small)}: read the interval, not the point."
-
-
-def _one_seed(columns: Sequence[Column]) -> str:
-    settings = {(c.run.mode, c.run.pixel_labels, c.run.box_labels) for c in columns}
-    if len(columns) > len(settings):
-        return ""
-    return (
-        "Each setting was trained with one seed. The intervals hold the chance in the images, "
-        "not the chance in training; another seed may differ by more."
-    )

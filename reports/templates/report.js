@@ -53,16 +53,17 @@
     const quote = (c) => (/[",\n]/.test(c) ? `"${c.replace(/"/g, '""')}"` : c);
     return rows.map((row) => row.map((c) => quote(safe(c))).join(",")).join("\r\n") + "\r\n";
   };
+  const forms = { Markdown: markdown, CSV: csv };
   all("table[data-copy]").forEach((table) => {
     const box = make("div", "", "copy");
     const name = table.dataset.copy;
-    [["Markdown", markdown], ["CSV", csv]].forEach(([kind, write]) => {
+    Object.keys(forms).forEach((kind) => {
       const button = make("button", `Copy as ${kind}`);
+      button.dataset.form = kind;
       button.setAttribute("aria-label", `Copy the table “${name}” as ${kind}`);
-      button.addEventListener("click", () => copy(write(grid(table)), kind));
       box.append(button);
     });
-    (table.closest(".scroll") || table).after(box);
+    table.closest(".scroll").after(box);
   });
 
   all("pre.commands").forEach((block) => {
@@ -83,26 +84,39 @@
   };
   const compare = (a, b) => (typeof a === "number" && typeof b === "number"
     ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+  /* Up, down, and back to the order of the page. */
+  const next = { none: "ascending", ascending: "descending", descending: "none" };
   const sortBy = (table, column) => {
     const heads = [...table.tHead.rows[0].cells];
-    const up = heads[column].getAttribute("aria-sort") !== "ascending";
+    const way = next[heads[column].getAttribute("aria-sort")];
     heads.forEach((head) => head.setAttribute("aria-sort", "none"));
-    heads[column].setAttribute("aria-sort", up ? "ascending" : "descending");
-    const rows = [...table.tBodies[0].rows].map((row) => [value(row, column), row]);
+    heads[column].setAttribute("aria-sort", way);
+    const rows = [...table.tBodies[0].rows].map((row) => [
+      way === "none" ? Number(row.dataset.place) : value(row, column), row,
+    ]);
     rows.sort(([a], [b]) => {
       if (a === null || b === null) return (a === null) - (b === null);
-      return up ? compare(a, b) : compare(b, a);
+      return way === "descending" ? compare(b, a) : compare(a, b);
     });
     table.tBodies[0].append(...rows.map(([, row]) => row));
   };
   all("table[data-sort]").forEach((table) => {
-    [...table.tHead.rows[0].cells].forEach((head, column) => {
+    [...table.tBodies[0].rows].forEach((row, place) => { row.dataset.place = place; });
+    [...table.tHead.rows[0].cells].forEach((head) => {
       const button = make("button", "", "sort");
       button.append(...head.childNodes);
       head.append(button);
       head.setAttribute("aria-sort", "none");
-      button.addEventListener("click", () => sortBy(table, column));
     });
+  });
+  /* One listener for all tables, so that those in the enlarged view answer too. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const head = button.closest("th");
+    if (button.matches(".sort")) sortBy(head.closest("table"), head.cellIndex);
+    const { form } = button.dataset;
+    if (form) copy(forms[form](grid(button.parentNode.previousElementSibling.querySelector("table"))), form);
   });
 
   /* Gallery */
@@ -139,6 +153,7 @@
     };
     const apply = () => {
       const [by, run, cell, corner] = [".sort-by", ".by-run", ".by-cell", ".by-corner"].map(choice);
+      const change = tools.querySelector(".by-change")?.value || "";
       const down = by.startsWith("-");
       const key = keys[by.replace("-", "")];
       const ordered = cards.map((card) => [key(card, run), card]);
@@ -149,7 +164,7 @@
       let shown = 0;
       ordered.forEach(([, card]) => {
         const corners = run === "" ? card.corner : [card.corner[run]];
-        const visible = (cell === "" || card.cell === cell) && (corner === "" || corners.includes(corner));
+        const visible = (change === "" || card.node.dataset.change === change) && (cell === "" || card.cell === cell) && (corner === "" || corners.includes(corner));
         card.node.hidden = !visible;
         shown += visible;
       });
@@ -178,7 +193,7 @@
       current = card;
       const head = card.querySelector("h3").cloneNode(true);
       all("button", head).forEach((button) => button.remove());
-      const parts = [card.querySelector(".strip"), card.querySelector("details table")];
+      const parts = [card.querySelector(".strip"), ...all("details > :not(summary)", card)];
       stage.replaceChildren(head, ...parts.map((part) => part.cloneNode(true)));
       if (!dialog.open) dialog.showModal();
     };

@@ -4,6 +4,7 @@ from report_factory import Recipe, World, write_runs
 from biasaudit.report.audit import cell_words
 from biasaudit.report.grouping import build_audits, run_labels
 from biasaudit.report.load import RunView, load_runs
+from biasaudit.report.overlap import overlap
 from biasaudit.results import Cell, Overall, Run, Split
 
 
@@ -112,12 +113,12 @@ def test_without_cells_there_is_val_alone():
     assert audit.split is None
     assert [row.key for row in audit.table()] == ["val"]
     assert audit.gaps() == []
-    assert audit.overlap() == []
+    assert overlap(audit) == []
 
 
 def test_overlap_keeps_only_places_with_attention(demo_runs):
     (audit,) = build_audits(load_runs(demo_runs))
-    assert [row.name for row in audit.overlap()] == ["val", "boat without water"]
+    assert [row.name for row in overlap(audit)] == ["val", "boat without water"]
 
 
 def test_cells_of_unequal_size_keep_their_own_n(tmp_path):

@@ -8,6 +8,7 @@ from report_factory import Recipe, World, write_runs
 from biasaudit.report import charts
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import load_runs
+from biasaudit.report.overlap import overlap
 from biasaudit.report.svg import INK, SERIES, inline
 
 
@@ -22,7 +23,7 @@ def drawn(audit):
     return {
         "curve": charts.label_curve(audit, "c1"),
         "gaps": charts.gap_chart(audit, "c2"),
-        "overlap": charts.overlap_chart(audit.overlap(), labels, "c3"),
+        "overlap": charts.overlap_chart(overlap(audit), labels, "c3"),
     }
 
 

@@ -4,8 +4,9 @@ import pytest
 from report_factory import DEMO, World, write_runs
 
 from biasaudit.evaluation.corners import corner_of
+from biasaudit.report.corners import CORNERS, corner, count_corners
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.images import CORNERS, build_images, corner
+from biasaudit.report.images import build_images
 from biasaudit.report.load import load_runs
 from biasaudit.results import read_per_image
 
@@ -36,8 +37,8 @@ def test_corner(correct, energy, area, name):
 
 def test_corners_count_every_image_once(small):
     (audit,) = build_audits(load_runs(small))
-    images = build_images(audit, 5, 100)
-    for counts, path in zip(images.corners, small, strict=True):
+    for row, path in zip(count_corners(audit), small, strict=True):
+        counts = row.counts
         assert sum(counts.values()) == 32
         assert set(counts) == set(CORNERS)
         table = read_per_image(path / "per_image.csv").query("split == 'biased-boat'")
@@ -115,7 +116,7 @@ def test_no_tables_no_images(small):
     views = [type(view)(view.run, "") for view in load_runs(small)]
     (audit,) = build_audits(views)
     images = build_images(audit, 5, 5)
-    assert images.corners == (None, None)
+    assert [row.counts for row in count_corners(audit)] == [None, None]
     assert images.gallery == ()
     assert images.total == 0
 

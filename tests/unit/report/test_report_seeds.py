@@ -3,6 +3,7 @@ from report_factory import Recipe, World, write_runs
 
 from biasaudit.report import words
 from biasaudit.report.grouping import build_audits
+from biasaudit.report.limits import limits
 from biasaudit.report.load import load_runs
 from biasaudit.report.render import render_html
 from biasaudit.report.seeds import over_seeds
@@ -37,7 +38,7 @@ def test_the_sentence_gives_means_where_there_are_seeds(views):
     assert sentence.startswith("Over the seeds, baseline averages ")
     assert "of the 2 other settings, gain_ext · 78 labels averages " in sentence
     assert sentence.endswith("the highest.")
-    assert not any("one seed" in limit for limit in words.limits(audit))
+    assert not any("one seed" in limit for limit in limits(audit))
 
 
 def test_one_seed_has_no_spread(views):

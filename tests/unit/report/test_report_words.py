@@ -4,6 +4,7 @@ from report_factory import Recipe, World, write_runs
 from biasaudit.report import words
 from biasaudit.report.changes import Change
 from biasaudit.report.grouping import build_audits
+from biasaudit.report.limits import limits
 from biasaudit.report.load import RunView, load_runs
 from biasaudit.report.numbers import Estimate
 from biasaudit.results import Cell, Overall, Run, Split
@@ -121,14 +122,14 @@ def test_unequal_cells_are_called_a_mean(tmp_path):
     paths = write_runs(tmp_path, [Recipe("baseline", 0, 0.3, 0.6, 0.2)], world)
     (audit,) = build_audits(load_runs(paths))
     assert "on the 126 counterfactual images (mean of the cells)" in words.verdict(audit)
-    assert any("n = 16" in sentence for sentence in words.limits(audit))
+    assert any("boat without water (16)" in sentence for sentence in limits(audit))
 
 
 def test_limits_speak_of_seeds_only_where_there_is_one():
     one = audit_of(("baseline", 0.3, None), ("gain", 0.3, None))
-    assert any("one seed" in sentence for sentence in words.limits(one))
+    assert any("one seed" in sentence for sentence in limits(one))
     two = audit_of(("baseline", 0.3, None), ("baseline", 0.3, None))
-    assert not any("one seed" in sentence for sentence in words.limits(two))
+    assert not any("one seed" in sentence for sentence in limits(two))
 
 
 def test_missing_files_are_named(demo_runs):
