@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from pydantic import Field
@@ -20,61 +20,98 @@ class EditedOptions(TermOptions):
 
     Attributes:
         scale: A pasted object is scaled by a factor drawn between 1/scale and scale.
+        least_area: And enlarged where it would cover less of the picture than this share: nobody
+            sees a smaller one, and the picture would be called by what is not in it.
         shift: And moved by up to this share of the image's side.
         decoys: Whether to paste also pieces of other pictures, cut in the shape of the object:
             the answer is no, so that a seam gives nothing away.
-        batch_norm: What the pass of the edited images is normalised by; it moves no statistic.
     """
 
     scale: float = Field(1.25, ge=1)
+    least_area: float = Field(0.06, ge=0, lt=1)
     shift: float = Field(0.15, ge=0, le=1)
     decoys: bool = False
-    batch_norm: Literal["running", "batch"] = "batch"
 
 
-@term("edited", EditedOptions, needs_labels=True)
-def edited(step: Step, options: EditedOptions) -> Tensor:
-    """Soft margin of the labelled class on edited images: pasted elsewhere, yes; removed, no.
+@dataclass(frozen=True)
+class EditedImages:
+    """The edited pictures of one step, in the order of ``images``.
 
-    Beside them stand the labelled images as they are (yes), and decoys (no) where asked for. Yes
-    and no weigh the same. Grounds are images of the batch that do not show the class; a batch
-    without any gives the removed half alone.
+    Attributes:
+        images: (P + M + D, 3, S, S): P objects pasted elsewhere, M pictures without their object,
+            D decoys.
+        pairs: (P,) which of the M labelled pairs was pasted.
+        grounds: (P,) the image of the batch that it was pasted on.
+    """
+
+    images: Tensor
+    pairs: Tensor
+    grounds: Tensor
+
+
+def edited_images(step: Step, options: EditedOptions) -> EditedImages:
+    """Paste each labelled object on an image of the batch without its class, and take it out.
+
+    A pair whose class every image of the batch shows has no ground, and is only taken out.
     """
     batch = step.labelled_batch
-    rows, classes = batch.region_rows, batch.region_classes
-    removed = remove(batch.images[rows], batch.regions)
-    pasted, decoys = _pasted(step, options)
-    seen = step.untouched(torch.cat([pasted, removed, decoys]), options.batch_norm)
-    whole = step.labelled_output
-    yes = torch.cat([_of(seen, slice(0, len(pasted)), classes), _of(whole, rows, classes)])
-    no = _of(seen, slice(len(pasted), None), classes)
-    return (functional.softplus(-yes).mean() + functional.softplus(no).mean()) / 2
+    images, regions = batch.images[batch.region_rows], batch.regions
+    removed = remove(images, regions)
+    lacks = step.batch.labels[:, batch.region_classes].T < 0.5
+    pairs = torch.nonzero(lacks.any(dim=1)).squeeze(1)
+    grounds, others = _chosen(step, lacks[pairs]), _chosen(step, lacks[pairs])
+    if len(pairs) == 0:
+        return EditedImages(removed, pairs, grounds)
+    moved, cut = _moved(step, options, images[pairs], regions[pairs])
+    made = [paste(moved, cut, step.batch.images[grounds]), removed]
+    if options.decoys:
+        made.append(paste(step.batch.images[others], cut, step.batch.images[grounds]))
+    return EditedImages(torch.cat(made), pairs, grounds)
 
 
-def _of(output: Output, rows: Tensor | slice, classes: Tensor) -> Tensor:
-    """Return the scores of the labelled classes, whose order repeats group by group."""
+@term("edited", EditedOptions, needs_labels=True, prepare=edited_images)
+def edited(step: Step, options: EditedOptions) -> Tensor:
+    """Soft margin of the labelled class on edited pairs: with the object, yes; without, no.
+
+    Yes of the labelled images and of the pasted objects; no of the labelled images without their
+    object, of the grounds before the pasting, and of decoys where asked for. So each picture
+    stands against the one that it was made from, and yes and no weigh the same.
+    """
+    pictures, seen = step.added("edited")
+    batch, pairs = step.labelled_batch, pictures.pairs
+    classes = batch.region_classes
+    pasted, edge = len(pairs), len(pairs) + len(classes)
+    whole = _of(step.labelled_output, classes, batch.region_rows)
+    yes = [_of(seen, classes[pairs], slice(0, pasted)), whole]
+    no = [
+        _of(seen, classes, slice(pasted, edge)),
+        _of(step.output, classes[pairs], pictures.grounds),
+        _of(seen, classes[pairs][: len(seen.scores) - edge], slice(edge, None)),
+    ]
+    return (
+        functional.softplus(-torch.cat(yes)).mean() + functional.softplus(torch.cat(no)).mean()
+    ) / 2
+
+
+def _of(output: Output, classes: Tensor, rows: Tensor | slice) -> Tensor:
+    """Return the score of one class of each of some rows."""
     scores = full_precision(output.scores)[rows]
-    asked = classes.repeat(len(scores) // max(len(classes), 1))
-    return scores[torch.arange(len(scores), device=scores.device), asked]
+    return scores[torch.arange(len(scores), device=scores.device), classes]
 
 
-def _pasted(step: Step, options: EditedOptions) -> tuple[Tensor, Tensor]:
-    """Return the objects on other pictures, and pieces of pictures in their shape on the same."""
-    batch = step.labelled_batch
-    images, classes = batch.images[batch.region_rows], batch.region_classes
-    bare = torch.nonzero((step.batch.labels[:, classes] < 0.5).all(dim=1)).squeeze(1)
-    if len(bare) == 0:
-        return images[:0], images[:0]
+def _chosen(step: Step, allowed: Tensor) -> Tensor:
+    """Draw for each row of a (P, N) table one of the columns that it allows."""
+    drawn = step.draw(*allowed.shape).to(allowed.device)
+    return (drawn * allowed + allowed).argmax(dim=1)
+
+
+def _moved(
+    step: Step, options: EditedOptions, images: Tensor, regions: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Scale and move objects together with their regions."""
     count = len(images)
-    scale = options.scale ** (2 * step.draw(count) - 1)
-    offset = options.shift * (2 * step.draw(count, 2) - 1)
-    moved, cut = shifted(images, batch.regions, scale.to(images), offset.to(images))
-    grounds = step.batch.images[_chosen(step, bare, count)]
-    if not options.decoys:
-        return paste(moved, cut, grounds), images[:0]
-    pieces = step.batch.images[_chosen(step, bare, count)]
-    return paste(moved, cut, grounds), paste(pieces, cut, grounds)
-
-
-def _chosen(step: Step, bare: Tensor, count: int) -> Tensor:
-    return bare[step.draw_integers(len(bare), count).to(bare.device)]
+    scale = (options.scale ** (2 * step.draw(count) - 1)).to(images)
+    area = regions.mean(dim=(1, 2)).clamp_min(1 / regions[0].numel())
+    scale = torch.maximum(scale, (options.least_area / area).sqrt())
+    offset = (options.shift * (2 * step.draw(count, 2) - 1)).to(images)
+    return shifted(images, regions, scale, offset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,10 +14,19 @@ from biasaudit.models.batch_norm import untouched_batch_norm
 from biasaudit.models.classifier import Classifier, Output
 
 
+class Addition(Protocol):
+    """Pictures that a term makes for the step's pass, and whatever it must remember of them."""
+
+    @property
+    def images(self) -> Tensor:
+        """(E, 3, S, S) in [0, 1]."""
+
+
 class Step:
     """One batch, the labelled images beside it, and the model's answers to both.
 
-    The pass is made when the first term asks for it, and once.
+    The pass is made when the first term asks for it, and once. Terms that need the answers to
+    pictures of their own add them before.
 
     Args:
         model: The classifier in training.
@@ -35,6 +45,7 @@ class Step:
         self.model = model
         self.batch = batch
         self._labelled = labelled
+        self._added: dict[str, Addition] = {}
         self._generator = generator if generator is not None else torch.Generator()
 
     def draw(self, *shape: int) -> Tensor:
@@ -45,23 +56,50 @@ class Step:
         """Draw ``count`` integers in [0, high) on the CPU."""
         return torch.randint(high, (count,), generator=self._generator)
 
+    def add(self, name: str, addition: Addition) -> None:
+        """Let the pass see the pictures that the term ``name`` made, too.
+
+        Raises:
+            RuntimeError: The pass has been made already.
+        """
+        if "_joint" in self.__dict__:
+            raise RuntimeError(f"'{name}' adds images to a pass that has been made")
+        self._added[name] = addition
+
+    def added(self, name: str) -> tuple[Any, Output]:
+        """Return what the term ``name`` added, and the scores and features of its images."""
+        names = list(self._added)
+        before = [len(self._added[other].images) for other in names[: names.index(name)]]
+        start = len(self.batch) + self._labelled_count + sum(before)
+        addition = self._added[name]
+        return addition, self._part(start, start + len(addition.images))
+
     @cached_property
     def _joint(self) -> Output:
-        """Scores and features of the batch, then of the labelled images, from one pass.
+        """Scores and features of the batch, the labelled images and the added ones.
 
-        One pass, so that both are normalised alike: labelled images are all of one class, and
-        statistics of their own would describe no picture of the dataset.
+        One pass, so that all are normalised alike and as in evaluation: labelled images are all
+        of one class, edited ones half a picture each, and statistics of their own would describe
+        no picture of the dataset.
         """
-        images = self.batch.images
+        images = [self.batch.images]
         if self._labelled is not None:
-            images = torch.cat([images, self._labelled.images])
-        output: Output = self.model(images)
+            images.append(self._labelled.images)
+        images += [addition.images for addition in self._added.values()]
+        output: Output = self.model(torch.cat(images) if len(images) > 1 else images[0])
         return output
+
+    def _part(self, start: int, stop: int) -> Output:
+        return Output(*(values[start:stop] for values in self._joint))
+
+    @property
+    def _labelled_count(self) -> int:
+        return len(self._labelled) if self._labelled is not None else 0
 
     @property
     def output(self) -> Output:
         """Scores and features of the batch."""
-        return Output(*(values[: len(self.batch)] for values in self._joint))
+        return self._part(0, len(self.batch))
 
     @property
     def labelled_batch(self) -> Batch:
@@ -77,7 +115,8 @@ class Step:
     @property
     def labelled_output(self) -> Output:
         """Scores and features of the labelled images."""
-        return Output(*(values[len(self.batch) :] for values in self._joint))
+        start = len(self.batch)
+        return self._part(start, start + self._labelled_count)
 
     def labelled_mean(self, values: Tensor) -> Tensor:
         """Average a loss of the labelled pairs over all images of the pass.

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from biasaudit.guidance.step import Step
+from biasaudit.guidance.step import Addition, Step
 from biasaudit.registry import Registry
 
 
@@ -50,11 +50,14 @@ class Term(Generic[Options]):
         compute: A step and the options to a scalar loss, not yet weighted.
         options: The class that validates its options.
         needs_labels: Whether it spends pixel labels or boxes.
+        prepare: Makes the pictures that the step's pass shall see beside the batch, where the
+            term needs answers to pictures of its own.
     """
 
     compute: Callable[[Step, Options], Tensor]
     options: type[Options]
     needs_labels: bool = False
+    prepare: Callable[[Step, Options], Addition] | None = None
 
     @property
     def summary(self) -> str:
@@ -66,12 +69,16 @@ TERMS: Registry[Term[Any]] = Registry("loss term")
 
 
 def term(
-    name: str, options: type[Options], *, needs_labels: bool = False
+    name: str,
+    options: type[Options],
+    *,
+    needs_labels: bool = False,
+    prepare: Callable[[Step, Options], Addition] | None = None,
 ) -> Callable[[Callable[[Step, Options], Tensor]], Callable[[Step, Options], Tensor]]:
     """Register a function as the loss term ``name``."""
 
     def add(compute: Callable[[Step, Options], Tensor]) -> Callable[[Step, Options], Tensor]:
-        TERMS.add(name, Term(compute, options, needs_labels))
+        TERMS.add(name, Term(compute, options, needs_labels, prepare))
         return compute
 
     return add

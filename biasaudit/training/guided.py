@@ -39,11 +39,17 @@ class GuidedModel(nn.Module):
             progress: Epochs done, fractional.
         """
         step = Step(self.classifier, batch, labelled, self._generator)
+        terms = [
+            active
+            for active in self.terms
+            if active.options.weight > 0 and progress >= active.options.warmup_epochs
+        ]
+        for active in terms:
+            if active.term.prepare is not None:
+                step.add(active.name, active.term.prepare(step, active.options))
         losses: dict[str, Tensor] = {}
         total = batch.images.new_zeros(())
-        for active in self.terms:
-            options = active.options
-            if options.weight > 0 and progress >= options.warmup_epochs:
-                losses[active.name] = active.term.compute(step, options)
-                total = total + options.weight * losses[active.name]
+        for active in terms:
+            losses[active.name] = active.term.compute(step, active.options)
+            total = total + active.options.weight * losses[active.name]
         return {**losses, "total": total}

@@ -9,7 +9,7 @@ from torch import nn
 from biasaudit.data.batches import Batch
 from biasaudit.guidance.absent import AbsentOptions, absent
 from biasaudit.guidance.classification import ClassificationOptions, classification
-from biasaudit.guidance.edited import EditedOptions, edited
+from biasaudit.guidance.edited import EditedOptions, edited, edited_images
 from biasaudit.guidance.energy import EnergyOptions, energy
 from biasaudit.guidance.evidence import EvidenceOptions, evidence
 from biasaudit.guidance.external import ExternalOptions, external, regions_at
@@ -270,8 +270,9 @@ def test_evidence_by_hand():
     region = [[1.0, 0.0], [0.0, 0.0]]
     data = batch([image], [[1, 0]], [region], [0], [0])
     loss = evidence(Step(model, data, data), EvidenceOptions())
-    # E = 4·red - 2·green = (4, -1, 2, 0) against (1, 0, 0, 0); half of the pass is labelled
-    terms = [(math.tanh(4) - 1) ** 2, math.tanh(-1) ** 2, math.tanh(2) ** 2, 0.0]
+    # w_k = W_k / 4: E = red - green / 2 = (1, -1/4, 1/2, 0) against (1, 0, 0, 0);
+    # half of the pass is labelled
+    terms = [(math.tanh(1) - 1) ** 2, math.tanh(-0.25) ** 2, math.tanh(0.5) ** 2, 0.0]
     assert item(loss) == pytest.approx(sum(terms) / 4 / 2)
 
 
@@ -279,8 +280,8 @@ def test_absent_by_hand():
     model = tiny([[4.0, -2.0, 0], [0, 2.0, 0]], [0.0, 0.0])
     image = [RED[0], [[0.0, 0.5], [0.0, 0.0]], RED[2]]
     loss = absent(Step(model, batch([image], [[1, 0]])), AbsentOptions())
-    # class 1 is absent: 2·green = (0, 1, 0, 0)
-    assert item(loss) == pytest.approx(math.tanh(1) ** 2 / 4)
+    # class 1 is absent: 2·green / 4 = (0, 1/4, 0, 0)
+    assert item(loss) == pytest.approx(math.tanh(0.25) ** 2 / 4)
     assert item(absent(Step(model, batch([image], [[1, 1]])), AbsentOptions())) == 0.0
 
 
@@ -305,31 +306,82 @@ def test_input_gradient_by_hand():
     assert item(loss) == pytest.approx(3 * slope**2 / 2)
 
 
-def test_edited_asks_yes_of_the_pasted_and_no_of_the_removed():
+def test_edited_pairs_stand_against_the_pictures_that_they_were_made_from():
     model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
     size = 16
     red = [[[0.0] * size for _ in range(size)] for _ in range(3)]
     for row in range(5, 11):
         for column in range(5, 11):
             red[0][row][column] = 1.0
-    dark = [[[0.0] * size for _ in range(size)] for _ in range(3)]
+    pale = [[[0.1] * size for _ in range(size)] for _ in range(3)]
     labelled = batch([red], [[1, 0]], [red[0]], [0], [0])
-    ground = batch([dark], [[0, 1]])
+    ground = batch([pale], [[0, 1]])
     options = EditedOptions(scale=1.0, shift=0.0, decoys=True)
-    loss = item(edited(Step(model, ground, labelled), options))
-    pasted, removed, decoy = model.body.seen[0]
-    whole = 4 * 36 / size**2
+    loss = item(edited(edited_step(model, ground, labelled, options), options))
+    (seen,) = model.body.seen  # one pass: ground, labelled, pasted, removed, decoy
+    pasted, removed, decoy = seen[2:]
+    whole, bare = 4 * 36 / size**2, 4 * 0.1
     score = 4 * pasted[0].mean().item()
-    assert 0.6 < score / whole < 1  # the seam is soft
+    assert bare < score < bare + whole  # the seam is soft
     assert float(removed.abs().max()) < 1e-6
-    assert torch.equal(decoy, torch.zeros_like(decoy))  # a dark piece on a dark ground
-    yes = (math.log1p(math.exp(-score)) + math.log1p(math.exp(-whole))) / 2
-    assert loss == pytest.approx((yes + math.log(2)) / 2)
+    assert torch.allclose(decoy, torch.full_like(decoy, 0.1))  # a pale piece on a pale ground
+    yes = (softplus(-score) + softplus(-whole)) / 2
+    no = (softplus(0.0) + softplus(bare) + softplus(bare)) / 3
+    assert loss == pytest.approx((yes + no) / 2)
 
 
-def test_edited_without_a_ground_keeps_the_removed_half():
+def test_a_small_object_is_enlarged_before_it_is_pasted():
+    model = tiny([[4.0, 0, 0]], [0.0])
+    size = 32
+    white = torch.ones(3, size, size)
+    dot = torch.zeros(size, size)
+    dot[14:18, 14:18] = 1.0  # 16 of 1024 pixels
+    labelled = batch([white.tolist()], [[1]], [dot.tolist()], [0], [0])
+    ground = batch([torch.zeros(3, size, size).tolist()], [[0]])
+    for least, expected in ((0.0, 1 / 64), (0.25, 0.25)):
+        options = EditedOptions(scale=1.0, shift=0.0, least_area=least)
+        step = edited_step(model, ground, labelled, options)
+        pasted = step.added("edited")[0].images[0, 0]
+        assert float(pasted.mean()) == pytest.approx(expected, rel=0.1)
+
+
+def test_edited_of_a_class_that_every_image_shows_keeps_the_removed_half():
+    model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
+    region = [[1.0, 0.0], [0.0, 0.0]]
+    labelled = batch([RED, RED], [[1, 0], [0, 1]], [region, region], [0, 1], [0, 1])
+    ground = batch([RED], [[1, 0]])
+    options = EditedOptions()
+    step = edited_step(model, ground, labelled, options)
+    edited(step, options)
+    assert step.added("edited")[0].pairs.tolist() == [1]
+    assert [len(images) for images in model.body.seen] == [1 + 2 + 1 + 2]
+
+
+def test_grounds_are_drawn_among_the_images_that_lack_the_class():
+    model = tiny([[4.0, 0, 0]], [0.0])
+    region = [[1.0, 0.0], [0.0, 0.0]]
+    labelled = batch([RED] * 40, [[1]] * 40, [region] * 40, list(range(40)), [0] * 40)
+    ground = batch([RED] * 5, [[1], [0], [1], [0], [0]])
+    step = edited_step(model, ground, labelled, EditedOptions())
+    assert set(step.added("edited")[0].grounds.tolist()) == {1, 3, 4}
+
+
+def test_no_images_are_added_to_a_pass_that_has_been_made():
     model = tiny([[4.0, 0, 0]], [0.0])
     region = [[1.0, 0.0], [0.0, 0.0]]
     data = batch([RED], [[1]], [region], [0], [0])
-    edited(Step(model, data, data), EditedOptions())
-    assert [len(images) for images in model.body.seen] == [1, 2]  # removed; batch and labelled
+    step = Step(model, data, data)
+    assert len(step.output.scores) == 1
+    with pytest.raises(RuntimeError, match="pass that has been made"):
+        step.add("edited", edited_images(step, EditedOptions()))
+
+
+def edited_step(model, data, labelled, options):
+    """A step that the edited images were added to, as the training module does."""
+    step = Step(model, data, labelled)
+    step.add("edited", edited_images(step, options))
+    return step
+
+
+def softplus(value):
+    return math.log1p(math.exp(value))
