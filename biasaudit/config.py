@@ -13,9 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from biasaudit.errors import ConfigError, near_names
+
+_NO_FOLDER = ("memory", "off")
 
 
 class _Section(BaseModel):
@@ -36,6 +38,9 @@ class DataSettings(_Section):
         box_labels: How many more lend its bounding box only; of several classes, of each.
         image_size: Side of the square input in px; the backbone's own where None.
         flip: Whether training images are mirrored half of the time.
+        cache: Where decoded images stay: ``memory`` keeps them for this run, if it loads them
+            itself; ``off`` decodes them in every epoch; a folder keeps them for loading processes
+            and for later runs too.
         options: Settings of a built-in dataset itself, such as ``water_given_boat``.
     """
 
@@ -46,7 +51,19 @@ class DataSettings(_Section):
     box_labels: int = Field(0, ge=0)
     image_size: int | None = Field(None, ge=32, le=1024)
     flip: bool = True
+    cache: str = Field("memory", min_length=1)
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("cache")
+    @classmethod
+    def _absolute(cls, cache: str) -> str:
+        """Return a folder in full: a run may be evaluated from elsewhere."""
+        return cache if cache in _NO_FOLDER else str(Path(cache).expanduser().absolute())
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """The folder of decoded images, None where they stay in memory or nowhere."""
+        return None if self.cache in _NO_FOLDER else Path(self.cache)
 
 
 class ModelSettings(_Section):

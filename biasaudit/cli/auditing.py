@@ -11,6 +11,7 @@ import pandas as pd
 
 from biasaudit.cli.console import err
 from biasaudit.cli.progress import progress_bar
+from biasaudit.config import DataSettings
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import Dataset
 from biasaudit.data.split import Split as SplitSpec
@@ -50,6 +51,7 @@ class AuditRequest:
         device: Where to compute.
         batch_size: Images a pass.
         workers: Processes that load images.
+        cache: Where decoded images stay, as the settings have it.
         faithfulness: Whether to erase what the attention marks.
         all_pairs: Whether to audit every other object-context pair too.
         maps: Whether to keep the attention map of every image.
@@ -62,6 +64,7 @@ class AuditRequest:
     device: str | None = None
     batch_size: int | None = None
     workers: int | None = None
+    cache: str | None = None
     faithfulness: bool = False
     all_pairs: bool = False
     maps: bool = False
@@ -119,6 +122,7 @@ def audit_given(given: GivenModel, request: AuditRequest, target: Path) -> Resul
         device,
         request.batch_size or 32,
         request.workers or 0,
+        DataSettings(cache=request.cache or "memory").cache_folder,
     )
     about = {
         "name": given.name,
@@ -223,6 +227,7 @@ def _subject(run: RunRecord, request: AuditRequest) -> Subject:
         device=device,
         batch_size=request.batch_size or 64,
         workers=request.workers or 0,
+        cache=DataSettings(cache=request.cache or settings.data.cache).cache_folder,
         operating_points=run.operating_points,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from rich.console import Console
 from rich.table import Table
 
@@ -14,6 +16,7 @@ _UNLIMITED = 100_000
 def quieten(quiet: bool) -> None:
     """Silence stderr's progress and notes; errors are printed all the same, by :func:`main`."""
     err.quiet = quiet
+    logging.getLogger("biasaudit").setLevel(logging.ERROR if quiet else logging.WARNING)
 
 
 def print_table(table: Table) -> None:

@@ -46,6 +46,7 @@ def evaluate(
     device: opt.Device = None,
     batch_size: opt.BatchSize = None,
     workers: opt.Workers = None,
+    cache: opt.Cache = None,
     out_dir: Annotated[
         Path | None,
         typer.Option(
@@ -175,6 +176,7 @@ def evaluate(
         device,
         batch_size,
         workers,
+        cache,
         faithfulness,
         all_pairs,
         maps,

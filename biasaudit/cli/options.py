@@ -45,6 +45,15 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", help="Processes that load images. Default: 0, none beside this one."),
 ]
+Cache = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        metavar="memory|off|DIR",
+        help="Where decoded images stay: in memory for this run, nowhere, or in a folder for all "
+        "runs. Default: memory.",
+    ),
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", help="Images a step. Default: the backbone's own.")
 ]

@@ -72,6 +72,7 @@ def train(
         str | None, typer.Option("--precision", help="fp32 or bf16. Default: fp32.")
     ] = None,
     workers: opt.Workers = None,
+    cache: opt.Cache = None,
     config: opt.Config = None,
     set_: opt.Set = None,
     out_dir: Annotated[
@@ -108,6 +109,7 @@ def train(
             "training.device": device,
             "training.precision": precision,
             "training.workers": workers,
+            "data.cache": cache,
         },
     )
     run = train_run(settings, out_dir)

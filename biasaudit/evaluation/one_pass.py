@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,7 @@ class Subject:
         device: Where to compute.
         batch_size: Images a pass; changes no result on one device but the last digits.
         workers: Processes that load images.
+        cache: Folder of decoded images, None for none.
         operating_points: Of each class, as training fitted it on val; None where nobody did, and
             the audit fits that of the audited object on the val that it measures.
     """
@@ -62,6 +64,7 @@ class Subject:
     device: torch.device
     batch_size: int = 64
     workers: int = 0
+    cache: Path | None = None
     operating_points: Mapping[str, OperatingPoint] | None = None
 
 
@@ -190,6 +193,7 @@ def batches(subject: Subject, samples: Sequence[Sample], named: Sequence[str]) -
         subject.image_size,
         {s.id: {n: s.regions[n].form for n in named if n in s.regions} for s in samples},
         keep=False,
+        cache=subject.cache,
     )
     yield from DataLoader(
         images, subject.batch_size, collate_fn=collate, num_workers=subject.workers

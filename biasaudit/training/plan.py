@@ -76,6 +76,10 @@ class Plan:
                 f"{data.pixel_labels * len(objects)} pixel labels: {forms.get('mask', 0)} masks "
                 f"(all there are) and {filled} boxes, filled"
             )
+        if self.settings.training.workers and data.cache == "memory":
+            lines.append(
+                "loading processes keep no image in memory from epoch to epoch: --cache DIR does"
+            )
         if self.mode.reads_context:
             lines.append(
                 f"mode '{self.settings.training.mode}' reads the label of '{data.context}' of all "

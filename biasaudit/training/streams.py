@@ -98,5 +98,7 @@ def tensors(
         int(plan.settings.data.image_size or 0),
         region_of,
         flip=flip,
+        keep=plan.settings.data.cache != "off",
         seed=plan.settings.training.seed,
+        cache=plan.settings.data.cache_folder,
     )

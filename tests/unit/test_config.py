@@ -1,6 +1,7 @@
 """Settings: where they come from, and what is refused."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,20 @@ def test_missing_file_is_refused(tmp_path):
 
 def test_defaults_are_valid():
     assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "folder"),
+    [
+        ("memory", "memory", None),
+        ("off", "off", None),
+        ("decoded", "{here}/decoded", "{here}/decoded"),
+        ("/var/decoded", "/var/decoded", "/var/decoded"),
+    ],
+)
+def test_a_cache_folder_is_kept_in_full(tmp_path, monkeypatch, given, kept, folder):
+    """A run may be evaluated from elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    data = load_settings(None, [f"data.cache={given}"], {}).data
+    assert data.cache == kept.format(here=tmp_path)
+    assert data.cache_folder == (None if folder is None else Path(folder.format(here=tmp_path)))
