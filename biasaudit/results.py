@@ -51,9 +51,10 @@ PER_IMAGE_COLUMNS = (
     "context_energy",  # share of the attention on the context's region; NaN where it has none
     "context_area",  # share of the image inside the context's region; NaN where it has none
     "pair",  # id of the image that this one is an edited version of; empty for one as it is
+    "corner",  # right or wrong answer, attention on or off the object: "right-off", "unmeasured"
     "decision_fitted",  # 1 where score > the fitted threshold; NaN where there is none
 )
-_TEXTS = ("split", "cell", "id", "pair")
+_TEXTS = ("split", "cell", "id", "pair", "corner")
 REQUIRED_COLUMNS = PER_IMAGE_COLUMNS[:10]
 """What every per-image table has; the columns after these came later and may be missing."""
 

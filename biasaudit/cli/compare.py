@@ -121,7 +121,13 @@ def _rows(view: RunView, split: str) -> pd.DataFrame:
 def _compare_two(
     first: RunView, second: RunView, names: list[str], html: Path | None, json_: bool
 ) -> None:
-    from biasaudit.cli.comparing import changes_table, id_lines, pair_lines, worse_pairs
+    from biasaudit.cli.comparing import (
+        carried_line,
+        changes_table,
+        id_lines,
+        pair_lines,
+        worse_pairs,
+    )
     from biasaudit.comparison import compare as compare_tables
     from biasaudit.evaluation.plain import plain
 
@@ -145,7 +151,8 @@ def _compare_two(
     labels = _labels(first, second)
     for name, one in found.items():
         print_table(changes_table(name, one, labels))
-        for line in id_lines(one, labels):
+        sizes = _rows(first, name)["cell"].value_counts().to_dict()
+        for line in (carried_line(one, sizes), *id_lines(one, labels)):
             out.print(line, markup=False, soft_wrap=True)
     for line in pair_lines(worse, labels[1]):
         out.print(line, markup=False, soft_wrap=True)

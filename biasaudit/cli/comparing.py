@@ -28,7 +28,8 @@ def changes_table(split: str, found: Comparison, labels: tuple[str, str]) -> Tab
     table = _frame(
         f"{split} ({found.n} images): {labels[1]} against {labels[0]}",
         "In % and points; AUROC as it is. 95% intervals for paired images, each for itself; p by "
-        "Holm over the table's figures; better or worse where it is at most .05.",
+        "Holm over the table's figures; better or worse where it is at most .05. Energy over the "
+        "images that both have a map of.",
     )
     for column in ("first", "second", "difference", "p (Holm)"):
         table.add_column(column, justify="right")
@@ -92,6 +93,21 @@ def id_lines(found: Comparison, labels: tuple[str, str]) -> list[str]:
             shown = ", ".join(ids[:IDS_SHOWN])
             lines.append(f"{where}{len(ids)} that {label} alone gets right: {shown}{tail}")
     return lines or ["No image is answered otherwise."]
+
+
+def carried_line(found: Comparison, sizes: Mapping[str, int]) -> str:
+    """Return what the images of each cell can show at best.
+
+    Args:
+        found: The comparison.
+        sizes: Images of each cell.
+    """
+    parts = []
+    for cell, least in found.least.items():
+        images = f"{sizes[cell]} images" + (f" of {cell}" if cell else "")
+        shown = "no difference" if math.isnan(least) else f"no less than {100 * least:.0f} points"
+        parts.append(f"{images} can show {shown}")
+    return f"At best, {'; '.join(parts)} (exact McNemar at 5%, before Holm)."
 
 
 def worse_pairs(first: Path, second: Path) -> dict[str, float] | None:

@@ -17,10 +17,12 @@ def conclusion_lines(run: Run) -> list[str]:
             where they exist.
     """
     lines = []
-    for split in run.splits.values():
+    several = sum("verdict" in (split.model_extra or {}) for split in run.splits.values()) > 1
+    for name, split in run.splits.items():
         extra = split.model_extra or {}
         if "verdict" in extra:
-            lines.append(f"{run.name}: {_verdict(run, extra['verdict'])}")
+            by = f" by {name}" if several else ""
+            lines.append(f"{run.name}{by}: {_verdict(run, extra['verdict'])}")
         if "corners" in extra:
             lines += [f"  {told}" for told in _corners(run, extra["corners"])]
         lines += [f"  {told}" for told in _flips(extra.get("flips", {}))]
@@ -90,8 +92,10 @@ def _flips(flips: dict[str, dict[str, Any]]) -> list[str]:
                 parts.append(
                     f"{percent(one['rate'], one['rate_ci'])}% of {one['n']} answers {words}"
                 )
-        if parts:
-            told.append(f"{cell}: the edit turns {' and '.join(parts)}.")
+        left = found["without"]
+        rest = f" {left} more have no original among the images audited." if left else ""
+        if parts or left:
+            told.append(f"{cell}: the edit turns {' and '.join(parts) or 'nothing'}.{rest}")
     return told
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 from scipy import optimize
 
-from biasaudit.comparison.tables import align, cells_of, clusters_of, figures_of
+from biasaudit.comparison.tables import align, cells_of, clusters_of, figures_of, measured_in_both
 from biasaudit.statistics import (
     Interval,
     Paired,
@@ -18,6 +18,7 @@ from biasaudit.statistics import (
     count_pairs,
     difference_of,
     holm,
+    least_shown,
     mcnemar,
     mean_paired_interval,
     paired_interval,
@@ -66,12 +67,15 @@ class Comparison:
         mended: Ids of the images that the second run alone gets right, by cell.
         broken: Ids of those that the first run alone gets right, by cell.
         n: Images.
+        least: The smallest difference in accuracy that a cell's images can ever show (exact
+            McNemar at 5%, before Holm), by cell; NaN where they can show none.
     """
 
     changes: tuple[Change, ...]
     mended: Mapping[str, tuple[str, ...]]
     broken: Mapping[str, tuple[str, ...]]
     n: int
+    least: Mapping[str, float]
 
     @property
     def outcome(self) -> Outcome:
@@ -89,12 +93,13 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> Comp
 
     Returns:
         Changes of the overall accuracy (the mean of the cells' where there are some), each cell's
-        accuracy, the worst cell's, the AUROC and the attention's energy pointing game.
+        accuracy, the worst cell's, the AUROC and the attention's energy pointing game (over the
+        images that both runs have a map of).
 
     Raises:
         RunError: The runs were not audited on the same images.
     """
-    first, second = align(first, second)
+    first, second = measured_in_both(*align(first, second))
     pairs = {
         cell: count_pairs(
             first.loc[first["cell"] == cell, "correct"],
@@ -113,6 +118,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> Comp
         _ids(first, (second["correct"] == 1) & (first["correct"] != 1)),
         _ids(first, (first["correct"] == 1) & (second["correct"] != 1)),
         len(first),
+        {cell: least_shown(count.n) for cell, count in pairs.items()},
     )
 
 

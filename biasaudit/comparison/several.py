@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from biasaudit.comparison.changes import accuracy_p, outcome_of
-from biasaudit.comparison.tables import align, cells_of, clusters_of, figures_of
+from biasaudit.comparison.tables import align, cells_of, clusters_of, figures_of, measured_in_both
 from biasaudit.errors import RunError
 from biasaudit.statistics import (
     Figure,
@@ -38,7 +38,7 @@ def compare_seeds(
     reference = None
     for first, second in zip(firsts, seconds, strict=True):
         reference = first if reference is None else reference
-        first, second = (align(reference, table)[1] for table in (first, second))
+        first, second = measured_in_both(*(align(reference, table)[1] for table in (first, second)))
         known = figures_of(first)
         if figure not in known:
             raise RunError(f"the runs have no figure '{figure}'", f"known: {', '.join(known)}")

@@ -34,6 +34,18 @@ def clusters_of(table: pd.DataFrame) -> pd.Series | None:
     return table["pair"].where(table["pair"] != "", table["id"])
 
 
+def measured_in_both(
+    first: pd.DataFrame, second: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return aligned tables with the attention of the images alone that both runs have a map of."""
+    column = "energy_pointing_game"
+    both = first[column].notna() & second[column].notna()
+    return (
+        first.assign(**{column: first[column].where(both)}),
+        second.assign(**{column: second[column].where(both)}),
+    )
+
+
 def align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return both tables with the same images in the same order.
 

@@ -14,6 +14,7 @@ from biasaudit.data.splits import Split as SplitSpec
 from biasaudit.data.splits import resolve_split
 from biasaudit.evaluation.cells import summarise
 from biasaudit.evaluation.conclude import MATCHED_FROM, conclude
+from biasaudit.evaluation.corners import corner_of
 from biasaudit.evaluation.flips import flips_of
 from biasaudit.evaluation.one_pass import Pass, Subject, one_pass
 from biasaudit.evaluation.operating import operating_points
@@ -144,6 +145,7 @@ def figures_of_split(
 def _labelled(done: Pass, split: SplitSpec, cell: str) -> pd.DataFrame:
     """Return the rows with their split and cell; a cell says whether the context is there."""
     table = done.table.assign(split=split.name, cell=cell, decision_fitted=np.nan)
+    table["corner"] = corner_of(table)
     if cell in split.answers:
         table["context"] = 0.0 if split.answers[cell] else 1.0
     return table[list(PER_IMAGE_COLUMNS)]

@@ -24,6 +24,7 @@ from biasaudit.statistics.paired import (
 from biasaudit.statistics.power import (
     detectable,
     images_needed,
+    least_shown,
     power_one,
     power_paired,
     power_two,
@@ -65,6 +66,7 @@ __all__ = [
     "gap_interval",
     "holm",
     "images_needed",
+    "least_shown",
     "mcnemar",
     "mean_interval",
     "mean_of",

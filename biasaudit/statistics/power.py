@@ -90,6 +90,24 @@ def power_paired(n: int, difference: float, disagreement: float, alpha: float = 
     return float(min(1.0, np.sum(chance * np.where(critical >= 0, rejects, 0.0))))
 
 
+def least_shown(n: int, alpha: float = ALPHA) -> float:
+    """Return the smallest difference of two models that the exact McNemar test can ever show.
+
+    It is that of the fewest answers that turn one way, with none turning back, whose p-value
+    2 * 0.5^k is at most ``alpha``.
+
+    Args:
+        n: Images that both models answer.
+        alpha: Size of the test.
+
+    Returns:
+        A difference in (0, 1]; NaN where ``n`` images can show none.
+    """
+    _check(alpha)
+    fewest = math.ceil(round(1 - math.log2(alpha), 9))
+    return fewest / n if fewest <= n else math.nan
+
+
 def detectable(power_at: Callable[[float], float], most: float, power: float = POWER) -> float:
     """Return the smallest difference that is shown with the wanted power.
 

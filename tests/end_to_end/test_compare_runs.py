@@ -43,6 +43,8 @@ def test_two_runs(biasaudit, demo_runs, suffix):
     assert "overall.accuracy" in told.out
     assert "better" in told.out
     assert f"{CELL}: {len(gained)} that" in told.out
+    # Of 200 images six must turn, and none back.
+    assert f"200 images of {CELL} can show no less than 3 points" in told.out
     assert "(--json names all)" in told.out
 
 

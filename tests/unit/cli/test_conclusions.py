@@ -87,3 +87,20 @@ def test_flips():
     assert conclusion_lines(run_with(flips=flips)) == [
         "  boat-removed: the edit turns 25.0 [5, 70]% of 4 answers from yes to no."
     ]
+
+
+def test_two_verdicts_name_their_splits():
+    run = run_with(verdict=VERDICT)
+    run.splits = {**run.splits, "boat-web": run.splits["biased-boat"]}
+    told = conclusion_lines(run)
+    assert [line.partition(":")[0] for line in told] == ["r by biased-boat", "r by boat-web"]
+
+
+def test_flips_whose_original_was_not_audited():
+    one = {"turned": 3, "n": 4, "rate": 0.75, "rate_ci": [0.3, 0.954]}
+    none = {"turned": 0, "n": 0, "rate": None, "rate_ci": None}
+    flips = {"boat-removed": {"yes_to_no": one, "no_to_yes": none, "without": 2}}
+    assert conclusion_lines(run_with(flips=flips)) == [
+        "  boat-removed: the edit turns 75.0 [30, 95]% of 4 answers from yes to no. 2 more have no "
+        "original among the images audited."
+    ]

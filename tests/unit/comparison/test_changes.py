@@ -112,6 +112,8 @@ def test_the_images_that_changed_are_named():
     assert comparison.broken[BOATS] == ()
     assert compare(GOOD, POOR).broken == comparison.mended
     assert comparison.n == 50
+    # Six answers that turn, none back: 2 * 0.5^6 = .03, and five give .06.
+    assert comparison.least == {BOATS: 6 / 20, WATER: 6 / 30}
 
 
 def test_the_order_of_rows_changes_nothing():
@@ -129,6 +131,16 @@ def test_a_split_without_cells_has_no_worst_cell():
     changes = {c.figure: c for c in compare(first, second).changes}
     assert "worst.accuracy" not in changes
     assert changes["overall.accuracy"].p_value == mcnemar(Paired(21, 24, 0, 5))
+
+
+def test_attention_is_compared_on_the_images_that_both_have_a_map_of():
+    energy = "energy_pointing_game"
+    first = POOR.assign(energy_pointing_game=POOR[energy].where(POOR.index != 3))
+    second = GOOD.assign(energy_pointing_game=GOOD[energy].where(GOOD.index != 5))
+    change = {c.figure: c for c in compare(first, second).changes}[f"overall.{energy}"]
+    kept = [i for i in range(20) if i not in (3, 5)]
+    assert change.first == pytest.approx(POOR[energy].iloc[kept].mean())
+    assert change.second == pytest.approx(GOOD[energy].iloc[kept].mean())
 
 
 def test_a_figure_that_does_not_exist_is_left_out():

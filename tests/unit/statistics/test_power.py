@@ -7,9 +7,12 @@ import pytest
 from scipy import stats
 
 from biasaudit.statistics import (
+    Paired,
     detectable,
     gap_interval,
     images_needed,
+    least_shown,
+    mcnemar,
     power_one,
     power_paired,
     power_two,
@@ -95,3 +98,11 @@ def test_no_number_of_images_shows_nothing():
 def test_impossible_settings_are_refused(alpha, rate):
     with pytest.raises(ValueError, match=r"alpha|rates"):
         power_one(10, rate, 0.5, alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 6, 0.25, 0.0625])
+def test_the_least_difference_that_can_be_shown(alpha):
+    for n in (1, 5, 6, 16, 47):
+        shown = [k for k in range(1, n + 1) if mcnemar(Paired(0, k, 0, n - k)) <= alpha]
+        least = least_shown(n, alpha)
+        assert math.isnan(least) if not shown else least == min(shown) / n
