@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 FAULTY = 2
 _SHOWN = 12
 
-app = typer.Typer(help="Look at a dataset: check it, preview it, fetch it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at a dataset: check it, preview it, list what to annotate, fetch it.",
+    no_args_is_help=True,
+)
 
 
 @app.command("check")
@@ -105,6 +108,47 @@ def preview(
     sheet = contact_sheet(found, cell, partners, Sheet(count=count))
     try:
         sheet.save(out_file)
+    except OSError as error:
+        raise ConfigError(f"--out {out_file}: cannot be written ({error.strerror})") from None
+    _line(str(out_file))
+
+
+@app.command("labels")
+def labels(
+    pixel_labels: Annotated[
+        int, typer.Option("--pixel-labels", metavar="N", min=1, help="How many images.")
+    ],
+    data: opt.Data = None,
+    object_: opt.Object = None,
+    seed: opt.Seed = None,
+    out_file: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where to write the list (CSV).")
+    ] = Path("labels.csv"),
+    quiet: opt.Quiet = False,
+) -> None:
+    """List the training images whose region N pixel labels stand for, to hand to annotators.
+
+    They are the images that 'train --pixel-labels N' takes with the same seed. Those that have a
+    mask already come first, then those with a box, then those without either; a shorter list lies
+    within a longer one, and every source of images has its share.
+    """
+    quieten(quiet)
+    from biasaudit.data.catalogue import load_dataset
+    from biasaudit.data.label_list import as_csv, label_list, told
+
+    dataset = load_dataset(data or "harbour")
+    objects = (object_,) if object_ else dataset.guided or (dataset.object,)
+    rows = []
+    for name in objects:
+        if name is None:
+            raise ConfigError(f"{dataset.root}: names no object", "add --object")
+        found = label_list(
+            dataset.subset("train"), dataset.check_object(name), pixel_labels, seed or 0
+        )
+        err.print(f"note: {told(found)}", markup=False, soft_wrap=True)
+        rows += found
+    try:
+        out_file.write_text(as_csv(rows), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--out {out_file}: cannot be written ({error.strerror})") from None
     _line(str(out_file))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -114,20 +114,46 @@ def choose_labels(
 def _choose(
     samples: Sequence[Sample], object: str, pixel_labels: int, box_labels: int, seed: int
 ) -> list[LabelEntry]:
-    lending = {s.id: s for s in samples if _lends(s, object)}
-    forms = {id: s.regions[object].form for id, s in lending.items()}
-    sources = {id: s.source for id, s in lending.items()}
+    lending = [s for s in samples if _lends(s, object)]
+    forms = {s.id: s.regions[object].form for s in lending}
+    sources = {s.id: s.source for s in lending}
     _check_enough(forms, object, pixel_labels, box_labels)
-    pixel_seed, box_seed, source_seed = np.random.SeedSequence(seed).spawn(3)
-    drawn = _shuffled(forms, pixel_seed)
-    masks = [id for id in drawn if forms[id] == "mask"]
-    boxes = [id for id in drawn if forms[id] == "box"]
-    ordered = _by_source(masks, sources, source_seed) + _by_source(boxes, sources, source_seed)
-    pixels = ordered[:pixel_labels]
+    pixels = [s.id for s in label_order(lending, object, seed)[:pixel_labels]]
+    _, box_seed, source_seed, _ = _seeds(seed)
     left = [id for id in _shuffled(forms, box_seed) if id not in set(pixels)]
     left = _by_source(left, sources, source_seed)
     entries = [LabelEntry(id, forms[id], object) for id in pixels]
     return entries + [LabelEntry(id, "box", object) for id in left[:box_labels]]
+
+
+def label_order(samples: Sequence[Sample], object: str, seed: int = 0) -> list[Sample]:
+    """Put the images of an object in the order in which they lend, or would lend, its region.
+
+    Those with a mask come first, then those with a box, as :func:`choose_labels` takes them; then
+    those without a region, which somebody would have to draw. Each kind in an order drawn by
+    ``seed``, each source with its share.
+
+    Args:
+        samples: The training subset; images that do not show the object are left out.
+        object: An object class.
+        seed: 0 or more.
+    """
+    by_id = {s.id: s for s in samples if object in s.labels}
+    sources = {id: s.source for id, s in by_id.items()}
+    pixel_seed, _, source_seed, undrawn_seed = _seeds(seed)
+    drawn = _shuffled([id for id, s in by_id.items() if _lends(s, object)], pixel_seed)
+    forms = {id: by_id[id].regions[object].form for id in drawn}
+    kinds = [
+        [id for id in drawn if forms[id] == "mask"],
+        [id for id in drawn if forms[id] == "box"],
+        _shuffled([id for id in by_id if id not in forms], undrawn_seed),
+    ]
+    return [by_id[id] for kind in kinds for id in _by_source(kind, sources, source_seed)]
+
+
+def _seeds(seed: int) -> list[np.random.SeedSequence]:
+    """Return the seeds of pixel labels, box labels, sources, and images without a region."""
+    return np.random.SeedSequence(seed).spawn(4)
 
 
 def _by_source(
@@ -173,7 +199,7 @@ def _lends(sample: Sample, object: str) -> bool:
     return object in sample.labels and region is not None and region.area_fraction > 0
 
 
-def _shuffled(ids: Mapping[str, RegionForm], seed: np.random.SeedSequence) -> list[str]:
+def _shuffled(ids: Iterable[str], seed: np.random.SeedSequence) -> list[str]:
     names = sorted(ids)
     return [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
 

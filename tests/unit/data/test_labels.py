@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.label_list import as_csv, label_list, told
 from biasaudit.data.labels import LabelChoice, choose_labels, labelled_region
 from biasaudit.data.sample import Region, RegionForm, Sample
 from biasaudit.errors import ConfigError, DataError
@@ -141,6 +142,24 @@ def test_one_source_by_name_is_chosen_from_as_if_it_had_none() -> None:
         assert choose_labels(named, ["boat"], 8, 3, seed) == choose_labels(
             unnamed, ["boat"], 8, 3, seed
         )
+
+
+def test_the_list_for_annotators_goes_on_with_what_has_no_region() -> None:
+    samples = [
+        *from_two_sources("mask", 2, 1),
+        *from_two_sources("box", 0, 2),
+        *(sample(f"bare-{i}", None, source=("web", "studio")[i % 2]) for i in range(8)),
+        sample("speck", "mask", area=0.0),
+    ]
+    whole = label_list(samples, "boat", 14, seed=3)
+    assert [row.has for row in whole] == ["mask"] * 3 + ["box"] * 2 + ["none"] * 9
+    assert len({row.image for row in whole}) == 14
+    assert [row.order for row in whole] == list(range(1, 15))
+    assert label_list(samples, "boat", 7, seed=3) == whole[:7]
+    chosen = choose_labels(samples, ["boat"], 5, seed=3).entries
+    assert [row.image for row in whole[:5]] == [entry.id for entry in chosen]
+    assert told(whole[:7]) == "7 images of 'boat': 3 with a mask, 2 with a box, 2 without a region"
+    assert as_csv(whole[:1]) == f"order,image,object,has,source\n{','.join(map(str, whole[0]))}\n"
 
 
 def test_every_guided_class_lends_as_many() -> None:
