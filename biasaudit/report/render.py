@@ -19,7 +19,7 @@ from biasaudit.errors import RunError
 from biasaudit.report import charts, limits, numbers, pictures, provenance, words
 from biasaudit.report.audit import Audit, Row, cell_words
 from biasaudit.report.changes import Change, changes_against, compared_groups
-from biasaudit.report.corners import ENRICHMENT, MOST, CornerRow, count_corners
+from biasaudit.report.corners import CORNERS, ENRICHMENT, MOST, CornerRow, count_corners
 from biasaudit.report.decision import ErasureRow, FlipRow, erasures, flips
 from biasaudit.report.fitted import fitted
 from biasaudit.report.grouping import build_audits
@@ -177,6 +177,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(_filters())
     environment.globals.update(
+        corners=CORNERS,
         most=MOST,
         enrichment=ENRICHMENT,
         scale_stops=pictures.scale_stops(),
@@ -203,12 +204,20 @@ def _filters() -> Mapping[str, object]:
         "figure": numbers.figure,
         "span": numbers.span,
         "words": cell_words,
+        "corner": _corner_words,
         "clean": numbers.clean,
         "keep": _keep_together,
         "lead": words.lead_place,
         "x": lambda share: f"{100 * share:.4g}",
         "raw": lambda value: "" if value is None else f"{value:.6g}",
     }
+
+
+def _corner_words(name: str) -> str:
+    """Return a corner as a head of the table, or as a choice of the gallery."""
+    answer, _, where = name.partition("-")
+    mark = "✓" if answer == "right" else "✗"
+    return f"{mark} {answer}, {'no region' if where == 'none' else where}"
 
 
 def _keep_together(sentence: str) -> str:

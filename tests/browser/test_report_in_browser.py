@@ -10,8 +10,10 @@ from axe_playwright_python.sync_playwright import Axe
 from browser_page import open_page
 from report_factory import Recipe, World, write_runs
 
+from biasaudit.comparison import compare
 from biasaudit.report.load import load_runs
 from biasaudit.report.render import render_html
+from biasaudit.report.render_versus import render_comparison
 
 pytestmark = pytest.mark.browser
 
@@ -28,6 +30,19 @@ def data(page, name):
     return page.eval_on_selector_all(
         ".card:not([hidden])", f"nodes => nodes.map(n => n.dataset.{name})"
     )
+
+
+def open_details(page):
+    page.eval_on_selector_all("details", "nodes => nodes.forEach(n => { n.open = true; })")
+
+
+def serious(page):
+    """Return what axe-core finds, but for its minor remarks."""
+    return [
+        (fault["id"], fault["impact"], [node["html"][:200] for node in fault["nodes"][:3]])
+        for fault in Axe().run(page).response["violations"]
+        if fault["impact"] in ("serious", "critical", "moderate")
+    ]
 
 
 def catch_copies(page):
@@ -52,12 +67,8 @@ def test_it_opens_without_network_and_without_a_word(page):
 def test_axe_finds_no_serious_fault(browser, report, scheme):
     context = browser.new_context(offline=True, color_scheme=scheme)
     page = open_page(context, report)
-    page.eval_on_selector_all("details", "nodes => nodes.forEach(n => { n.open = true; })")
-    faults = [
-        (fault["id"], fault["impact"], [node["html"][:200] for node in fault["nodes"][:3]])
-        for fault in Axe().run(page).response["violations"]
-        if fault["impact"] in ("serious", "critical", "moderate")
-    ]
+    open_details(page)
+    faults = serious(page)
     context.close()
     assert faults == []
 
@@ -182,6 +193,45 @@ def test_tables_sort_by_keyboard(page):
     assert table.locator("th").nth(1).get_attribute("aria-sort") == "descending"
 
 
+def test_a_third_press_brings_the_first_order_back(page):
+    table = page.locator("table[data-copy=accuracy]")
+    names = table.locator("tbody th")
+    before = names.all_inner_texts()
+    button = table.get_by_role("button", name="baseline")
+    for way in ("ascending", "descending", "none"):
+        button.press("Enter")
+        assert table.locator("th").nth(2).get_attribute("aria-sort") == way
+        values = [float(v) for v in table.locator("tbody td:nth-of-type(2)").evaluate_all(
+            "nodes => nodes.map(n => n.dataset.v)"
+        )]  # fmt: skip
+        if way != "none":
+            assert values == sorted(values, reverse=way == "descending")
+    assert names.all_inner_texts() == before
+
+
+def test_every_table_sorts_and_is_copied(page):
+    open_details(page)
+    tables = page.evaluate("""() => [...document.querySelectorAll("table")].map(table => [
+        table.dataset.copy,
+        [...table.tHead.rows[0].cells].every(
+            head => head.scope === "col" && head.querySelector("button.sort")
+        ),
+        [...table.tBodies[0].rows].every(row => row.querySelector("th[scope=row]")),
+        table.closest(".scroll").nextElementSibling.querySelectorAll("button").length,
+    ])""")
+    assert len(tables) > 8
+    assert {tuple(found[1:]) for found in tables} == {(True, True, 2)}
+    assert len({found[0] for found in tables}) == len(tables)
+
+
+def test_a_table_of_the_enlarged_view_sorts_too(page):
+    page.locator(".card h3 button").first.click()
+    table = page.locator("dialog table")
+    table.get_by_role("button", name="probability").click()
+    found = [float(v) for v in table.locator("tbody td:nth-of-type(3)").all_inner_texts()]
+    assert found == sorted(found)
+
+
 def test_a_table_is_copied_as_csv_and_markdown(page):
     catch_copies(page)
     page.get_by_role("button", name="Copy the table “accuracy” as CSV").click()
@@ -258,3 +308,41 @@ def test_nasty_names_run_nothing(context, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
     assert dialogs == []
     assert page.faults == []
+
+
+@pytest.fixture
+def comparison(demo_runs, tmp_path):
+    first, second = load_runs([demo_runs[0], demo_runs[4]])
+    rows = [view.per_image.query("split == 'biased-boat'") for view in (first, second)]
+    file = tmp_path / "compare.html"
+    html = render_comparison(first, second, {"biased-boat": compare(*rows)}, gallery_size=4)
+    file.write_text(html, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_comparison_opens_without_fault(browser, comparison, scheme):
+    context = browser.new_context(
+        offline=True, color_scheme=scheme, viewport={"width": 390, "height": 800}
+    )
+    page = open_page(context, comparison)
+    assert page.locator("h1").inner_text().startswith("gain_ext · 78 labels is better than")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert serious(page) == []
+    assert page.faults == []
+    context.close()
+
+
+def test_a_comparison_shows_the_images_that_changed(context, comparison):
+    page = open_page(context, comparison)
+    every = len(shown(page))
+    page.select_option(".by-change", "broken")
+    assert set(data(page, "change")) == {"broken"}
+    assert 0 < len(shown(page)) < every
+    catch_copies(page)
+    page.get_by_role("button", name="Copy the table “figures” as CSV").click()
+    rows = list(csv.reader(io.StringIO(page.evaluate("window.copied"))))
+    assert rows[0] == [
+        "figure", "baseline", "gain_ext · 78 labels", "difference", "p (Holm)", "shown"
+    ]  # fmt: skip
+    assert rows[1][-1] == "▲ better"
