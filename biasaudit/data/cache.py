@@ -15,19 +15,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import tempfile
+import os
+import re
 import time
 import zlib
 from collections.abc import Callable
 from functools import partial
+from mmap import ACCESS_COPY, mmap
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from threading import get_ident
+from typing import Protocol
 
 import numpy as np
 import PIL
 import torch
 import torchvision
-from numpy.typing import NDArray
 from torch import Tensor
 
 from biasaudit import __version__
@@ -42,7 +44,6 @@ _SETTLED_NS = 2_000_000_000
 """A file that changed less than this ago may change again without its times telling."""
 
 
-@runtime_checkable
 class Keyed(Protocol):
     """What gives an image, and knows what its pixels depend on."""
 
@@ -56,7 +57,8 @@ class Keyed(Protocol):
 
 def key_of(sample: Sample, content: Callable[[Path], str]) -> str | None:
     """Return what a sample's pixels depend on, as :class:`Keyed` has it; None for a drawn one."""
-    return sample.load_image.key(content) if isinstance(sample.load_image, Keyed) else None
+    keyed: Keyed | None = sample.load_image if hasattr(sample.load_image, "key") else None
+    return None if keyed is None else keyed.key(content)
 
 
 class DecodedImages:
@@ -76,6 +78,8 @@ class DecodedImages:
         self.folder = folder
         self.size = size
         self._told = False
+        self._known: dict[str, tuple[tuple[int, ...], str]] = {}
+        self._sound: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -90,7 +94,7 @@ class DecodedImages:
             key = key_of(sample, self._content)
         except OSError:
             return None  # Whoever decodes the file tells what is wrong with it.
-        return None if key is None else _digest([*_MAKERS, self.size, key]).hex()
+        return None if key is None else _digest((*_MAKERS, self.size, key))
 
     def get(self, sample: Sample, name: str, make: Callable[[], Tensor]) -> Tensor:
         """Return a (3, S, S) uint8 image, made and kept where it is not there or damaged.
@@ -110,9 +114,16 @@ class DecodedImages:
                 self._write(file, content + _crc(content))
         return found
 
-    def _read(self, file: Path) -> Tensor | None:
+    def _read(self, file: str) -> Tensor | None:
         try:
-            return torch.from_numpy(_pixels(np.memmap(file, np.uint8, "c"), self.size))
+            with Path(file).open("rb") as stream:
+                # A private map: its pages are the file's, and whoever writes on them has copies.
+                stored = np.frombuffer(mmap(stream.fileno(), 0, access=ACCESS_COPY), np.uint8)
+            pixels = stored[:-_CRC_BYTES]
+            if len(pixels) != 3 * self.size**2:
+                raise ValueError(f"{len(stored)} bytes")
+            if file not in self._sound and _crc(pixels.data) != stored[-_CRC_BYTES:].tobytes():
+                raise ValueError("its sum differs")
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -121,39 +132,42 @@ class DecodedImages:
                 "others like it"
             )
             return None
+        self._sound.add(file)
+        return torch.from_numpy(pixels.reshape(3, self.size, self.size))
 
     def _content(self, path: Path) -> str:
         """Return the digest of a file's content, read only if the file changed since last time."""
         found = path.stat()
-        state = [str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns]
-        seen = self._file("seen", _digest(state).hex())
-        try:
-            digest = seen.read_bytes()
-        except OSError:
-            digest = b""
-        if len(digest) != _DIGEST_BYTES:
+        state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        known, digest = self._known.get(str(path), (None, ""))
+        if known == state:
+            return digest
+        seen = self._file("seen", _digest((str(path.absolute()), *state)))
+        digest = _digest_in(seen)
+        settled = time.time_ns() - max(state[1:]) > _SETTLED_NS
+        if not digest:
             with path.open("rb") as file:
-                digest = hashlib.file_digest(file, _hash).digest()
-            if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED_NS:
-                self._write(seen, digest)
-        return digest.hex()
+                digest = hashlib.file_digest(file, _hash).hexdigest()
+            if settled:
+                self._write(seen, digest.encode())
+        if settled:
+            self._known[str(path)] = (state, digest)
+        return digest
 
-    def _file(self, kind: str, name: str) -> Path:
-        return self.folder / kind / name[:2] / name
+    def _file(self, kind: str, name: str) -> str:
+        return f"{self.folder}/{kind}/{name[:2]}/{name}"
 
-    def _write(self, file: Path, content: bytes) -> None:
+    def _write(self, file: str, content: bytes) -> None:
         """Write a file whole or not at all; a full disk costs the cache, not the run."""
+        partial_file = Path(f"{file}.{os.getpid()}.{get_ident()}.partial")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as stream:
-                partial_file = Path(stream.name)
-                try:
-                    stream.write(content)
-                    stream.close()
-                    partial_file.replace(file)
-                except OSError:
-                    partial_file.unlink()
-                    raise
+            partial_file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                partial_file.write_bytes(content)
+                partial_file.replace(file)
+            except OSError:
+                partial_file.unlink(missing_ok=True)
+                raise
         except OSError as error:
             self._tell(
                 f"{self.folder}: the cache cannot be written ({error.strerror}); what is not in "
@@ -167,16 +181,6 @@ class DecodedImages:
         self._told = True
 
 
-def _pixels(stored: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Return the (3, S, S) image that a file holds; raise ValueError where it is damaged."""
-    pixels, crc = stored[:-_CRC_BYTES], stored[-_CRC_BYTES:].tobytes()
-    if len(pixels) != 3 * size**2:
-        raise ValueError(f"{len(stored)} bytes")
-    if _crc(pixels.data) != crc:
-        raise ValueError("its sum differs")
-    return np.asarray(pixels).reshape(3, size, size)
-
-
 def _crc(content: bytes | memoryview) -> bytes:
     return zlib.crc32(content).to_bytes(_CRC_BYTES, "little")
 
@@ -184,5 +188,14 @@ def _crc(content: bytes | memoryview) -> bytes:
 _hash = partial(hashlib.blake2b, digest_size=_DIGEST_BYTES)
 
 
-def _digest(parts: list[object]) -> bytes:
-    return _hash(repr(parts).encode()).digest()
+def _digest(parts: tuple[object, ...]) -> str:
+    return _hash(repr(parts).encode()).hexdigest()
+
+
+def _digest_in(file: str) -> str:
+    """Return the digest that a file holds; nothing where there is none."""
+    try:
+        content = Path(file).read_bytes()
+    except OSError:
+        return ""
+    return content.decode() if re.fullmatch(rb"[0-9a-f]{%d}" % (2 * _DIGEST_BYTES), content) else ""

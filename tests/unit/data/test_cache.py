@@ -220,7 +220,12 @@ def test_a_damaged_note_of_a_file_is_made_again(samples, tmp_path, digested):
     for path in (cache / "seen").rglob("*"):
         if path.is_file():
             path.write_bytes(b"?")
+    digested.clear()
     assert torch.equal(all_images(tensors(samples, cache)), expected)
+    assert len(set(digested)) == 5
+    digested.clear()
+    assert torch.equal(all_images(tensors(samples, cache)), expected)
+    assert digested == []
 
 
 def test_another_size_and_another_list_are_kept_apart(samples, tmp_path):
@@ -276,7 +281,7 @@ def test_several_may_fill_it_at_once(samples, tmp_path, caplog):
         runs = [pool.submit(all_images, tensors(samples, cache, 64)) for _ in range(40)]
         assert all(torch.equal(run.result(), expected) for run in runs)
     assert len(cached(cache)) == 5
-    assert not list(cache.rglob("tmp*"))
+    assert not list(cache.rglob("*.partial"))
     assert caplog.messages == []
 
 
@@ -306,4 +311,4 @@ def test_a_full_disk_costs_the_cache_not_the_run(samples, tmp_path, monkeypatch,
         f"{tmp_path / 'cache'}: the cache cannot be written (No space left on device); what is not "
         "in it is decoded every time"
     ]
-    assert not list((tmp_path / "cache").rglob("tmp*"))
+    assert not list((tmp_path / "cache").rglob("*.partial"))
