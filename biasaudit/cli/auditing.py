@@ -13,7 +13,7 @@ from biasaudit.cli.console import err
 from biasaudit.cli.progress import progress_bar
 from biasaudit.config import DataSettings
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.sample import Dataset
+from biasaudit.data.sample import BIASED, EDITED, Dataset
 from biasaudit.data.split import Split as SplitSpec
 from biasaudit.data.splits import named_object, usual_splits
 from biasaudit.errors import ConfigError, near_names
@@ -113,6 +113,7 @@ def audit_given(given: GivenModel, request: AuditRequest, target: Path) -> Resul
         )
     context = request.context or (dataset.context if object_ == dataset.object else None)
     model, classes = load_given(given)
+    err.print(f"note: attention layer: {model.layer}", markup=False, soft_wrap=True)
     _check_class("--classes", classes, object_)
     device = make_accelerator(request.device or "auto", "fp32").device
     subject = Subject(
@@ -141,6 +142,8 @@ def _texts(given: GivenModel) -> dict[str, Any]:
 
 def _audit(case: _Case, request: AuditRequest, target: Path) -> Results:
     names = request.splits or usual_splits(case.dataset, case.object, case.context)
+    if not request.splits and names[0].startswith(EDITED):
+        err.print(f"note: a cell of {BIASED}{case.object} is empty: edited pairs instead")
     splits = plan_splits(case.dataset, ["val", *names], case.object, case.context)
     for split in splits:
         if split.note:

@@ -70,8 +70,8 @@ def preview(
         typer.Option(
             "--split",
             metavar="NAME",
-            help="biased-OBJECT, edited-OBJECT, a declared split or a subset. "
-            "Default: biased-OBJECT of the object.",
+            help="biased-OBJECT, edited-OBJECT, a declared split or a subset. Default: "
+            "biased-OBJECT of the object; edited-OBJECT where a cell of that is empty.",
         ),
     ] = None,
     cell: Annotated[
@@ -94,13 +94,14 @@ def preview(
     quieten(quiet)
     from biasaudit.data.catalogue import load_dataset
     from biasaudit.data.preview import Sheet, contact_sheet
-    from biasaudit.data.splits import resolve_split, split_names
+    from biasaudit.data.splits import resolve_split, split_names, usual_splits
 
     if out_file.suffix.lower() != ".png":
         raise ConfigError(f"--out {out_file}: not a .png file")
     dataset = load_dataset(data or "harbour")
     audited = object_ or dataset.object
-    name = split or (f"biased-{audited}" if audited else split_names(dataset)[0])
+    usual = usual_splits(dataset, audited, context) if audited else ()
+    name = split or (usual or split_names(dataset))[0]
     found = resolve_split(dataset, name, object_, context)
     if found.note:
         err.print(f"note: {found.name}: {found.note}", markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import print_table
-from biasaudit.errors import ConfigError, near_names
+from biasaudit.errors import ConfigError, DataError, near_names
 
 KINDS = ("modes", "terms", "backbones", "datasets", "splits", "metrics")
 
@@ -17,17 +17,19 @@ KINDS = ("modes", "terms", "backbones", "datasets", "splits", "metrics")
 def list_(
     kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="What to list.")],
     data: opt.Data = None,
+    object_: opt.Object = None,
+    context: opt.Context = None,
 ) -> None:
     """List what can be named: modes, loss terms, backbones, datasets, splits, metrics."""
     if kind not in KINDS:
         raise ConfigError(f"list {kind}: no such kind", near_names(kind, KINDS))
     table = Table(box=None, show_header=False, pad_edge=False)
-    for name, summary in _rows(kind, data or "harbour"):
+    for name, summary in _rows(kind, data or "harbour", object_, context):
         table.add_row(name, summary)
     print_table(table)
 
 
-def _rows(kind: str, data: str) -> list[tuple[str, str]]:
+def _rows(kind: str, data: str, object_: str | None, context: str | None) -> list[tuple[str, str]]:
     if kind in ("modes", "terms"):
         from biasaudit.guidance.modes import MODES
         from biasaudit.guidance.terms import TERMS
@@ -44,17 +46,21 @@ def _rows(kind: str, data: str) -> list[tuple[str, str]]:
         return [(name, (DATASETS[name].__doc__ or "").partition("\n")[0]) for name in DATASETS]
     if kind == "metrics":
         return METRICS
-    return _splits(data)
+    return _splits(data, object_, context)
 
 
-def _splits(data: str) -> list[tuple[str, str]]:
+def _splits(data: str, object_: str | None, context: str | None) -> list[tuple[str, str]]:
     from biasaudit.data.catalogue import load_dataset
     from biasaudit.data.splits import resolve_split, split_names
 
     dataset = load_dataset(data)
     rows = []
-    for name in split_names(dataset):
-        split = resolve_split(dataset, name)
+    for name in split_names(dataset, object_, context):
+        try:
+            split = resolve_split(dataset, name, object_, context)
+        except DataError as error:
+            rows.append((name, f"cannot be measured: {error.message}"))
+            continue
         counts = ", ".join(f"{cell} {len(found)}" for cell, found in split.cells.items())
         rows.append((name, counts or f"{len(split.samples)} images"))
     return rows

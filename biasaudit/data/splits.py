@@ -7,6 +7,7 @@ folders of images that the dataset declares.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 
 from biasaudit.data.edited_splits import check_kinds, edited_split, has_edited_split
 from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample, SplitRule, shows
@@ -14,13 +15,17 @@ from biasaudit.data.split import Split
 from biasaudit.errors import DataError, near_names
 
 
-def split_names(dataset: Dataset) -> list[str]:
-    """Return the splits that work with nothing else said."""
+def split_names(
+    dataset: Dataset, object: str | None = None, context: str | None = None
+) -> list[str]:
+    """Return the splits of an object and its context; the dataset's own unless given."""
     built_in = []
-    if dataset.object and dataset.context:
-        built_in.append(BIASED + dataset.object)
-        if has_edited_split(dataset, dataset.object, dataset.context):
-            built_in.append(EDITED + dataset.object)
+    audited = object or dataset.object
+    suspected = context or (dataset.context if audited == dataset.object else None)
+    if audited and suspected:
+        built_in.append(BIASED + audited)
+        if has_edited_split(dataset, audited, suspected):
+            built_in.append(EDITED + audited)
     return [*built_in, *dataset.splits, *dataset.subsets]
 
 
@@ -33,10 +38,14 @@ def usual_splits(dataset: Dataset, object: str, context: str | None = None) -> t
         context: Its suspected context; the dataset's own unless given.
 
     Returns:
-        ``biased-OBJECT``; without any context every subset that is neither ``train`` nor ``val``.
+        ``biased-OBJECT``, or ``edited-OBJECT`` where a cell of it is empty and there are images
+        to edit; without any context every subset that is neither ``train`` nor ``val``.
     """
-    if context or dataset.context:
-        return (BIASED + object,)
+    suspected = context or dataset.context
+    if suspected:
+        cells = _members(dataset.subset(held_out(dataset)), SplitRule(object, suspected))
+        edits = not all(cells.values()) and has_edited_split(dataset, object, suspected)
+        return ((EDITED if edits else BIASED) + object,)
     return tuple(name for name in dataset.subsets if name not in ("train", "val"))
 
 
@@ -145,17 +154,7 @@ def _cells(dataset: Dataset, name: str, rule: SplitRule) -> Split:
         subset = held_out(dataset)
         if subset == "val":
             note = "cells are drawn from 'val', as there is no subset 'test'"
-    samples = dataset.subset(subset)
-    cells = {
-        f"{object}-without-{context}": tuple(
-            s
-            for s in samples
-            if shows(s, object, rule.object_area) and not shows(s, context, rule.context_area)
-        ),
-        f"{context}-without-{object}": tuple(
-            s for s in samples if shows(s, context, rule.context_area) and not shows(s, object)
-        ),
-    }
+    cells = _members(dataset.subset(subset), rule)
     for cell, members in cells.items():
         if not members:
             raise _empty_cell(dataset, subset, cell, object, context)
@@ -172,6 +171,21 @@ def _cells(dataset: Dataset, name: str, rule: SplitRule) -> Split:
     )
 
 
+def _members(samples: Sequence[Sample], rule: SplitRule) -> dict[str, tuple[Sample, ...]]:
+    """Return the images of the two cells; the right answer is yes in the first."""
+    object, context = rule.object, rule.context
+    return {
+        f"{object}-without-{context}": tuple(
+            s
+            for s in samples
+            if shows(s, object, rule.object_area) and not shows(s, context, rule.context_area)
+        ),
+        f"{context}-without-{object}": tuple(
+            s for s in samples if shows(s, context, rule.context_area) and not shows(s, object)
+        ),
+    }
+
+
 def held_out(dataset: Dataset) -> str:
     """Return the subset that cells are drawn from where no other is named."""
     return "test" if "test" in dataset.subsets else "val"
@@ -182,11 +196,13 @@ def _empty_cell(dataset: Dataset, subset: str, cell: str, object: str, context: 
     with_object = sum(shows(s, object) for s in samples)
     with_context = sum(shows(s, context) for s in samples)
     both = sum(shows(s, object) and shows(s, context) for s in samples)
+    edits = f", or measure --split {EDITED}{object}"
     return DataError(
         f"{dataset.root or dataset.name}: no image of subset '{subset}' is in cell '{cell}' "
         f"({with_object} of {len(samples)} show '{object}', {with_context} show '{context}', "
         f"{both} show both)",
-        f"name another --context, or add such images to '{subset}'",
+        f"name another --context, or add such images to '{subset}'"
+        + (edits if has_edited_split(dataset, object, context) else ""),
     )
 
 

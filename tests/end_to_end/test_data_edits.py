@@ -27,6 +27,15 @@ def test_evaluate_on_edited_pairs(biasaudit, tmp_path):
     assert "edited-boat" in listed.out
 
 
+def test_an_empty_cell_is_listed_and_edited_pairs_stand_in(biasaudit, tmp_path):
+    root = write_coco(tmp_path / "own")
+    listed = biasaudit("list", "splits", "--data", root, "--object", "cow", "--context", "grass")
+    assert listed.code == 0, listed.err
+    (row,) = [line for line in listed.out.splitlines() if line.startswith("biased-cow")]
+    assert "cannot be measured" in row
+    assert "no image of subset 'test' is in cell" in row
+
+
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs are not here")
 @pytest.mark.photos
 @pytest.mark.slow
@@ -38,8 +47,10 @@ def test_cows_and_grass_by_two_words(biasaudit, tmp_path):
     refused = biasaudit("evaluate", "--run", "run", "--split", "biased-cow")
     assert refused.code == 2
     assert "cell 'cow-without-grass'" in refused.err
-    answer = biasaudit("evaluate", "--run", "run", "--split", "edited-cow")
+    assert "or measure --split edited-cow" in refused.err
+    answer = biasaudit("evaluate", "--run", "run")
     assert answer.code == 0, answer.err
+    assert "note: a cell of biased-cow is empty: edited pairs instead" in answer.err
     split = read_results(tmp_path / "run").runs[0].splits["edited-cow"]
     assert {name: cell.n for name, cell in split.cells.items()} == {
         "cow-removed": 17,
