@@ -122,9 +122,10 @@ def figures(plan: Plan, subject: Subject) -> dict[str, object]:
     splits = plan_splits(plan.dataset, ["val", name], str(data.object), data.context)
     found = audit(subject, splits).splits
     val, biased = found["val"].overall, found[name]
+    forms = plan.labels.counts_by_form()
     row: dict[str, object] = {
-        "masks": plan.labels.counts_by_form().get("mask", 0),
-        "boxes": plan.labels.counts_by_form().get("box", 0),
+        "masks": forms.get("mask", 0),
+        "boxes": forms.get("box", 0) + forms.get("outline", 0),
         "val": val.accuracy,
         "val_fitted": val.accuracy_fitted,
         "val_energy": val.attention.energy_pointing_game,

@@ -36,6 +36,8 @@ class DataSettings(_Section):
         pixel_labels: How many training images of the object lend their region; where the dataset
             guides several classes, so many of each.
         box_labels: How many more lend its bounding box only; of several classes, of each.
+        outlines: Where boxes stand in for pixel labels, whether each lends the outline of what it
+            holds, cut out by GrabCut from the image; else the filled box.
         image_size: Side of the square input in px; the backbone's own where None.
         flip: Whether training images are mirrored half of the time.
         cache: Where decoded images stay: ``memory`` keeps them for this run, if it loads them
@@ -49,6 +51,7 @@ class DataSettings(_Section):
     context: str | None = None
     pixel_labels: int = Field(0, ge=0)
     box_labels: int = Field(0, ge=0)
+    outlines: bool = True
     image_size: int | None = Field(None, ge=32, le=1024)
     flip: bool = True
     cache: str = Field("memory", min_length=1)

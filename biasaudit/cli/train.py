@@ -28,7 +28,7 @@ def train(
             "--pixel-labels",
             metavar="N",
             help="How many training images of the object lend their region. Chosen by seed; "
-            "filled boxes stand in where masks run out, and the run says so.",
+            "boxes stand in where masks run out, and the run says so.",
         ),
     ] = None,
     box_labels: Annotated[

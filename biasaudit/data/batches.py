@@ -14,8 +14,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from biasaudit.data.cache import DecodedImages
-from biasaudit.data.labels import labelled_region
-from biasaudit.data.sample import RegionForm, Sample
+from biasaudit.data.labels import LabelForm, labelled_region
+from biasaudit.data.sample import Sample
 
 
 @dataclass
@@ -98,7 +98,7 @@ class SampleTensors(TorchDataset[Item]):
         samples: Sequence[Sample],
         classes: Sequence[str],
         size: int,
-        region_of: Mapping[str, Mapping[str, RegionForm]] | None = None,
+        region_of: Mapping[str, Mapping[str, LabelForm]] | None = None,
         *,
         flip: bool = False,
         keep: bool = True,
@@ -162,7 +162,7 @@ def image_square(sample: Sample, size: int) -> Tensor:
     return v2.functional.resize(image, [size, size], antialias=True).as_subclass(Tensor)
 
 
-def region_square(sample: Sample, name: str, size: int, form: RegionForm) -> Tensor:
+def region_square(sample: Sample, name: str, size: int, form: LabelForm) -> Tensor:
     """Return a region of a sample as a (size, size) bool tensor, in the form it was chosen in."""
     mask = torch.from_numpy(labelled_region(sample, name, form))
     square = v2.functional.resize(tv_tensors.Mask(mask[None]), [size, size])

@@ -128,8 +128,8 @@ def require_opencv() -> Any:
         import cv2
     except ImportError:
         raise ConfigError(
-            "images whose object is removed need OpenCV, which is not installed",
-            "pip install 'biasaudit[edits]'",
+            "taking objects out of images needs OpenCV, which is not installed",
+            "pip install opencv-python-headless",
         ) from None
     return cv2
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from biasaudit.data.sample import Mask, RegionForm, Sample
+from biasaudit.data.outlines import outline
+from biasaudit.data.sample import Mask, Sample
 from biasaudit.errors import ConfigError, DataError
+
+LabelForm = Literal["mask", "box", "outline"]
+"""How an image lends a region: as it was drawn, as a filled box, or as what a box holds."""
 
 
 class LabelEntry(NamedTuple):
     """One image that lends the region of one class, and in which form."""
 
     id: str
-    form: RegionForm
+    form: LabelForm
     object: str
 
 
@@ -40,13 +44,13 @@ class LabelChoice:
     entries: tuple[LabelEntry, ...] = ()
 
     def counts_by_form(self) -> dict[str, int]:
-        """Return how many entries are of each form that occurs: ``{"mask": 25, "box": 53}``."""
+        """Return how many entries are of each form that occurs: ``{"mask": 25, "outline": 53}``."""
         counts = Counter(entry.form for entry in self.entries)
-        return {form: counts[form] for form in ("mask", "box") if counts[form]}
+        return {form: counts[form] for form in get_args(LabelForm) if counts[form]}
 
-    def by_image(self) -> dict[str, dict[str, RegionForm]]:
+    def by_image(self) -> dict[str, dict[str, LabelForm]]:
         """Return by sample id the classes whose region it lends, and in which form."""
-        lent: dict[str, dict[str, RegionForm]] = {}
+        lent: dict[str, dict[str, LabelForm]] = {}
         for entry in self.entries:
             lent.setdefault(entry.id, {})[entry.object] = entry.form
         return lent
@@ -79,17 +83,19 @@ def choose_labels(
     pixel_labels: int = 0,
     box_labels: int = 0,
     seed: int = 0,
+    *,
+    outlines: bool = True,
 ) -> LabelChoice:
     """Choose for each of ``objects`` the training images that lend its region.
 
     Pixel labels come from images with a pixel mask first, in an order drawn by ``seed``; where
-    more are asked for, images known by boxes alone follow, their boxes filled, and their entries
-    say so. Box labels come from all images left over, masks and boxes alike, and lend the box
-    only. Where samples name their source, each source lends its share of the masks, of the filled
-    boxes and of the box labels: of 30 and 10 images, the first 8 are 6 and 2. One seed gives one
-    order, whatever the numbers and the order of ``samples``: a smaller choice lies within a
-    larger one. Objects are chosen for independently: an image that shows two of them may lend the
-    region of the one and not of the other.
+    more are asked for, images known by boxes alone stand in, by the outline of what the box
+    holds, and their entries say so. Box labels come from all images left over, masks and boxes
+    alike, and lend the box only. Where samples name their source, each source lends its share of
+    the masks, of the stand-ins and of the box labels: of 30 and 10 images, the first 8 are 6 and
+    2. One seed gives one order, whatever the numbers and the order of ``samples``: a smaller
+    choice lies within a larger one. Objects are chosen for independently: an image that shows two
+    of them may lend the region of the one and not of the other.
 
     Args:
         samples: The training subset.
@@ -97,6 +103,8 @@ def choose_labels(
         pixel_labels: How many images lend the region of each.
         box_labels: How many more lend a bounding box of each.
         seed: 0 or more.
+        outlines: Whether a box that stands in for a pixel label lends the outline of what it
+            holds, cut out by the image; else all of it.
 
     Raises:
         ConfigError: A number is negative.
@@ -107,12 +115,17 @@ def choose_labels(
             raise ConfigError(f"{option} {number}: a number of images is 0 or more")
     entries: list[LabelEntry] = []
     for object in objects:
-        entries += _choose(samples, object, pixel_labels, box_labels, seed)
+        entries += _choose(samples, object, pixel_labels, box_labels, seed, outlines)
     return LabelChoice(tuple(objects), seed, pixel_labels, box_labels, tuple(entries))
 
 
 def _choose(
-    samples: Sequence[Sample], object: str, pixel_labels: int, box_labels: int, seed: int
+    samples: Sequence[Sample],
+    object: str,
+    pixel_labels: int,
+    box_labels: int,
+    seed: int,
+    outlines: bool,
 ) -> list[LabelEntry]:
     lending = [s for s in samples if _lends(s, object)]
     forms = {s.id: s.regions[object].form for s in lending}
@@ -122,7 +135,9 @@ def _choose(
     _, box_seed, source_seed, _ = _seeds(seed)
     left = [id for id in _shuffled(forms, box_seed) if id not in set(pixels)]
     left = _by_source(left, sources, source_seed)
-    entries = [LabelEntry(id, forms[id], object) for id in pixels]
+    stand_in: LabelForm = "outline" if outlines else "box"
+    lent = {id: stand_in if form == "box" else form for id, form in forms.items()}
+    entries = [LabelEntry(id, lent[id], object) for id in pixels]
     return entries + [LabelEntry(id, "box", object) for id in left[:box_labels]]
 
 
@@ -177,15 +192,20 @@ def _by_source(
     return sorted(drawn, key=place.__getitem__)
 
 
-def labelled_region(sample: Sample, object: str, form: RegionForm) -> Mask:
+def labelled_region(sample: Sample, object: str, form: LabelForm) -> Mask:
     """Load the region of a chosen image in the form it was chosen in.
 
     Returns:
-        (H, W) bool at the image's own size: the mask, or its filled bounding box where a box was
-        chosen of an image that has a mask.
+        (H, W) bool at the image's own size: the mask; the outline of what its boxes hold; or its
+        filled bounding box where a box was chosen of an image that has a mask.
+
+    Raises:
+        ConfigError: An outline is asked for, and OpenCV is not installed.
     """
     region = sample.regions[object]
     mask = region.load()
+    if form == "outline":
+        return outline(sample.load_image(), mask)
     if form == "mask" or region.form == "box":
         return mask
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -205,7 +225,7 @@ def _shuffled(ids: Iterable[str], seed: np.random.SeedSequence) -> list[str]:
 
 
 def _check_enough(
-    forms: Mapping[str, RegionForm], object: str, pixel_labels: int, box_labels: int
+    forms: Mapping[str, LabelForm], object: str, pixel_labels: int, box_labels: int
 ) -> None:
     masks = sum(form == "mask" for form in forms.values())
     has = (

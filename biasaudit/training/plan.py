@@ -70,11 +70,13 @@ class Plan:
                 f"the {self._asked} asked for are not spent"
             )
         forms, objects = self.labels.counts_by_form(), self.labels.objects
-        filled = forms.get("box", 0) - data.box_labels * len(objects)
-        if self.spends_labels and filled > 0:
+        boxes = forms.get("box", 0) - data.box_labels * len(objects)
+        outlined = forms.get("outline", 0)
+        if self.spends_labels and boxes + outlined > 0:
             lines.append(
                 f"{data.pixel_labels * len(objects)} pixel labels: {forms.get('mask', 0)} masks "
-                f"(all there are) and {filled} boxes, filled"
+                f"(all there are) and {boxes + outlined} boxes, "
+                f"{'the object in each outlined by GrabCut' if outlined else 'filled'}"
             )
         if self.settings.training.workers and data.cache == "memory":
             lines.append(
@@ -134,6 +136,7 @@ def make_plan(settings: Settings) -> Plan:
         data.pixel_labels if spends else 0,
         data.box_labels if spends else 0,
         training.seed,
+        outlines=data.outlines,
     )
     return Plan(settings, dataset, labels, terms, mode)
 

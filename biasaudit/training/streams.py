@@ -9,7 +9,8 @@ import torch
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
 from biasaudit.data.batches import Batch, Item, SampleTensors, collate
-from biasaudit.data.sample import RegionForm, Sample
+from biasaudit.data.labels import LabelForm
+from biasaudit.data.sample import Sample
 from biasaudit.training.plan import Plan
 
 
@@ -87,7 +88,7 @@ class LabelledStream(Iterator[Batch]):
 def tensors(
     plan: Plan,
     samples: Sequence[Sample],
-    region_of: Mapping[str, Mapping[str, RegionForm]] | None = None,
+    region_of: Mapping[str, Mapping[str, LabelForm]] | None = None,
     *,
     flip: bool = False,
 ) -> SampleTensors:

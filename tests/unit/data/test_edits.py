@@ -49,7 +49,7 @@ def test_removal_up_to_the_rim_of_the_image():
 
 def test_removal_without_opencv_names_the_way_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ConfigError, match=r"pip install 'biasaudit\[edits\]'"):
+    with pytest.raises(ConfigError, match=r"pip install opencv-python-headless"):
         edits.remove(IMAGE, disc())
 
 

@@ -43,9 +43,17 @@ def boats(masks: int, boxes: int) -> list[Sample]:
 def test_masks_come_before_boxes() -> None:
     choice = choose_labels(boats(5, 9), ["boat"], pixel_labels=8, seed=1)
     forms = [entry.form for entry in choice.entries]
-    assert forms == ["mask"] * 5 + ["box"] * 3
-    assert all(entry.id.startswith(entry.form) for entry in choice.entries)
-    assert choice.counts_by_form() == {"mask": 5, "box": 3}
+    assert forms == ["mask"] * 5 + ["outline"] * 3
+    assert [entry.id.partition("-")[0] for entry in choice.entries] == ["mask"] * 5 + ["box"] * 3
+    assert choice.counts_by_form() == {"mask": 5, "outline": 3}
+
+
+def test_boxes_stand_in_filled_where_no_outlines_are_wanted() -> None:
+    outlined = choose_labels(boats(5, 9), ["boat"], 8, 3, seed=1)
+    filled = choose_labels(boats(5, 9), ["boat"], 8, 3, seed=1, outlines=False)
+    assert [entry.id for entry in filled.entries] == [entry.id for entry in outlined.entries]
+    assert [entry.form for entry in filled.entries] == ["mask"] * 5 + ["box"] * 6
+    assert [entry.form for entry in outlined.entries[8:]] == ["box"] * 3
 
 
 def test_only_images_with_a_region_of_the_object_lend_one() -> None:
@@ -166,8 +174,12 @@ def test_every_guided_class_lends_as_many() -> None:
     cows = [sample(f"cow-{i}", "box", label="cow") for i in range(5)]
     choice = choose_labels(boats(5, 9) + cows, ["boat", "cow"], 2, 3, seed=4)
     assert [(entry.object, entry.form) for entry in choice.entries] == [
-        *[("boat", "mask")] * 2, *[("boat", "box")] * 3, ("cow", "mask"), *[("cow", "box")] * 4,
-    ]  # fmt: skip
+        *[("boat", "mask")] * 2,
+        *[("boat", "box")] * 3,
+        ("cow", "mask"),
+        ("cow", "outline"),
+        *[("cow", "box")] * 3,
+    ]
     assert (choice.objects, choice.pixel_labels, choice.box_labels) == (("boat", "cow"), 2, 3)
     alone = choose_labels(boats(5, 9) + cows, ["boat"], 2, 3, seed=4)
     assert choice.entries[:5] == alone.entries
@@ -201,6 +213,19 @@ def test_a_box_is_the_masks_bounding_box() -> None:
 def test_masks_and_known_boxes_are_lent_as_they_are() -> None:
     np.testing.assert_array_equal(labelled_region(sample("a", "mask"), "boat", "mask"), MASK)
     np.testing.assert_array_equal(labelled_region(sample("a", "box"), "boat", "box"), MASK)
+
+
+def test_an_outline_is_what_stands_out_in_the_box() -> None:
+    box = np.zeros((40, 60), dtype=bool)
+    box[8:32, 10:50] = True
+    boat = np.zeros_like(box)
+    boat[14:26, 16:44] = True
+    picture = np.where(boat[..., None], (200, 30, 30), (30, 60, 200)).astype(np.uint8)
+    sample = Sample(
+        "a", frozenset({"boat"}), frozenset(), lambda: picture, {"boat": Region("box", lambda: box)}
+    )
+    found = labelled_region(sample, "boat", "outline")
+    assert (found & boat).sum() / (found | boat).sum() > 0.95
 
 
 @pytest.mark.parametrize(
@@ -240,7 +265,7 @@ def test_photographs_have_25_masks_and_boxes_after_them() -> None:
     assert [c.counts_by_form() for c in choices] == [
         {"mask": 9},
         {"mask": 23},
-        {"mask": 25, "box": 53},
+        {"mask": 25, "outline": 53},
     ]
     assert choices[0].entries == choices[2].entries[:9]
     assert choices[1].entries == choices[2].entries[:23]

@@ -36,10 +36,13 @@ def test_as_many_boxes_of_each_orientation():
     assert plan.name == "gain_ext-4boxes-seed0"
 
 
-def test_filled_boxes_are_counted_over_all_classes():
-    plan = plan_of(data__pixel_labels=1, data__box_labels=2)
+@pytest.mark.parametrize(
+    ("outlines", "form"), [(True, "the object in each outlined by GrabCut"), (False, "filled")]
+)
+def test_boxes_that_stand_in_are_counted_over_all_classes(outlines, form):
+    plan = plan_of(data__pixel_labels=1, data__box_labels=2, data__outlines=outlines)
     assert plan.notes == [
-        "2 pixel labels: 0 masks (all there are) and 2 boxes, filled",
+        f"2 pixel labels: 0 masks (all there are) and 2 boxes, {form}",
         "3 labels of each of forward, reverse: 6 in all",
     ]
 
