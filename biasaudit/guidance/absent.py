@@ -35,5 +35,5 @@ def absent(step: Step, options: AbsentOptions) -> Tensor:
         second_order=options.second_order,
         signed=True,
     )
-    squashed = maps.tanh()
+    squashed = (maps * (maps.shape[1] * maps.shape[2])).tanh()
     return mean_by_image(squashed.square().mean(dim=(1, 2)), rows)

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from biasaudit.guidance.edits import paste, remove, shifted
+from biasaudit.guidance.edits import grown, paste, remove, shifted
 from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import TermOptions, term
 from biasaudit.models.classifier import Output, full_precision
@@ -23,13 +23,16 @@ class EditedOptions(TermOptions):
         least_area: And enlarged where it would cover less of the picture than this share: nobody
             sees a smaller one, and the picture would be called by what is not in it.
         shift: And moved by up to this share of the image's side.
+        margin: What is taken out is the region and so much around it, as a share of the image's
+            side: a rim left over would still show the object.
         decoys: Whether to paste also pieces of other pictures, cut in the shape of the object:
             the answer is no, so that a seam gives nothing away.
     """
 
-    scale: float = Field(1.25, ge=1)
+    scale: float = Field(1.5, ge=1)
     least_area: float = Field(0.06, ge=0, lt=1)
     shift: float = Field(0.15, ge=0, le=1)
+    margin: float = Field(0.03, ge=0, le=0.5)
     decoys: bool = False
 
 
@@ -56,7 +59,7 @@ def edited_images(step: Step, options: EditedOptions) -> EditedImages:
     """
     batch = step.labelled_batch
     images, regions = batch.images[batch.region_rows], batch.regions
-    removed = remove(images, regions)
+    removed = remove(images, grown(regions, options.margin))
     lacks = step.batch.labels[:, batch.region_classes].T < 0.5
     pairs = torch.nonzero(lacks.any(dim=1)).squeeze(1)
     grounds, others = _chosen(step, lacks[pairs]), _chosen(step, lacks[pairs])

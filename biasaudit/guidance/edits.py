@@ -51,6 +51,13 @@ def remove(images: Tensor, regions: Tensor, spread: float = 0.1) -> Tensor:
     return torch.where(inside > 0, torch.where(far, mean, fill), images)
 
 
+def grown(regions: Tensor, margin: float) -> Tensor:
+    """Widen (M, S, S) regions by a square of ``margin`` of S to each side."""
+    reach = round(margin * regions.shape[-1])
+    widened = functional.max_pool2d(regions[:, None], 2 * reach + 1, stride=1, padding=reach)
+    return widened[:, 0]
+
+
 def shifted(
     images: Tensor, regions: Tensor, scale: Tensor, offset: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -37,6 +37,6 @@ def evidence(step: Step, options: EvidenceOptions) -> Tensor:
         second_order=options.second_order,
         signed=True,
     )
-    squashed = maps.tanh()
+    squashed = (maps * (maps.shape[1] * maps.shape[2])).tanh()
     target = regions_at(batch.regions, squashed)
     return step.labelled_mean((squashed - target).square().mean(dim=(1, 2)))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from biasaudit.guidance.edits import paste, remove, shifted
+from biasaudit.guidance.edits import grown, paste, remove, shifted
 
 
 @pytest.fixture
@@ -75,3 +75,13 @@ def test_scaling_enlarges():
     images = regions[:, None].expand(1, 3, 16, 16)
     _, larger = shifted(images, regions, torch.tensor([2.0]).double(), torch.zeros(1, 2).double())
     assert float(larger.sum()) == pytest.approx(64, rel=0.1)
+
+
+def test_a_grown_region_reaches_its_margin_to_each_side():
+    region = torch.zeros(1, 20, 20)
+    region[0, 8:10, 0:3] = 1.0
+    wide = grown(region, 0.1)
+    expected = torch.zeros(1, 20, 20)
+    expected[0, 6:12, 0:5] = 1.0
+    assert torch.equal(wide, expected)
+    assert torch.equal(grown(region, 0.0), region)

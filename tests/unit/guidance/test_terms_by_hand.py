@@ -270,9 +270,8 @@ def test_evidence_by_hand():
     region = [[1.0, 0.0], [0.0, 0.0]]
     data = batch([image], [[1, 0]], [region], [0], [0])
     loss = evidence(Step(model, data, data), EvidenceOptions())
-    # w_k = W_k / 4: E = red - green / 2 = (1, -1/4, 1/2, 0) against (1, 0, 0, 0);
-    # half of the pass is labelled
-    terms = [(math.tanh(1) - 1) ** 2, math.tanh(-0.25) ** 2, math.tanh(0.5) ** 2, 0.0]
+    # E = 4·red - 2·green = (4, -1, 2, 0) against (1, 0, 0, 0); half of the pass is labelled
+    terms = [(math.tanh(4) - 1) ** 2, math.tanh(-1) ** 2, math.tanh(2) ** 2, 0.0]
     assert item(loss) == pytest.approx(sum(terms) / 4 / 2)
 
 
@@ -280,8 +279,8 @@ def test_absent_by_hand():
     model = tiny([[4.0, -2.0, 0], [0, 2.0, 0]], [0.0, 0.0])
     image = [RED[0], [[0.0, 0.5], [0.0, 0.0]], RED[2]]
     loss = absent(Step(model, batch([image], [[1, 0]])), AbsentOptions())
-    # class 1 is absent: 2·green / 4 = (0, 1/4, 0, 0)
-    assert item(loss) == pytest.approx(math.tanh(0.25) ** 2 / 4)
+    # class 1 is absent: 2·green = (0, 1, 0, 0)
+    assert item(loss) == pytest.approx(math.tanh(1) ** 2 / 4)
     assert item(absent(Step(model, batch([image], [[1, 1]])), AbsentOptions())) == 0.0
 
 
@@ -316,7 +315,7 @@ def test_edited_pairs_stand_against_the_pictures_that_they_were_made_from():
     pale = [[[0.1] * size for _ in range(size)] for _ in range(3)]
     labelled = batch([red], [[1, 0]], [red[0]], [0], [0])
     ground = batch([pale], [[0, 1]])
-    options = EditedOptions(scale=1.0, shift=0.0, decoys=True)
+    options = EditedOptions(scale=1.0, shift=0.0, margin=0.0, decoys=True)
     loss = item(edited(edited_step(model, ground, labelled, options), options))
     (seen,) = model.body.seen  # one pass: ground, labelled, pasted, removed, decoy
     pasted, removed, decoy = seen[2:]
