@@ -203,7 +203,8 @@ def test_five_runs_of_126_photographs_stay_below_10_mb(tmp_path):
 def test_ten_thousand_images_render_in_ten_seconds(tmp_path):
     world = World(n=(5000, 5000), val=400)
     paths = write_runs(tmp_path, DEMO[:2], world)
-    start = time.perf_counter()
+    # Seconds of one core: on a machine with other work, the clock on the wall measures that too.
+    start = time.process_time()
     html = render_html(load_runs(paths))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert "600 of the 10000 counterfactual images" in html
