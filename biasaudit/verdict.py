@@ -143,7 +143,7 @@ def _decide(
     low, high = gap
     if math.isnan(low):
         return "cannot tell", "A cell has no images."
-    span = f"{100 * low:+.0f} to {100 * high:+.0f} points"
+    span = f"{100 * low:+.1f} to {100 * high:+.1f} points"
     if not matched[0] > 0.5:
         return "cannot tell", (
             "Where the context helps it, the model is not shown to beat a constant answer, so a "
@@ -152,7 +152,7 @@ def _decide(
     if -margin < low and high < margin:
         return "no bias shown", (
             f"The gap between matched and conflicting images is {span}, less than "
-            f"{100 * margin:.0f} either way."
+            f"{100 * margin:g} either way."
         )
     if high < 0:
         low, high = -high, -low
@@ -167,11 +167,11 @@ def _decide(
         said = "contradicts it" if agreement == "disagrees" else "does not settle it"
         return "cannot tell", (
             f"The gap between matched and conflicting images is {span}; it may be under "
-            f"{100 * margin:.0f}, and the attention {said}."
+            f"{100 * margin:g}, and the attention {said}."
         )
     return "cannot tell", (
         f"The gap between matched and conflicting images is {span}: none at all, or one of "
-        f"{100 * margin:.0f} and more."
+        f"{100 * margin:g} and more."
     )
 
 

@@ -7,8 +7,9 @@ import logging
 from rich.console import Console
 from rich.table import Table
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# No emoji: a path or a module with ":x:" in it is printed as it is.
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 _UNLIMITED = 100_000
 
@@ -24,5 +25,5 @@ def print_table(table: Table) -> None:
     if out.is_terminal:
         out.print(table)
         return
-    wide = Console(highlight=False, markup=False, width=_UNLIMITED)
+    wide = Console(highlight=False, markup=False, emoji=False, width=_UNLIMITED)
     wide.print(table, width=wide.measure(table).maximum)

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +131,16 @@ def _build(given: GivenModel, classes: int) -> nn.Module:
     has_timm = importlib.util.find_spec("timm") is not None
     timm: Any = importlib.import_module("timm") if has_timm else None
     if given.model not in known and not (timm and timm.is_model(given.model)):
-        hint = near_names(given.model, [*known, *(timm.list_models() if timm else [])])
-        hint = (
-            hint
-            if "did you mean" in hint
+        names = [*known, *(timm.list_models() if timm else [])]
+        near = get_close_matches(given.model, names, n=1)
+        raise ConfigError(
+            f"--model {given.model}: no such model",
+            f"did you mean '{near[0]}'?"
+            if near
             else "name one of torchvision"
             + (" or timm" if timm else " (or install timm)")
-            + ", or write package.module:factory"
+            + ", or write package.module:factory",
         )
-        raise ConfigError(f"--model {given.model}: no such model", hint)
     if given.state is None:
         raise ConfigError(f"--model {given.model}: has no weights", "add --state FILE")
     if given.model in known:

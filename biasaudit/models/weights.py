@@ -43,7 +43,7 @@ def read_state(file: Path) -> State:
     """Read a ``.safetensors`` or torch state-dict file; half precision becomes float32.
 
     Raises:
-        ConfigError: There is no such file, or it is neither.
+        ConfigError: There is no such file, or it is neither, or holds more than tensors.
     """
     if not file.is_file():
         raise ConfigError(f"{file}: no such file of weights", "give imagenet, none or a file")
@@ -54,10 +54,17 @@ def read_state(file: Path) -> State:
             state = torch.load(file, map_location="cpu", weights_only=True)
             state = state.get("state_dict", state)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as e:
-        reason = str(e).splitlines()[0]
+        whole = isinstance(e, pickle.UnpicklingError)
+        reason = "it holds pickled objects" if whole else str(e).splitlines()[0]
         raise ConfigError(
             f"{file}: not a file of weights ({reason})", "give a .safetensors or state-dict file"
         ) from None
+    others = [str(k) for k, v in state.items() if not isinstance(v, torch.Tensor)]
+    if others:
+        raise ConfigError(
+            f"{file}: not a state dict ('{others[0]}' is no tensor)",
+            "save model.state_dict() alone",
+        )
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 

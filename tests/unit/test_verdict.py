@@ -53,6 +53,7 @@ def test_few_images_cannot_tell_and_say_how_many_would():
 def test_attention_settles_a_gap_that_is_there_but_may_be_small(attention, kind):
     verdict = judge("water", GOOD, conflicting(90), attention)
     assert 0 < verdict.gap_ci[0] < verdict.margin < verdict.gap_ci[1]
+    assert f"{100 * verdict.gap_ci[0]:+.1f} to {100 * verdict.gap_ci[1]:+.1f}" in verdict.reason
     assert verdict.kind == kind
 
 

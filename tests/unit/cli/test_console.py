@@ -1,6 +1,6 @@
 from rich.table import Table
 
-from biasaudit.cli.console import print_table
+from biasaudit.cli.console import err, print_table
 
 
 def test_where_no_terminal_limits_it_a_table_keeps_every_name_whole(capsys, monkeypatch):
@@ -12,3 +12,8 @@ def test_where_no_terminal_limits_it_a_table_keeps_every_name_whole(capsys, monk
     head, row = capsys.readouterr().out.splitlines()
     assert head.split() == names
     assert row.split() == ["[bold]not", "markup[/bold]", *names]
+
+
+def test_a_name_with_colons_is_no_emoji(capsys):
+    err.print("error: --model own:x: no such model", markup=False)
+    assert "own:x:" in capsys.readouterr().err
