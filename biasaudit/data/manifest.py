@@ -19,6 +19,7 @@ subset     ``train``, ``val`` or ``test``
 mask       optional: ``boat:masks/1.png;cow:masks/2.png``; the class may be left out where the
            image has one, and where ``[mask_values]`` says what the values mean
 boxes      optional: ``boat:2 3 10 6;boat:8 5 12 7``, each x, y, width and height in px
+source     optional: where the image comes from; each source lends its share of the pixel labels
 others     a column in ``contexts``: 1, true or yes (the context is there), 0, false, no or
            nothing (it is not), or a text, which makes the context ``column=text``
 =========  ====================================================================================
@@ -53,6 +54,7 @@ class Columns(BaseModel):
     subset: str = "subset"
     mask: str = "mask"
     boxes: str = "boxes"
+    source: str = "source"
 
 
 @READERS.register("manifest")
@@ -155,6 +157,7 @@ class _Rows:
                 frozenset(self._contexts(row)),
                 self._masks(row, labels),
                 self._boxes(row, labels),
+                row.text(columns.source),
             )
         )
 

@@ -31,6 +31,7 @@ class Found:
         contexts: The contexts that are present, masks aside.
         masks: Label maps; with the class of a binary mask, None for an indexed one.
         boxes: Boxes of each class.
+        source: Where the image comes from, if the dataset says so.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Found:
     contexts: frozenset[str] = frozenset()
     masks: list[tuple[Path, str | None]] = field(default_factory=list)
     boxes: dict[str, list[Box]] = field(default_factory=dict)
+    source: str = ""
 
 
 def join(
@@ -85,6 +87,7 @@ def _sample(
         contexts=one.contexts | (set(regions) - classes),
         load_image=ImageFile(one.file, size),
         regions=regions,
+        source=one.source,
     )
 
 

@@ -198,3 +198,14 @@ def test_no_table(lesions):
 def test_a_renamed_column_of_paths(tmp_path):
     dataset = load_dataset(str(write_manifest(tmp_path)))
     assert dataset.subset("train")[0].id == "plain.jpg"
+
+
+def test_a_source_is_optional(lesions):
+    assert {s.source for s in everything(load_dataset(str(lesions))).values()} == {""}
+    write(
+        lesions, [f"{row},clinic {number}" for number, row in enumerate(ROWS)], f"{HEADER},source"
+    )
+    found = everything(load_dataset(str(lesions)))
+    assert {id: s.source for id, s in found.items()} == {
+        "a": "clinic 0", "b": "clinic 1", "c": "clinic 2", "d": "clinic 3",
+    }  # fmt: skip
