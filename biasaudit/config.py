@@ -93,7 +93,8 @@ class TrainingSettings(_Section):
         mode: A registered mode, or one that the configuration's ``modes`` table defines.
         epochs: Passes over the training set; the backbone's own where None.
         batch_size: Images a step; the backbone's own where None.
-        labels_per_step: Labelled images that each step sees beside its batch.
+        labels_per_step: Labelled images that each step sees beside its batch; the backbone's own
+            where None.
         learning_rate: Peak rate of AdamW; the backbone's own where None.
         weight_decay: Of AdamW.
         seed: Of everything that is drawn.
@@ -105,7 +106,7 @@ class TrainingSettings(_Section):
     mode: str = "baseline"
     epochs: int | None = Field(None, ge=1)
     batch_size: int | None = Field(None, ge=2)
-    labels_per_step: int = Field(16, ge=1)
+    labels_per_step: int | None = Field(None, ge=1)
     learning_rate: float | None = Field(None, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     seed: int = Field(0, ge=0, lt=2**31)

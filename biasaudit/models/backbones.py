@@ -31,6 +31,7 @@ class Backbone:
         epochs: Passes over the training set.
         learning_rate: Of AdamW.
         batch_size: Images a step.
+        labels_per_step: Labelled images beside them, in modes that use any.
         frozen: How many children of the body stay as the pre-training left them.
         batch_norm: ``train`` or ``frozen``: whether batch-norm statistics move.
         rename: (from, to) prefixes that turn torchvision's state-dict names into ours.
@@ -43,6 +44,7 @@ class Backbone:
     epochs: int
     learning_rate: float
     batch_size: int
+    labels_per_step: int = 16
     frozen: int = 0
     batch_norm: Literal["train", "frozen"] = "train"
     rename: tuple[tuple[str, str], ...] = ()
@@ -107,7 +109,8 @@ BACKBONES.add(
         image_size=128,
         epochs=6,
         learning_rate=5e-4,
-        batch_size=32,
+        batch_size=16,
+        labels_per_step=8,
         frozen=7,
         rename=(("features.", "body."),),
     ),

@@ -121,7 +121,9 @@ class _Loop:
         self.guided = accelerator.prepare(GuidedModel(model, plan.terms, settings.seed))
         self._start_phase(self.epochs, balanced=plan.mode.balanced)
         self.labelled = (
-            LabelledStream(plan, settings.labels_per_step) if plan.labels.entries else None
+            LabelledStream(plan, int(settings.labels_per_step or 1))
+            if plan.labels.entries
+            else None
         )
 
     def _start_phase(self, epochs: int, *, balanced: bool) -> None:

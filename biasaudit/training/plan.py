@@ -166,5 +166,6 @@ def complete(settings: Settings, dataset: Dataset) -> Settings:
     data.image_size = data.image_size or recipe.image_size
     training.epochs = training.epochs or recipe.epochs
     training.batch_size = training.batch_size or recipe.batch_size
+    training.labels_per_step = training.labels_per_step or recipe.labels_per_step
     training.learning_rate = training.learning_rate or recipe.learning_rate
     return settings

@@ -77,5 +77,6 @@ def test_small_datasets_have_a_recipe_of_their_own():
     assert own.training.batch_size < plan_of(data__name="harbour", data__options={
         "train": 40, "val": 4, "cell": 2,
     }).settings.training.batch_size  # fmt: skip
-    assert other.training.batch_size == 32
+    assert own.training.labels_per_step == 16
+    assert (other.training.batch_size, other.training.labels_per_step) == (16, 8)
     assert plan_of(training__epochs=3).settings.training.epochs == 3
