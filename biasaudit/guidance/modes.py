@@ -70,7 +70,7 @@ MODES.add(
     "evidence",
     Mode(
         "signed evidence matched to N labelled regions, and to nothing where a class is absent",
-        {"classification": {}, "evidence": {"weight": 1.0}, "absent": {"weight": 0.1}},
+        {"classification": {}, "evidence": {"weight": 10.0}, "absent": {"weight": 3.0}},
     ),
 )
 MODES.add(
@@ -107,7 +107,7 @@ MODES.add(
     "edited",
     Mode(
         "rival: edited pairs of N labelled images alone: pasted elsewhere, yes; removed, no",
-        {"classification": {}, "edited": {"weight": 1.0}},
+        {"classification": {}, "edited": {"weight": 5.0}},
     ),
 )
 MODES.add(
@@ -116,9 +116,9 @@ MODES.add(
         "evidence, and training on edited pairs of the same N labelled images",
         {
             "classification": {},
-            "evidence": {"weight": 1.0},
-            "absent": {"weight": 0.1},
-            "edited": {"weight": 1.0},
+            "evidence": {"weight": 10.0},
+            "absent": {"weight": 3.0},
+            "edited": {"weight": 5.0},
         },
     ),
 )
