@@ -50,8 +50,9 @@ def demo(
     """Run the whole audit on the embedded harbour scenes.
 
     Trains a boat classifier without guidance, with the paper's GAIN and GAIN_ext, and with the two
-    modes that go further, on 78 pixel labels, one of them on 9 and 23 too; tests each on boats ashore
-    and on water without boats; prints the table and writes the report. Two to three minutes on a laptop, on half of the scenes that train takes.
+    modes that go further, on 78 pixel labels, one of them on 9 and 23 too; tests each on boats
+    ashore and on water without boats; prints the table and writes the report. Two to three minutes
+    on a laptop, on half of the scenes that train takes.
     """
     quieten(quiet)
     from biasaudit.cli.auditing import AuditRequest, audit_run
