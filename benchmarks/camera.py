@@ -20,35 +20,24 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from modes import Silent
 
 from biasaudit.config import load_settings
 from biasaudit.evaluation.audit import audit, plan_splits
 from biasaudit.evaluation.one_pass import Subject
-from biasaudit.training.loop import EpochMetrics, train
+from biasaudit.training.loop import train
 from biasaudit.training.plan import Plan, make_plan
 
 BOXES = 20
 VARIANTS: dict[str, tuple[str, int, list[str]]] = {
     "baseline": ("baseline", 0, []),
     "gain_ext": ("gain_ext", BOXES, []),
-    "evidence": ("evidence", BOXES, ["terms.evidence.weight=10", "terms.absent.weight=1"]),
+    "evidence": ("evidence", BOXES, []),
+    "counterfactual": ("counterfactual", BOXES, []),
     "unbiased": ("baseline", 0, ["data.options.bias=0.5"]),
 }
 """Name to mode, boxes of each orientation, and settings."""
 SPLITS = ("val", "test1", "test2")
-
-
-class Silent:
-    """Nobody is told."""
-
-    def start(self, epochs: int, steps: int) -> None:
-        """Say nothing."""
-
-    def step(self, epoch: int, total: float) -> None:
-        """Say nothing."""
-
-    def epoch(self, metrics: EpochMetrics) -> None:
-        """Say nothing."""
 
 
 def main() -> None:
