@@ -59,7 +59,7 @@ SMALLER = [
 def main() -> None:
     """Run every variant."""
     arguments = parse(__doc__)
-    for mode, variants in (("gain_ext", GAIN_EXT), ("counterfactual", COUNTERFACTUAL)):
+    for mode, variants in (("counterfactual", COUNTERFACTUAL), ("gain_ext", GAIN_EXT)):
         for variant, assignments in variants.items():
             arguments.modes = f"{mode}:78"
             arguments.variant = variant
