@@ -70,7 +70,7 @@ MODES.add(
     "evidence",
     Mode(
         "signed evidence matched to N labelled regions, and to nothing where a class is absent",
-        {"classification": {}, "evidence": {"weight": 10.0}, "absent": {"weight": 3.0}},
+        {"classification": {}, "evidence": {"weight": 3.0}, "absent": {"weight": 1.0}},
     ),
 )
 MODES.add(
@@ -116,8 +116,8 @@ MODES.add(
         "evidence, and training on edited pairs of the same N labelled images",
         {
             "classification": {},
-            "evidence": {"weight": 10.0},
-            "absent": {"weight": 3.0},
+            "evidence": {"weight": 3.0},
+            "absent": {"weight": 1.0},
             "edited": {"weight": 5.0},
         },
     ),
