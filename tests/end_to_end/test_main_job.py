@@ -20,6 +20,7 @@ def test_train_evaluate_report(biasaudit, small, tmp_path):
         "environment.json",
         "labels.json",
         "metrics.csv",
+        "operating_points.json",
         "weights.safetensors",
     }
     config = json.loads((run / "config.json").read_text())
@@ -146,9 +147,11 @@ def test_demo(biasaudit, small, tmp_path):
     assert [(run.mode, run.pixel_labels) for run in runs] == [
         ("baseline", 0),
         ("gain", 0),
-        ("gain_ext", 9),
-        ("gain_ext", 23),
         ("gain_ext", 78),
+        ("evidence", 78),
+        ("counterfactual", 9),
+        ("counterfactual", 23),
+        ("counterfactual", 78),
     ]
     for row in ("val", "boat-without-water", "water-without-boat", "overall"):
         assert row in answer.out
