@@ -134,7 +134,7 @@ def _compare_two(
     found = {name: compare_tables(_rows(first, name), _rows(second, name)) for name in names}
     worse = worse_pairs(Path(first.source).parent, Path(second.source).parent)
     if html is not None:
-        from biasaudit.cli.report import write_text
+        from biasaudit.cli.writing import write_text
         from biasaudit.report.render_versus import render_comparison
 
         write_text(html, render_comparison(first, second, found), "--html")

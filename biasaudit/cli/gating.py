@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
+from biasaudit.cli.writing import write_text
 from biasaudit.errors import ConfigError, near_names
 from biasaudit.evaluation.gates import (
     Gate,
@@ -18,7 +19,7 @@ from biasaudit.evaluation.gates import (
     parse_gate,
     parse_max_gap,
 )
-from biasaudit.results import Results, Run, Split, write_atomic
+from biasaudit.results import Results, Run, Split
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def check_gates(gates: Gates, results: Results) -> list[GateResult]:
 
     Raises:
         ConfigError: There is no such cell or metric.
+        RunError: The JUnit file cannot be written.
     """
     found: list[GateResult] = []
     for run in results.runs:
@@ -76,13 +78,7 @@ def check_gates(gates: Gates, results: Results) -> list[GateResult]:
         found += told if len(results.runs) == 1 else [_named(one, run.name) for one in told]
     if gates.junit is not None:
         suite = results.runs[0].name if len(results.runs) == 1 else "biasaudit"
-        try:
-            gates.junit.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(gates.junit, junit_xml(found, suite).encode())
-        except OSError as error:
-            raise ConfigError(
-                f"--junit {gates.junit}: cannot be written ({error.strerror})"
-            ) from None
+        write_text(gates.junit, junit_xml(found, suite), "--junit")
     return found
 
 

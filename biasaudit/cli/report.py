@@ -10,6 +10,7 @@ import typer
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import out, quieten
+from biasaudit.cli.writing import write_text
 from biasaudit.errors import RunError
 
 
@@ -74,21 +75,6 @@ def write_report(
             "a model card ends in .md" if model_card else f"end it in {', '.join(forms)}",
         )
     write_text(file, forms[file.suffix](load_runs(runs)), "--out")
-
-
-def write_text(file: Path, text: str, option: str) -> None:
-    """Write what a user asked for by ``option``, whole or not at all.
-
-    Raises:
-        RunError: The file cannot be written.
-    """
-    from biasaudit.results import write_atomic
-
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, text.encode())
-    except OSError as error:
-        raise RunError(f"{option} {file}: cannot be written ({error.strerror})") from None
 
 
 def _newest_results(parent: Path) -> Path:

@@ -1,0 +1,22 @@
+"""Files that a user asks for by an option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from biasaudit.errors import RunError
+
+
+def write_text(file: Path, text: str, option: str) -> None:
+    """Write what a user asked for by ``option``, whole or not at all.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    from biasaudit.results import write_atomic
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, text.encode())
+    except OSError as error:
+        raise RunError(f"{option} {file}: cannot be written ({error.strerror})") from None
