@@ -52,10 +52,6 @@ class Step:
         """Draw uniform numbers in [0, 1) on the CPU."""
         return torch.rand(shape, generator=self._generator)
 
-    def draw_integers(self, high: int, count: int) -> Tensor:
-        """Draw ``count`` integers in [0, high) on the CPU."""
-        return torch.randint(high, (count,), generator=self._generator)
-
     def add(self, name: str, addition: Addition) -> None:
         """Let the pass see the pictures that the term ``name`` made, too.
 
