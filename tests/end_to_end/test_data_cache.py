@@ -1,25 +1,8 @@
 """``--cache DIR``: what training decoded, evaluation and later runs do not decode again."""
 
-import pytest
 from four_formats import write_coco
 
-from biasaudit.data import images
-
 TINY = ("--backbone", "harbournet", "--weights", "none", "--batch-size", "3", "--image-size", "32")
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """Names of the files decoded so far."""
-    names = []
-    decode = images.decode
-
-    def noting(path, size=None):
-        names.append(path.name)
-        return decode(path, size)
-
-    monkeypatch.setattr(images, "decode", noting)
-    return names
 
 
 def test_training_fills_it_and_later_runs_use_it(biasaudit, tmp_path, decoded):

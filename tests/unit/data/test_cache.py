@@ -13,7 +13,6 @@ import torch
 from torch.utils.data import DataLoader
 
 from biasaudit.data import cache as cache_module
-from biasaudit.data import images
 from biasaudit.data.batches import SampleTensors, collate
 from biasaudit.data.edited_samples import edited
 from biasaudit.data.images import ImageFile
@@ -42,20 +41,6 @@ def tensors(samples, cache, size=8, keep=False):
 
 def all_images(data):
     return torch.stack([data[i].image for i in range(len(data))])
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """Names of the files decoded so far."""
-    names = []
-    decode = images.decode
-
-    def noting(path, size=None):
-        names.append(path.name)
-        return decode(path, size)
-
-    monkeypatch.setattr(images, "decode", noting)
-    return names
 
 
 @pytest.fixture
