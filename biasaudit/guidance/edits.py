@@ -88,4 +88,7 @@ def _softened(regions: Tensor, sigma: float) -> Tensor:
 
 def _blurred(values: Tensor, sigma: float) -> Tensor:
     size = 2 * min(round(3 * sigma), values.shape[-1] // 2 - 1) + 1
-    return image_functional.gaussian_blur(values, [size, size], [sigma, sigma])
+    # a Gaussian is separable: a pass along each axis is a small part of one of the whole square
+    for kernel in ([size, 1], [1, size]):
+        values = image_functional.gaussian_blur(values, kernel, [sigma, sigma])
+    return values

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from biasaudit.guidance.edits import grown, paste, remove, shifted
 
@@ -50,6 +51,19 @@ def test_removal_on_one_colour_gives_that_colour(pictures):
     images[:, :, 4:9, 5:12] = torch.where(regions[:, None, 4:9, 5:12] > 0, 0.9, 0.3)
     removed = remove(images, regions)
     torch.testing.assert_close(removed, torch.full_like(images, 0.3))
+
+
+def test_the_fill_is_the_normalised_convolution_with_a_square_gaussian(pictures):
+    images, regions = pictures
+    outside = (regions == 0).double()[:, None]
+    sigma = 0.1 * 16
+
+    def blurred(values):
+        return gaussian_blur(values, [11, 11], [sigma, sigma])
+
+    fill = blurred(images * outside) / blurred(outside)
+    expected = torch.where(outside > 0, images, fill)
+    torch.testing.assert_close(remove(images, regions), expected)
 
 
 def test_a_region_without_surroundings_gives_finite_colours():
