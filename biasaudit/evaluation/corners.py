@@ -9,10 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-ENRICHMENT = 2.0
-"""Attention is on the object from this many times the share that a uniform map puts there."""
-MOST = 0.5
-"""Or from this share of the attention, for objects that fill much of the image."""
+from biasaudit.corners import ENRICHMENT, attention_is_known, attention_is_on
 
 RIGHT_ON = "right-on"
 RIGHT_OFF = "right-off"
@@ -55,12 +52,9 @@ class Corners:
 def corner_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> pd.Series:
     """Return the corner of each image.
 
-    The attention is on the object where its energy inside the region is at least ``enrichment``
-    times the region's area fraction, or at least one half.
-
     Args:
         table: Per-image rows with ``correct``, ``energy_pointing_game`` and ``area_fraction``.
-        enrichment: See above; at least 1.
+        enrichment: As for :func:`biasaudit.corners.attention_is_on`.
 
     Returns:
         One of "right-on", "right-off", "wrong-on", "wrong-off", "unmeasured" a row.
@@ -68,16 +62,14 @@ def corner_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> pd.Series:
     Raises:
         ValueError: The enrichment is below 1.
     """
-    if enrichment < 1.0:
-        raise ValueError(f"below 1 a uniform map would count as on the object: {enrichment}")
-    energy = table["energy_pointing_game"]
-    on = (energy >= enrichment * table["area_fraction"]) | (energy >= MOST)
+    energy, area = table["energy_pointing_game"], table["area_fraction"]
+    on = attention_is_on(energy, area, enrichment)
     right = table["correct"] == 1
     corners = pd.Series(WRONG_OFF, index=table.index, name="corner", dtype=object)
     corners[right & on] = RIGHT_ON
     corners[right & ~on] = RIGHT_OFF
     corners[~right & on] = WRONG_ON
-    corners[energy.isna() | table["area_fraction"].isna()] = UNMEASURED
+    corners[~attention_is_known(energy, area)] = UNMEASURED
     return corners
 
 

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from biasaudit.corners import attention_is_known, attention_is_on
 from biasaudit.report.audit import Audit, rows_of
-
-MOST = 0.5
-"""Attention lies on the object where at least this share of it falls inside the region, ..."""
-ENRICHMENT = 2.0
-"""... or this many times the region's share of the image: what an even map would put there."""
 
 CORNERS = ("right-on", "right-off", "wrong-on", "wrong-off", "right-none", "wrong-none")
 """Answer and attention; ``none`` where the image has no region or the map is all zero."""
@@ -31,20 +28,6 @@ class CornerRow:
     group: str
     label: str
     counts: dict[str, int] | None
-
-
-def corner(correct: bool, energy: float, area_fraction: float) -> str:
-    """Return the corner of one answer.
-
-    Args:
-        correct: Whether the answer is right.
-        energy: Energy pointing game in [0, 1]; NaN where it does not exist.
-        area_fraction: The region's share of the image; NaN likewise.
-    """
-    where = "on" if energy >= min(MOST, ENRICHMENT * area_fraction) else "off"
-    if np.isnan(energy) or np.isnan(area_fraction):
-        where = "none"
-    return f"{'right' if correct else 'wrong'}-{where}"
 
 
 def count_corners(audit: Audit) -> list[CornerRow]:
@@ -71,10 +54,24 @@ def _table_of(rows: pd.DataFrame | None) -> pd.DataFrame | None:
     probability = 1 / (1 + np.exp(-np.clip(score, -60, 60)))
     right = np.where(rows["label"].astype(bool), probability, 1 - probability)
     area = rows["area_fraction"].astype(float)
-    corners = [corner(c, e, a) for c, e, a in zip(correct, energy, area, strict=True)]
+    corner = corners_of(correct, energy, area)
     return rows.assign(
-        score=score, correct=correct, probability=probability, right=right, corner=corners
+        score=score, correct=correct, probability=probability, right=right, corner=corner
     )
+
+
+def corners_of(correct: ArrayLike, energy: ArrayLike, area_fraction: ArrayLike) -> list[str]:
+    """Return the corner of each answer.
+
+    Args:
+        correct: (N,) whether the answer is right.
+        energy: (N,) energy pointing game in [0, 1]; NaN where it does not exist.
+        area_fraction: (N,) the region's share of the image; NaN likewise.
+    """
+    place = np.where(attention_is_on(energy, area_fraction), "on", "off")
+    place = np.where(attention_is_known(energy, area_fraction), place, "none")
+    answers = np.where(correct, "right", "wrong")
+    return [f"{answer}-{where}" for answer, where in zip(answers, place, strict=True)]
 
 
 def _count(table: pd.DataFrame, group: str) -> dict[str, int]:

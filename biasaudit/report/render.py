@@ -15,11 +15,12 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from biasaudit import __version__
+from biasaudit.corners import ENRICHMENT, MOST
 from biasaudit.errors import RunError
 from biasaudit.report import charts, limits, numbers, pictures, provenance, words
 from biasaudit.report.audit import Audit, Row, cell_words
 from biasaudit.report.changes import Change, changes_against, compared_groups
-from biasaudit.report.corners import CORNERS, ENRICHMENT, MOST, CornerRow, count_corners
+from biasaudit.report.corners import CORNERS, CornerRow, count_corners
 from biasaudit.report.decision import ErasureRow, FlipRow, erasures, flips
 from biasaudit.report.fitted import fitted
 from biasaudit.report.grouping import build_audits

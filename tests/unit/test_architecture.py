@@ -14,6 +14,7 @@ ALLOWED = {
     "config": BASE,
     "results": BASE,
     "statistics": BASE,
+    "corners": BASE,
     "verdict": BASE | {"statistics"},
     "comparison": BASE | {"results", "statistics"},
     "data": PLAIN,
@@ -22,8 +23,8 @@ ALLOWED = {
     "guidance": PLAIN | {"data", "models", "attention"},
     "training": PLAIN | {"data", "models", "attention", "guidance"},
     "evaluation": BASE
-    | {"results", "statistics", "verdict", "comparison", "data", "models", "attention"},
-    "report": BASE | {"results", "statistics", "verdict", "comparison"},
+    | {"results", "statistics", "corners", "verdict", "comparison", "data", "models", "attention"},
+    "report": BASE | {"results", "statistics", "corners", "verdict", "comparison"},
 }
 WITHOUT_TORCH = {
     "errors",
@@ -31,6 +32,7 @@ WITHOUT_TORCH = {
     "config",
     "results",
     "statistics",
+    "corners",
     "verdict",
     "comparison",
     "report",

@@ -4,7 +4,7 @@ import pytest
 from report_factory import DEMO, World, write_runs
 
 from biasaudit.evaluation.corners import corner_of
-from biasaudit.report.corners import CORNERS, corner, count_corners
+from biasaudit.report.corners import CORNERS, corners_of, count_corners
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.images import build_images
 from biasaudit.report.load import load_runs
@@ -32,7 +32,7 @@ def small(tmp_path_factory):
     ],
 )
 def test_corner(correct, energy, area, name):
-    assert corner(correct, energy, area) == name
+    assert corners_of([correct], [energy], [area]) == [name]
 
 
 def test_corners_count_every_image_once(small):
@@ -126,9 +126,7 @@ def test_corners_are_those_of_the_evaluation():
     table = pd.DataFrame({"energy_pointing_game": energy.ravel(), "area_fraction": area.ravel()})
     for correct in (0, 1):
         expected = corner_of(table.assign(correct=correct))
-        ours = [
-            corner(bool(correct), e, a)
-            for e, a in zip(table["energy_pointing_game"], table["area_fraction"], strict=True)
-        ]
+        answers = np.full(len(table), bool(correct))
+        ours = corners_of(answers, table["energy_pointing_game"], table["area_fraction"])
         theirs = expected.replace("unmeasured", "right-none" if correct else "wrong-none")
         assert ours == list(theirs)
