@@ -11,7 +11,7 @@ Rows that the CSV holds already are not computed again.
 
 from __future__ import annotations
 
-from modes import parse, run_grid
+from modes import figures, parse, run_grid
 
 GAIN_EXT = {
     "default": [],
@@ -64,7 +64,7 @@ def main() -> None:
             arguments.modes = f"{mode}:78"
             arguments.variant = variant
             arguments.set = [*SMALLER, *assignments]
-            run_grid(arguments)
+            run_grid(arguments, figures)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from biasaudit.training.plan import Plan, make_plan
 
 MODES = "baseline,gain,gain_ext:9,gain_ext:23,gain_ext:78"
 KEY = ["variant", "mode", "pixel_labels", "seed"]
+Figures = Callable[[Plan, Subject], dict[str, object]]
 
 
 class Silent:
@@ -51,10 +53,10 @@ def main() -> None:
     if arguments.summary:
         print(summary(pd.read_csv(arguments.out)))
     else:
-        run_grid(arguments)
+        run_grid(arguments, figures)
 
 
-def run_grid(arguments: argparse.Namespace) -> None:
+def run_grid(arguments: argparse.Namespace, figures: Figures) -> None:
     """Measure every mode and seed that the CSV does not hold yet; write after each."""
     done = pd.read_csv(arguments.out) if arguments.out.is_file() else pd.DataFrame(columns=KEY)
     for entry in arguments.modes.split(","):
@@ -63,7 +65,8 @@ def run_grid(arguments: argparse.Namespace) -> None:
             key = [arguments.variant, mode, int(labels or 0), int(seed)]
             if (done[KEY].astype(str) == [str(part) for part in key]).all(axis=1).any():
                 continue
-            row = {**dict(zip(KEY, key, strict=True)), **measure(arguments, mode, key[2], key[3])}
+            row = dict(zip(KEY, key, strict=True))
+            row |= measure(arguments, mode, key[2], key[3], figures)
             done = pd.concat([done, pd.DataFrame([row])], ignore_index=True)
             done.to_csv(arguments.out, index=False, float_format="%.4f")
             print(row, flush=True)
@@ -86,7 +89,9 @@ def parse(description: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(arguments: argparse.Namespace, mode: str, labels: int, seed: int) -> dict[str, object]:
+def measure(
+    arguments: argparse.Namespace, mode: str, labels: int, seed: int, figures: Figures
+) -> dict[str, object]:
     """Train and audit one run; return its figures."""
     settings = load_settings(
         None,
