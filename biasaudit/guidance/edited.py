@@ -25,6 +25,9 @@ class EditedOptions(TermOptions):
         shift: And moved by up to this share of the image's side.
         margin: What is taken out is the region and so much around it, as a share of the image's
             side: a rim left over would still show the object.
+        covered: How often what is taken out is covered by a piece of another picture without the
+            class; else the colours around it fill the place. Either leaves a trace of its own,
+            and a network that saw one alone would learn that trace in the place of the object.
         decoys: Whether to paste also pieces of other pictures, cut in the shape of the object:
             the answer is no, so that a seam gives nothing away.
     """
@@ -33,6 +36,7 @@ class EditedOptions(TermOptions):
     least_area: float = Field(0.06, ge=0, lt=1)
     shift: float = Field(0.15, ge=0, le=1)
     margin: float = Field(0.03, ge=0, le=0.5)
+    covered: float = Field(0.5, ge=0, le=1)
     decoys: bool = False
 
 
@@ -59,16 +63,20 @@ def edited_images(step: Step, options: EditedOptions) -> EditedImages:
     """
     batch = step.labelled_batch
     images, regions = batch.images[batch.region_rows], batch.regions
-    removed = remove(images, grown(regions, options.margin))
+    wide = grown(regions, options.margin)
+    removed = remove(images, wide)
     lacks = step.batch.labels[:, batch.region_classes].T < 0.5
     pairs = torch.nonzero(lacks.any(dim=1)).squeeze(1)
     grounds, others = _chosen(step, lacks[pairs]), _chosen(step, lacks[pairs])
     if len(pairs) == 0:
         return EditedImages(removed, pairs, grounds)
+    pieces = step.batch.images[others]
+    covered = (step.draw(len(pairs)) < options.covered).to(images.device)
+    removed[pairs[covered]] = paste(pieces, (wide[pairs] > 0).to(images), images[pairs])[covered]
     moved, cut = _moved(step, options, images[pairs], regions[pairs])
     made = [paste(moved, cut, step.batch.images[grounds]), removed]
     if options.decoys:
-        made.append(paste(step.batch.images[others], cut, step.batch.images[grounds]))
+        made.append(paste(pieces, cut, step.batch.images[grounds]))
     return EditedImages(torch.cat(made), pairs, grounds)
 
 

@@ -305,7 +305,8 @@ def test_input_gradient_by_hand():
     assert item(loss) == pytest.approx(3 * slope**2 / 2)
 
 
-def test_edited_pairs_stand_against_the_pictures_that_they_were_made_from():
+@pytest.mark.parametrize("covered", [0.0, 1.0])
+def test_edited_pairs_stand_against_the_pictures_that_they_were_made_from(covered):
     model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
     size = 16
     red = [[[0.0] * size for _ in range(size)] for _ in range(3)]
@@ -315,18 +316,39 @@ def test_edited_pairs_stand_against_the_pictures_that_they_were_made_from():
     pale = [[[0.1] * size for _ in range(size)] for _ in range(3)]
     labelled = batch([red], [[1, 0]], [red[0]], [0], [0])
     ground = batch([pale], [[0, 1]])
-    options = EditedOptions(scale=1.0, shift=0.0, margin=0.0, decoys=True)
+    options = EditedOptions(scale=1.0, shift=0.0, margin=0.1, covered=covered, decoys=True)
     loss = item(edited(edited_step(model, ground, labelled, options), options))
     (seen,) = model.body.seen  # one pass: ground, labelled, pasted, removed, decoy
     pasted, removed, decoy = seen[2:]
     whole, bare = 4 * 36 / size**2, 4 * 0.1
     score = 4 * pasted[0].mean().item()
     assert bare < score < bare + whole  # the seam is soft
-    assert float(removed.abs().max()) < 1e-6
+    if covered:  # by a pale piece, a pixel or two wider than the object, with a soft seam
+        assert removed[0, 7, 7].item() == pytest.approx(0.1, abs=1e-3)
+        assert float(removed[0, 0].max()) < 1e-3
+        assert float(removed.max()) < 0.12  # next to nothing of the red is left
+    else:  # by the black around it
+        assert float(removed.abs().max()) < 1e-6
     assert torch.allclose(decoy, torch.full_like(decoy, 0.1))  # a pale piece on a pale ground
     yes = (softplus(-score) + softplus(-whole)) / 2
-    no = (softplus(0.0) + softplus(bare) + softplus(bare)) / 3
+    gone = 4 * removed[0].mean().item()
+    no = (softplus(gone) + softplus(bare) + softplus(bare)) / 3
     assert loss == pytest.approx((yes + no) / 2)
+
+
+def test_so_many_of_the_objects_are_covered_and_the_others_blurred_away():
+    model = tiny([[4.0, 0, 0]], [0.0])
+    size, count = 16, 400
+    black = torch.zeros(3, size, size)
+    spot = torch.zeros(size, size)
+    spot[6:10, 6:10] = 1.0
+    labelled = batch([black.tolist()], [[1]], [spot.tolist()] * count, [0] * count, [0] * count)
+    ground = batch([torch.ones(3, size, size).tolist()], [[0]])
+    step = edited_step(model, ground, labelled, EditedOptions(covered=0.25))
+    removed = step.added("edited")[0].images[count:]
+    white = removed[:, 0, 8, 8] > 0.5
+    assert 0.25 - 0.09 < float(white.double().mean()) < 0.25 + 0.09  # four standard errors
+    assert float(removed[~white].max()) < 1e-6
 
 
 def test_a_small_object_is_enlarged_before_it_is_pasted():
