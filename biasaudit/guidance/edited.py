@@ -71,7 +71,7 @@ def edited_images(step: Step, options: EditedOptions) -> EditedImages:
     if len(pairs) == 0:
         return EditedImages(removed, pairs, grounds)
     pieces = step.batch.images[others]
-    covered = (step.draw(len(pairs)) < options.covered).to(images.device)
+    covered = (step.draw(len(pairs)) >= 1 - options.covered).to(images.device)
     removed[pairs[covered]] = paste(pieces, (wide[pairs] > 0).to(images), images[pairs])[covered]
     moved, cut = _moved(step, options, images[pairs], regions[pairs])
     made = [paste(moved, cut, step.batch.images[grounds]), removed]

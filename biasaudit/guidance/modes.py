@@ -107,7 +107,7 @@ MODES.add(
     "edited",
     Mode(
         "rival: edited pairs of N labelled images alone: pasted elsewhere, yes; removed, no",
-        {"classification": {}, "edited": {"weight": 5.0}},
+        {"classification": {}, "edited": {"weight": 10.0}},
     ),
 )
 MODES.add(
@@ -118,7 +118,7 @@ MODES.add(
             "classification": {},
             "evidence": {"weight": 3.0},
             "absent": {"weight": 1.0},
-            "edited": {"weight": 5.0},
+            "edited": {"weight": 10.0},
         },
     ),
 )
