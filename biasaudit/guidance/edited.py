@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from biasaudit.guidance.edits import grown, paste, remove, shifted
+from biasaudit.guidance.edits import grown, paste, placed, remove
 from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import TermOptions, term
 from biasaudit.models.classifier import Output, full_precision
@@ -22,7 +22,7 @@ class EditedOptions(TermOptions):
         scale: A pasted object is scaled by a factor drawn between 1/scale and scale.
         least_area: And enlarged where it would cover less of the picture than this share: nobody
             sees a smaller one, and the picture would be called by what is not in it.
-        shift: And moved by up to this share of the image's side.
+        shift: And moved by up to this share of the image's side, as far as it stays in sight.
         margin: What is taken out is the region and so much around it, as a share of the image's
             side: a rim left over would still show the object.
         covered: How often what is taken out is covered by a piece of another picture without the
@@ -125,4 +125,4 @@ def _moved(
     area = regions.mean(dim=(1, 2)).clamp_min(1 / regions[0].numel())
     scale = torch.maximum(scale, (options.least_area / area).sqrt())
     offset = (options.shift * (2 * step.draw(count, 2) - 1)).to(images)
-    return shifted(images, regions, scale, offset)
+    return placed(images, regions, scale, offset)

@@ -58,10 +58,8 @@ def grown(regions: Tensor, margin: float) -> Tensor:
     return widened[:, 0]
 
 
-def shifted(
-    images: Tensor, regions: Tensor, scale: Tensor, offset: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Scale and move images together with their regions; what comes from outside is no region.
+def placed(images: Tensor, regions: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale objects about their own middle and move them, no further than they stay in sight.
 
     Args:
         images: (M, 3, S, S).
@@ -70,16 +68,30 @@ def shifted(
         offset: (M, 2) move to the right and down, as a share of S.
 
     Returns:
-        Both, of the same shapes.
+        Both, of the same shapes; what comes from outside the images is no region. An object
+        larger than the frame is put in its middle.
     """
+    middle, reach = _extent(regions)
+    room = (1 - reach * scale[:, None]).clamp_min(0)
+    # a grid runs from -1 to 1: a move by a share of S is twice that
+    target = torch.clamp(middle + 2 * offset, -room, room)
     matrix = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
     matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / scale
-    # a grid runs from -1 to 1: a move by a share of S is twice that, seen from the source
-    matrix[:, :, 2] = -2 * offset / scale[:, None]
+    matrix[:, :, 2] = middle - target / scale[:, None]
     both = torch.cat([images, regions[:, None]], dim=1)
     grid = functional.affine_grid(matrix, list(both.shape), align_corners=False)
     moved = functional.grid_sample(both, grid, align_corners=False)
     return moved[:, :3], moved[:, 3]
+
+
+def _extent(regions: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the middle and half the size of each region, (M, 2) each, x and y from -1 to 1."""
+    size = regions.shape[-1]
+    axis = (2 * torch.arange(size, device=regions.device) + 1).to(regions) / size - 1
+    there = torch.stack([regions.amax(dim=1), regions.amax(dim=2)], dim=1) > 0
+    low = torch.where(there, axis, 1.0).amin(dim=2) - 1 / size
+    high = torch.where(there, axis, -1.0).amax(dim=2) + 1 / size
+    return (low + high) / 2, ((high - low) / 2).clamp_min(0)
 
 
 def _softened(regions: Tensor, sigma: float) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.transforms.v2.functional import gaussian_blur
 
-from biasaudit.guidance.edits import grown, paste, remove, shifted
+from biasaudit.guidance.edits import grown, paste, placed, remove
 
 
 @pytest.fixture
@@ -75,19 +75,43 @@ def test_moving_by_whole_pixels_by_hand():
     images = torch.zeros(1, 3, 8, 8, dtype=torch.float64)
     images[0, :, 2, 3] = 1.0
     regions = images[:, 0].clone()
-    still, region = shifted(images, regions, torch.ones(1).double(), torch.zeros(1, 2).double())
+    still, region = placed(images, regions, torch.ones(1).double(), torch.zeros(1, 2).double())
     torch.testing.assert_close(still, images)
     offset = torch.tensor([[0.25, 0.125]], dtype=torch.float64)  # 2 px right, 1 px down
-    moved, region = shifted(images, regions, torch.ones(1).double(), offset)
+    moved, region = placed(images, regions, torch.ones(1).double(), offset)
     assert moved[0, 0].nonzero().tolist() == [[3, 5]]
     torch.testing.assert_close(region, moved[:, 0])
+
+
+def test_an_object_in_a_corner_is_scaled_in_sight():
+    regions = torch.zeros(2, 16, 16, dtype=torch.float64)
+    regions[:, 12:16, 0:4] = 1
+    images = regions[:, None].expand(2, 3, 16, 16)
+    offset = torch.tensor([[-0.5, 0.5], [0.25, -0.25]]).double()  # out of the frame; into it
+    moved, region = placed(images, regions, torch.tensor([2.0, 1.0]).double(), offset)
+    assert float(region[0, 9:15, 1:7].min()) == 1.0
+    assert float(region[0].sum()) == pytest.approx(64, rel=0.1)
+    expected = torch.zeros(16, 16).double()
+    expected[8:12, 4:8] = 1
+    torch.testing.assert_close(region[1], expected)
+    torch.testing.assert_close(moved[:, 0], region)
+
+
+def test_an_object_too_large_for_the_frame_and_none_at_all():
+    regions = torch.zeros(2, 16, 16, dtype=torch.float64)
+    regions[0, 2:16, 2:16] = 1
+    images = torch.ones(2, 3, 16, 16, dtype=torch.float64)
+    factors = torch.tensor([2.0, 2.0]).double()
+    _, region = placed(images, regions, factors, torch.full((2, 2), 0.3).double())
+    assert float(region[0].min()) > 0.99
+    assert float(region[1].abs().max()) == 0.0
 
 
 def test_scaling_enlarges():
     regions = torch.zeros(1, 16, 16, dtype=torch.float64)
     regions[0, 6:10, 6:10] = 1
     images = regions[:, None].expand(1, 3, 16, 16)
-    _, larger = shifted(images, regions, torch.tensor([2.0]).double(), torch.zeros(1, 2).double())
+    _, larger = placed(images, regions, torch.tensor([2.0]).double(), torch.zeros(1, 2).double())
     assert float(larger.sum()) == pytest.approx(64, rel=0.1)
 
 
