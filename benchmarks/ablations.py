@@ -43,6 +43,8 @@ COUNTERFACTUAL = {
         "terms.absent.weight=0.0",
     ],
     "first order": ["terms.evidence.second_order=false", "terms.absent.second_order=false"],
+    "taken out: all blurred away": ["terms.edited.covered=0.0"],
+    "taken out: all covered": ["terms.edited.covered=1.0"],
     "with decoys": ["terms.edited.decoys=true"],
     "pasted where it stood": ["terms.edited.scale=1.0", "terms.edited.shift=0.0"],
     "small objects pasted as they are": ["terms.edited.least_area=0.0"],
