@@ -84,7 +84,7 @@ MODES.add(
     "rrr",
     Mode(
         "rival: input gradients outside N labelled regions (RRR, Ross et al. 2017)",
-        {"classification": {}, "input_gradient": {"weight": 1.0}},
+        {"classification": {}, "input_gradient": {"weight": 0.01}},
     ),
 )
 MODES.add(
