@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, print_table, quieten
+from biasaudit.cli.writing import write_bytes, write_text
 from biasaudit.errors import ConfigError, near_names
 
 if TYPE_CHECKING:
@@ -107,10 +109,9 @@ def preview(
         err.print(f"note: {found.name}: {found.note}", markup=False, soft_wrap=True)
     partners = {s.id: s for samples in dataset.subsets.values() for s in samples}
     sheet = contact_sheet(found, cell, partners, Sheet(count=count))
-    try:
-        sheet.save(out_file)
-    except OSError as error:
-        raise ConfigError(f"--out {out_file}: cannot be written ({error.strerror})") from None
+    png = io.BytesIO()
+    sheet.save(png, format="PNG")
+    write_bytes(out_file, png.getvalue(), "--out")
     _line(str(out_file))
 
 
@@ -148,10 +149,7 @@ def labels(
         )
         err.print(f"note: {told(found)}", markup=False, soft_wrap=True)
         rows += found
-    try:
-        out_file.write_text(as_csv(rows), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--out {out_file}: cannot be written ({error.strerror})") from None
+    write_text(out_file, as_csv(rows), "--out")
     _line(str(out_file))
 
 

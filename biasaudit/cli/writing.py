@@ -8,7 +8,12 @@ from biasaudit.errors import RunError
 
 
 def write_text(file: Path, text: str, option: str) -> None:
-    """Write what a user asked for by ``option``, whole or not at all.
+    """Write what a user asked for by ``option`` as UTF-8; see :func:`write_bytes`."""
+    write_bytes(file, text.encode(), option)
+
+
+def write_bytes(file: Path, content: bytes, option: str) -> None:
+    """Write what a user asked for by ``option``, whole or not at all, and the folders above it.
 
     Raises:
         RunError: The file cannot be written.
@@ -17,6 +22,6 @@ def write_text(file: Path, text: str, option: str) -> None:
 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, text.encode())
+        write_atomic(file, content)
     except OSError as error:
         raise RunError(f"{option} {file}: cannot be written ({error.strerror})") from None

@@ -43,10 +43,11 @@ def test_it_lists_what_training_takes(biasaudit, tmp_path):
     [
         (("--pixel-labels", "99"), "--pixel-labels 99: only 3 training images show 'boat'; ask"),
         (("--pixel-labels", "1", "--object", "bota"), "no category is called 'bota' (--object)"),
-        (("--pixel-labels", "1", "--out", "no/a.csv"), "--out no/a.csv: cannot be written"),
+        (("--pixel-labels", "1", "--out", "taken/a.csv"), "--out taken/a.csv: cannot be written"),
     ],
 )
 def test_one_line_of_error(biasaudit, tmp_path, words, message):
+    (tmp_path / "taken").write_text("")
     answer = biasaudit("data", "labels", "--data", write_coco(tmp_path / "own"), *words, "--quiet")
     assert answer.code == 2
     assert message in answer.err

@@ -11,7 +11,7 @@ from four_formats import write_voc
         (),
         ("--split", "edited-boat"),
         ("--split", "train", "--count", "2"),
-        ("--cell", "water-without-boat", "--out", "sea.png"),
+        ("--cell", "water-without-boat", "--out", "new/sea.png"),
         ("--object", "cow", "--context", "grass", "--split", "val"),
     ],
 )
@@ -30,10 +30,11 @@ def test_a_sheet(biasaudit, tmp_path, words):
         (("--cell", "sea"), "--cell sea: 'biased-boat' has no such cell"),
         (("--split", "sea"), "no split 'sea'"),
         (("--out", "sheet.jpg"), "--out sheet.jpg: not a .png file"),
-        (("--out", "no/sheet.png"), "--out no/sheet.png: cannot be written"),
+        (("--out", "taken/sheet.png"), "--out taken/sheet.png: cannot be written"),
     ],
 )
 def test_one_line_of_error(biasaudit, tmp_path, words, message):
+    (tmp_path / "taken").write_text("")
     answer = biasaudit("data", "preview", "--data", write_voc(tmp_path / "own"), *words)
     assert answer.code == 2
     assert message in answer.err
