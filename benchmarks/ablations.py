@@ -4,14 +4,15 @@ On the embedded scenes, half of them as in the demo, 78 labels, one change at a 
 default:
 
     python benchmarks/ablations.py --out benchmarks/results/ablations.csv
-    python benchmarks/modes.py --out benchmarks/results/ablations.csv --summary
+    python benchmarks/ablations.py --out benchmarks/results/ablations.csv --summary
 
 Rows that the CSV holds already are not computed again.
 """
 
 from __future__ import annotations
 
-from modes import figures, parse, run_grid
+import pandas as pd
+from modes import figures, parse, run_grid, summary
 
 GAIN_EXT = {
     "default": [],
@@ -59,8 +60,11 @@ SMALLER = [
 
 
 def main() -> None:
-    """Run every variant."""
+    """Run every variant, or summarise them."""
     arguments = parse(__doc__)
+    if arguments.summary:
+        print(summary(pd.read_csv(arguments.out)))
+        return
     for mode, variants in (("counterfactual", COUNTERFACTUAL), ("gain_ext", GAIN_EXT)):
         for variant, assignments in variants.items():
             arguments.modes = f"{mode}:78"

@@ -1,63 +1,70 @@
-r"""What settings are chosen by: validation images, and edits of them that training does not make.
+r"""What settings are chosen by: validation images, and edits of them.
 
     python benchmarks/choices.py --out benchmarks/results/choices.csv --modes counterfactual:78 \
         --variant "edited at 2" --set terms.edited.weight=2 --data ../shared/photos ...
 
 The counterfactual cells are not looked at. Edits are made of validation images alone: the object
-pasted with a hard edge on two images without it (``pasted``), inpainted by Telea's method
-(``inpainted``) and covered by a piece of another image (``covered``). What the columns of that name
-hold is the share answered rightly at a threshold of 0; ``ground`` is that of the images without the
-object as they are. The AUROCs ask for no threshold.
+inpainted by Telea's method (``inpainted``), which training never does; pasted on two images without
+it (``pasted``) and covered by pieces of them (``covered``), which training does with softer seams.
+What the columns of that name hold is the share answered rightly at a threshold of 0; ``ground`` is
+that of the images without the object as they are. The AUROCs ask for no threshold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import cv2
 import numpy as np
-import PIL.Image
+import pandas as pd
 import torch
-from modes import parse, run_grid
+from modes import parse, run_grid, summary
 
 from biasaudit.data import edits
+from biasaudit.data.batches import image_square
 from biasaudit.data.outlines import outline
-from biasaudit.data.sample import Image, Mask, Sample
+from biasaudit.data.sample import Image, Sample
+from biasaudit.errors import DataError
 from biasaudit.evaluation.audit import audit, plan_splits
 from biasaudit.evaluation.one_pass import Subject
-from biasaudit.models.classifier import Classifier
 from biasaudit.statistics import auroc
 from biasaudit.training.plan import Plan
 
+SHOWN = ("val", "val_energy", "pasted", "inpainted", "covered", "ground", "auroc_pasted_inpainted")
 MOST_IMAGES = 60
 LEAST_AREA, MOST_AREA = 0.03, 0.5
 """Objects edited cover at least and at most so much of their image."""
 GROUNDS = 2
 """Images that each object is pasted on."""
-RIM = 2
-"""Width in px of what is covered around an object."""
+RIM = 0.02
+"""Width of what is covered around an object, as a share of the image's longer side."""
 
 
 def main() -> None:
-    """Run the grid."""
-    run_grid(parse(__doc__), figures)
+    """Run the grid, or summarise it."""
+    arguments = parse(__doc__)
+    if arguments.summary:
+        print(summary(pd.read_csv(arguments.out), SHOWN))
+    else:
+        run_grid(arguments, figures)
 
 
 def figures(plan: Plan, subject: Subject) -> dict[str, object]:
     """Return what a trained model shows on validation images and their edits."""
     data = plan.settings.data
-    name, size = str(data.object), int(data.image_size or 0)
+    name = str(data.object)
     val = plan.dataset.subset("val")
     found = audit(subject, plan_splits(plan.dataset, ["val"], name, data.context))
     overall = found.splits["val"].overall
-    images = edited_images(val, name, size)
-    scores = {
-        kind: scores_of(subject.model, made, plan.dataset.classes.index(name))
-        for kind, made in images.items()
-    }
+    versions = edited_versions(val, name)
+    column = plan.dataset.classes.index(name)
+    scores = {kind: scores_of(subject, made, column) for kind, made in versions.items()}
     row: dict[str, object] = {
         "val": overall.accuracy,
         "val_auroc": overall.auroc,
         "val_energy": overall.attention.energy_pointing_game,
-        "images": len(images["whole"]),
+        "images": len(versions["whole"]),
         "pasted": float((scores["pasted"] > 0).mean()),
     }
     row |= {kind: float((scores[kind] <= 0).mean()) for kind in ("inpainted", "covered", "ground")}
@@ -72,41 +79,49 @@ def figures(plan: Plan, subject: Subject) -> dict[str, object]:
     return row
 
 
-def edited_images(val: tuple[Sample, ...], name: str, size: int) -> dict[str, list[Image]]:
-    """Return by kind the images as they are and as they are edited."""
+def edited_versions(val: Sequence[Sample], name: str) -> dict[str, list[Sample]]:
+    """Return by kind the images as they are and as they are edited.
+
+    Raises:
+        DataError: No image to edit, or too few to paste on.
+    """
     generator = np.random.default_rng(7)
-    grounds = [scaled(s.load_image(), size) for s in val if name not in s.labels]
-    made: dict[str, list[Image]] = {"whole": [], "pasted": [], "inpainted": [], "covered": []}
-    for sample in val:
-        if name not in sample.labels or name not in sample.regions:
-            continue
-        region, picture = sample.regions[name], sample.load_image()
-        mask = region.load()
-        if not LEAST_AREA <= mask.mean() <= MOST_AREA or len(made["whole"]) == MOST_IMAGES:
-            continue
-        cut = scaled(outline(picture, mask) if region.form == "box" else mask, size)
-        image, hole = scaled(picture, size), scaled(mask, size)
-        made["whole"].append(image)
-        made["inpainted"].append(edits.remove(image, hole))
-        wide = cv2.dilate(hole.astype(np.uint8), np.ones((2 * RIM + 1,) * 2)) > 0
+    grounds = [sample for sample in val if name not in sample.labels]
+    fit = [sample for sample in val if name in sample.labels and _fits(sample, name)]
+    if not fit or len(grounds) < GROUNDS:
+        raise DataError(f"val has {len(fit)} images to edit and {len(grounds)} to paste on")
+    made: dict[str, list[Sample]] = {
+        kind: [] for kind in ("whole", "pasted", "inpainted", "covered")
+    }
+    for sample in fit[:MOST_IMAGES]:
+        image, mask = sample.load_image(), sample.regions[name].load()
+        cut = outline(image, mask) if sample.regions[name].form == "box" else mask
+        reach = 2 * round(RIM * max(mask.shape)) + 1
+        wide = cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach))) > 0
+        made["whole"].append(sample)
+        made["inpainted"].append(_with(sample, edits.remove(image, mask)))
         for ground in generator.choice(len(grounds), GROUNDS, replace=False):
-            made["pasted"].append(edits.paste(image, cut, grounds[ground]))
-            made["covered"].append(edits.paste(grounds[ground], wide, image))
+            other = edits.cover(grounds[ground].load_image(), *mask.shape)
+            made["pasted"].append(_with(sample, edits.paste(image, cut, other)))
+            made["covered"].append(_with(sample, edits.paste(other, wide, image)))
     return {**made, "ground": grounds}
 
 
-def scaled(picture: Image | Mask, size: int) -> Image | Mask:
-    """Return an image or a mask as a square of ``size`` px."""
-    kind = PIL.Image.Resampling
-    method = kind.NEAREST if picture.dtype == bool else kind.BILINEAR
-    return np.array(PIL.Image.fromarray(picture).resize((size, size), method))
+def _fits(sample: Sample, name: str) -> bool:
+    region = sample.regions.get(name)
+    return region is not None and LEAST_AREA <= region.area_fraction <= MOST_AREA
+
+
+def _with(sample: Sample, image: Image) -> Sample:
+    return replace(sample, load_image=lambda: image)
 
 
 @torch.no_grad()
-def scores_of(model: Classifier, images: list[Image], column: int) -> np.ndarray:
+def scores_of(subject: Subject, samples: Sequence[Sample], column: int) -> np.ndarray:
     """Return the scores of one class."""
-    batches = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255).split(64)
-    return torch.cat([model(batch).scores[:, column] for batch in batches]).numpy()
+    images = torch.stack([image_square(sample, subject.image_size) for sample in samples])
+    batches = (images.float() / 255).split(subject.batch_size)
+    return torch.cat([subject.model(batch).scores[:, column] for batch in batches]).numpy()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,20 +56,23 @@ def main() -> None:
         run_grid(arguments, figures)
 
 
-def run_grid(arguments: argparse.Namespace, figures: Figures) -> None:
-    """Measure every mode and seed that the CSV does not hold yet; write after each."""
-    done = pd.read_csv(arguments.out) if arguments.out.is_file() else pd.DataFrame(columns=KEY)
+def run_grid(arguments: argparse.Namespace, figures_of: Figures) -> None:
+    """Measure every mode and seed that the CSV does not hold yet; write after each.
+
+    What a row was made by is its variant's name, not its settings: where a default changes, the
+    rows that it touches must be taken out by hand.
+    """
+    rows = pd.read_csv(arguments.out).to_dict("records") if arguments.out.is_file() else []
     for entry in arguments.modes.split(","):
         mode, _, labels = entry.partition(":")
         for seed in arguments.seeds.split(","):
             key = [arguments.variant, mode, int(labels or 0), int(seed)]
-            if (done[KEY].astype(str) == [str(part) for part in key]).all(axis=1).any():
+            if any([row[name] for name in KEY] == key for row in rows):
                 continue
             row = dict(zip(KEY, key, strict=True))
-            row |= measure(arguments, mode, key[2], key[3], figures)
-            done = pd.concat([done, pd.DataFrame([row])], ignore_index=True)
-            done.to_csv(arguments.out, index=False, float_format="%.4f")
-            print(row, flush=True)
+            rows.append(row | measure(arguments, mode, key[2], key[3], figures_of))
+            pd.DataFrame(rows).to_csv(arguments.out, index=False, float_format="%.4f")
+            print(rows[-1], flush=True)
 
 
 def parse(description: str) -> argparse.Namespace:
@@ -90,7 +93,7 @@ def parse(description: str) -> argparse.Namespace:
 
 
 def measure(
-    arguments: argparse.Namespace, mode: str, labels: int, seed: int, figures: Figures
+    arguments: argparse.Namespace, mode: str, labels: int, seed: int, figures_of: Figures
 ) -> dict[str, object]:
     """Train and audit one run; return its figures."""
     settings = load_settings(
@@ -117,7 +120,7 @@ def measure(
         torch.device("cpu"),
         operating_points=trained.operating_points,
     )
-    return {**figures(plan, subject), "train_seconds": round(seconds, 1)}
+    return {**figures_of(plan, subject), "train_seconds": round(seconds, 1)}
 
 
 def figures(plan: Plan, subject: Subject) -> dict[str, object]:
@@ -167,11 +170,16 @@ def bounds(name: str, interval: tuple[float, float] | None) -> dict[str, object]
     return {f"{name}_low": low, f"{name}_high": high}
 
 
-def summary(table: pd.DataFrame) -> str:
-    """Return means over seeds, with the standard deviation between seeds, in Markdown."""
+def summary(table: pd.DataFrame, shown: Sequence[str] = ()) -> str:
+    """Return means over seeds, with the standard deviation between seeds, in Markdown.
+
+    Args:
+        table: Rows as :func:`run_grid` writes them.
+        shown: Columns; those of the counterfactual cells where none are named.
+    """
     cells = [c for c in table if "-without-" in c and not c.endswith(("_low", "_high", "_fitted"))]
-    fitted = [c for c in ("overall_fitted",) if c in table]
-    shown = ["val", *cells, "overall", *fitted, "auroc", "energy"]
+    usual = ["val", "val_energy", *cells, "overall", "overall_fitted", "auroc", "energy"]
+    shown = [column for column in shown or usual if column in table]
     groups = table.groupby(KEY[:3], sort=False, dropna=False)
     lines = [
         "| mode | labels | seeds | " + " | ".join(shown) + " |",
