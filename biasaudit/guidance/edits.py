@@ -28,8 +28,9 @@ def remove(images: Tensor, regions: Tensor, spread: float = 0.1) -> Tensor:
     """Fill the region of each image with the colours around it.
 
     The fill is a Gaussian average of the pixels outside the region alone (normalised
-    convolution), so that nothing of the object leaks into it. An image that is all region gets
-    the mean colour of the others' surroundings: none is left of its own.
+    convolution), so that nothing of the object leaks into it; too far inside for that, the mean
+    colour of what is outside. An image that is all region gets the mean colour of the other
+    images' surroundings: none is left of its own.
 
     Args:
         images: (M, 3, S, S).
@@ -45,9 +46,9 @@ def remove(images: Tensor, regions: Tensor, spread: float = 0.1) -> Tensor:
     weight = _blurred(outside, sigma)
     fill = _blurred(images * outside, sigma) / weight.clamp_min(1e-6)
     far = weight < 1e-3
-    mean = (images * outside).sum(dim=(2, 3), keepdim=True) / outside.sum(
-        dim=(2, 3), keepdim=True
-    ).clamp_min(1.0)
+    total, area = (images * outside).sum(dim=(2, 3)), outside.sum(dim=(2, 3))
+    others = total.sum(dim=0) / area.sum(dim=0).clamp_min(1.0)
+    mean = torch.where(area > 0, total / area.clamp_min(1.0), others)[:, :, None, None]
     return torch.where(inside > 0, torch.where(far, mean, fill), images)
 
 
@@ -61,6 +62,9 @@ def grown(regions: Tensor, margin: float) -> Tensor:
 def placed(images: Tensor, regions: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
     """Scale objects about their own middle and move them, no further than they stay in sight.
 
+    An object larger than the frame is put in its middle. One that would still lose more than half
+    of itself, such as two boats in opposite corners, stays as and where it was.
+
     Args:
         images: (M, 3, S, S).
         regions: (M, S, S).
@@ -68,8 +72,7 @@ def placed(images: Tensor, regions: Tensor, scale: Tensor, offset: Tensor) -> tu
         offset: (M, 2) move to the right and down, as a share of S.
 
     Returns:
-        Both, of the same shapes; what comes from outside the images is no region. An object
-        larger than the frame is put in its middle.
+        Both, of the same shapes; what comes from outside the images is no region.
     """
     middle, reach = _extent(regions)
     room = (1 - reach * scale[:, None]).clamp_min(0)
@@ -81,6 +84,9 @@ def placed(images: Tensor, regions: Tensor, scale: Tensor, offset: Tensor) -> tu
     both = torch.cat([images, regions[:, None]], dim=1)
     grid = functional.affine_grid(matrix, list(both.shape), align_corners=False)
     moved = functional.grid_sample(both, grid, align_corners=False)
+    whole = (regions.mean(dim=(1, 2)) * scale.square()).clamp_max(1)
+    lost = moved[:, 3].mean(dim=(1, 2)) < whole / 2
+    moved = torch.where(lost[:, None, None, None], both, moved)
     return moved[:, :3], moved[:, 3]
 
 

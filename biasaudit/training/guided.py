@@ -44,9 +44,12 @@ class GuidedModel(nn.Module):
             for active in self.terms
             if active.options.weight > 0 and progress >= active.options.warmup_epochs
         ]
-        for active in terms:
-            if active.term.prepare is not None:
-                step.add(active.name, active.term.prepare(step, active.options))
+        # pictures are made in full precision whatever the network runs in: what rounding leaves
+        # on them would tell the edited ones from the others
+        with torch.autocast(batch.images.device.type, enabled=False):
+            for active in terms:
+                if active.term.prepare is not None:
+                    step.add(active.name, active.term.prepare(step, active.options))
         losses: dict[str, Tensor] = {}
         total = batch.images.new_zeros(())
         for active in terms:

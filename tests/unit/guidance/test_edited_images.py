@@ -66,9 +66,15 @@ def test_the_fill_is_the_normalised_convolution_with_a_square_gaussian(pictures)
     torch.testing.assert_close(remove(images, regions), expected)
 
 
-def test_a_region_without_surroundings_gives_finite_colours():
-    images = torch.rand(1, 3, 8, 8)
-    assert torch.isfinite(remove(images, torch.ones(1, 8, 8))).all()
+def test_an_image_that_is_all_region_gets_the_colour_of_the_others_surroundings():
+    images = torch.rand(2, 3, 8, 8)
+    images[1] = torch.tensor([0.7, 0.5, 0.1])[:, None, None]
+    regions = torch.zeros(2, 8, 8)
+    regions[0] = 1
+    removed = remove(images, regions)
+    torch.testing.assert_close(removed[0], images[1])
+    alone = remove(images[:1], regions[:1])
+    assert float(alone.abs().max()) == 0.0
 
 
 def test_moving_by_whole_pixels_by_hand():
@@ -105,6 +111,16 @@ def test_an_object_too_large_for_the_frame_and_none_at_all():
     _, region = placed(images, regions, factors, torch.full((2, 2), 0.3).double())
     assert float(region[0].min()) > 0.99
     assert float(region[1].abs().max()) == 0.0
+
+
+def test_objects_in_opposite_corners_stay_where_they_were():
+    regions = torch.zeros(1, 32, 32, dtype=torch.float64)
+    regions[0, 1:5, 1:5] = regions[0, 27:31, 27:31] = 1
+    images = torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    factor, offset = torch.tensor([2.0]).double(), torch.full((1, 2), 0.1).double()
+    moved, region = placed(images, regions, factor, offset)
+    assert torch.equal(moved, images)
+    assert torch.equal(region, regions)
 
 
 def test_scaling_enlarges():

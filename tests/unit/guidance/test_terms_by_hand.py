@@ -1,6 +1,7 @@
 """Eq. 5 to 8 by hand-computed values in float64, and what they must not disturb."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -161,6 +162,27 @@ def test_total_is_equation_8():
     assert item(losses["total"]) == pytest.approx(item(expected))
     assert options["external"].weight == 10.0
     assert "mining" not in guided(labelled, labelled, 0.5)
+
+
+def test_edited_pictures_are_made_in_full_precision_whatever_the_network_runs_in():
+    from biasaudit.config import load_settings
+    from biasaudit.guidance.modes import active_terms
+
+    terms = active_terms(load_settings(None, ["training.mode=edited"]))
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(4, 3, 32, 32, generator=generator).tolist()
+    spot = torch.zeros(32, 32)
+    spot[4:12, 20:28] = 1.0
+    mixed = batch(images, [[1, 0], [0, 1], [0, 1], [0, 1]], [spot.tolist()], [0], [0])
+    mixed = replace(mixed, images=mixed.images.float(), regions=mixed.regions.float())
+
+    def seen(low):
+        model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0]).float()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
+            GuidedModel(model, terms)(mixed, mixed, 0.0)
+        return model.body.seen[0]
+
+    assert torch.equal(seen(True), seen(False))
 
 
 @pytest.mark.parametrize("second_order", [False, True])
@@ -334,6 +356,26 @@ def test_edited_pairs_stand_against_the_pictures_that_they_were_made_from(covere
     gone = 4 * removed[0].mean().item()
     no = (softplus(gone) + softplus(bare) + softplus(bare)) / 3
     assert loss == pytest.approx((yes + no) / 2)
+
+
+def test_only_what_has_a_ground_is_covered_and_by_what_lacks_its_class():
+    model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
+    size = 16
+
+    def plain(*colour):
+        return [[[value] * size for _ in range(size)] for value in colour]
+
+    spot = torch.zeros(size, size)
+    spot[6:10, 6:10] = 1.0
+    labelled = batch([plain(0.3, 0.3, 0.3)], [[1, 1]], [spot.tolist()] * 9, [0] * 9, [0, *[1] * 8])
+    both, first_only = plain(1.0, 0.0, 0.0), plain(0.0, 1.0, 0.0)
+    ground = batch([both, both, first_only], [[1, 1], [1, 1], [1, 0]])
+    made = edited_step(model, ground, labelled, EditedOptions(covered=1.0)).added("edited")[0]
+    assert made.pairs.tolist() == list(range(1, 9))
+    assert set(made.grounds.tolist()) == {2}
+    first, *others = made.images[8:, :, 8, 8].tolist()
+    assert first == pytest.approx([0.3, 0.3, 0.3])
+    assert others == [pytest.approx([0.0, 1.0, 0.0], abs=0.1)] * 8
 
 
 def test_so_many_of_the_objects_are_covered_and_the_others_blurred_away():
