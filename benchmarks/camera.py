@@ -8,8 +8,7 @@ orientation (5% of 350, as in the paper), and audits it on ``test1``, which look
 and on ``test2``, which does not. ``unbiased`` is the baseline on images whose surroundings say
 nothing: what the network can learn of the gap where nothing else is to be learnt.
 
-Settings were chosen on ``val``: accuracy first, then the share of the attention in the critical
-area. A row that the CSV holds already is not computed again.
+The modes have their defaults. A row that the CSV holds already is not computed again.
 """
 
 from __future__ import annotations

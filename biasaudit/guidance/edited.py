@@ -26,8 +26,9 @@ class EditedOptions(TermOptions):
         margin: What is taken out is the region and so much around it, as a share of the image's
             side: a rim left over would still show the object.
         covered: How often what is taken out is covered by a piece of another picture without the
-            class; else the colours around it fill the place. Either leaves a trace of its own,
-            and a network that saw one alone would learn that trace in the place of the object.
+            class, if the batch has one; else the colours around it fill the place. Either leaves
+            a trace of its own, and a network that saw one alone would learn that trace in the
+            place of the object.
         decoys: Whether to paste also pieces of other pictures, cut in the shape of the object:
             the answer is no, so that a seam gives nothing away.
     """
