@@ -18,16 +18,15 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pandas as pd
-import torch
 from modes import parse, run_grid, summary
 
 from biasaudit.data import edits
-from biasaudit.data.batches import image_square
+from biasaudit.data.edited_samples import edited
 from biasaudit.data.outlines import outline
 from biasaudit.data.sample import Image, Sample
 from biasaudit.errors import DataError
 from biasaudit.evaluation.audit import audit, plan_splits
-from biasaudit.evaluation.one_pass import Subject
+from biasaudit.evaluation.one_pass import Subject, one_pass
 from biasaudit.statistics import auroc
 from biasaudit.training.plan import Plan
 
@@ -58,8 +57,10 @@ def figures(plan: Plan, subject: Subject) -> dict[str, object]:
     found = audit(subject, plan_splits(plan.dataset, ["val"], name, data.context))
     overall = found.splits["val"].overall
     versions = edited_versions(val, name)
-    column = plan.dataset.classes.index(name)
-    scores = {kind: scores_of(subject, made, column) for kind, made in versions.items()}
+    scores = {
+        kind: one_pass(subject, name, made).table["score"].to_numpy()
+        for kind, made in versions.items()
+    }
     row: dict[str, object] = {
         "val": overall.accuracy,
         "val_auroc": overall.auroc,
@@ -99,7 +100,7 @@ def edited_versions(val: Sequence[Sample], name: str) -> dict[str, list[Sample]]
         reach = 2 * round(RIM * max(mask.shape)) + 1
         wide = cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach))) > 0
         made["whole"].append(sample)
-        made["inpainted"].append(_with(sample, edits.remove(image, mask)))
+        made["inpainted"].append(edited(sample, "removed", name))
         for ground in generator.choice(len(grounds), GROUNDS, replace=False):
             other = edits.cover(grounds[ground].load_image(), *mask.shape)
             made["pasted"].append(_with(sample, edits.paste(image, cut, other)))
@@ -114,14 +115,6 @@ def _fits(sample: Sample, name: str) -> bool:
 
 def _with(sample: Sample, image: Image) -> Sample:
     return replace(sample, load_image=lambda: image)
-
-
-@torch.no_grad()
-def scores_of(subject: Subject, samples: Sequence[Sample], column: int) -> np.ndarray:
-    """Return the scores of one class."""
-    images = torch.stack([image_square(sample, subject.image_size) for sample in samples])
-    batches = (images.float() / 255).split(subject.batch_size)
-    return torch.cat([subject.model(batch).scores[:, column] for batch in batches]).numpy()
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ def attention_is_on(
     if enrichment < 1.0:
         raise ValueError(f"below 1 a uniform map would count as on the object: {enrichment}")
     share, area = np.asarray(energy, dtype=float), np.asarray(area_fraction, dtype=float)
-    return (share >= np.minimum(enrichment * area, MOST)) & attention_is_known(share, area)
+    # nothing is at least NaN, nor NaN at least anything
+    on: NDArray[np.bool_] = share >= np.minimum(enrichment * area, MOST)
+    return on
 
 
 def attention_is_known(energy: ArrayLike, area_fraction: ArrayLike) -> NDArray[np.bool_]:

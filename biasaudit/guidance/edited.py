@@ -73,7 +73,8 @@ def edited_images(step: Step, options: EditedOptions) -> EditedImages:
         return EditedImages(removed, pairs, grounds)
     pieces = step.batch.images[others]
     covered = (step.draw(len(pairs)) >= 1 - options.covered).to(images.device)
-    removed[pairs[covered]] = paste(pieces, (wide[pairs] > 0).to(images), images[pairs])[covered]
+    hidden = pairs[covered]
+    removed[hidden] = paste(pieces[covered], (wide[hidden] > 0).to(images), images[hidden])
     moved, cut = _moved(step, options, images[pairs], regions[pairs])
     made = [paste(moved, cut, step.batch.images[grounds]), removed]
     if options.decoys:
