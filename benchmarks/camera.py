@@ -23,7 +23,7 @@ from modes import Silent
 
 from biasaudit.config import load_settings
 from biasaudit.evaluation.audit import audit, plan_splits
-from biasaudit.evaluation.one_pass import Subject
+from biasaudit.evaluation.predict import Subject
 from biasaudit.training.loop import train
 from biasaudit.training.plan import Plan, make_plan
 

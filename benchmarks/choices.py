@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 from modes import parse, run_grid, summary
 
-from biasaudit.data import edits
-from biasaudit.data.edited_samples import edited
-from biasaudit.data.outlines import outline
+from biasaudit.data.annotation.outlines import outline
 from biasaudit.data.sample import Image, Sample
+from biasaudit.data.splits import edits
+from biasaudit.data.splits.edited_samples import edited
 from biasaudit.errors import DataError
 from biasaudit.evaluation.audit import audit, plan_splits
-from biasaudit.evaluation.one_pass import Subject, one_pass
+from biasaudit.evaluation.predict import Subject, one_pass
 from biasaudit.statistics import auroc
 from biasaudit.training.plan import Plan
 

@@ -26,9 +26,9 @@ import pandas as pd
 import torch
 
 from biasaudit.data.sample import Dataset, Image, Mask, Region, Sample
-from biasaudit.data.splits import resolve_split
+from biasaudit.data.splits.resolve import resolve_split
 from biasaudit.evaluation.audit import audit
-from biasaudit.evaluation.one_pass import Subject, batches
+from biasaudit.evaluation.predict import Subject, batches
 from biasaudit.models.backbones import BACKBONES
 
 RESULTS = Path(__file__).parent / "results" / "evaluate_cost.csv"

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 
-from biasaudit.data.batches import SampleTensors
 from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Sample
 
 

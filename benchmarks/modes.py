@@ -24,7 +24,7 @@ import torch
 
 from biasaudit.config import load_settings
 from biasaudit.evaluation.audit import audit, plan_splits
-from biasaudit.evaluation.one_pass import Subject
+from biasaudit.evaluation.predict import Subject
 from biasaudit.results import Split
 from biasaudit.training.loop import EpochMetrics, train
 from biasaudit.training.plan import Plan, make_plan

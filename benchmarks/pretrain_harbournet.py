@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from biasaudit.data.harbour import HarbourSettings, harbour
 from biasaudit.data.sample import Sample
+from biasaudit.data.synthetic.harbour import HarbourSettings, harbour
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.harbournet import harbournet
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from report_factory import write_runs
 
-from biasaudit.data import images
+from biasaudit.data.loading import images
 
 
 @pytest.fixture(scope="session")

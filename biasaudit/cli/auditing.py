@@ -14,16 +14,16 @@ from biasaudit.cli.progress import progress_bar
 from biasaudit.config import DataSettings
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import BIASED, EDITED, Dataset
-from biasaudit.data.split import Split as SplitSpec
-from biasaudit.data.splits import named_object, usual_splits
+from biasaudit.data.splits.resolve import named_object, usual_splits
+from biasaudit.data.splits.split import Split as SplitSpec
 from biasaudit.errors import ConfigError, near_names
+from biasaudit.evaluation.all_pairs import SMALLEST_CELL, audit_pairs, images_of
 from biasaudit.evaluation.audit import Audit, audit, plan_splits
-from biasaudit.evaluation.erasing import measure_faithfulness
-from biasaudit.evaluation.given import GivenModel, load_given
+from biasaudit.evaluation.faithfulness import measure_faithfulness
 from biasaudit.evaluation.maps import MAPS_FILE, write_maps
-from biasaudit.evaluation.one_pass import Subject
-from biasaudit.evaluation.operating import FITTED_ON
-from biasaudit.evaluation.pairs import SMALLEST_CELL, audit_pairs, images_of
+from biasaudit.evaluation.operating_point import FITTED_ON
+from biasaudit.evaluation.predict import Subject
+from biasaudit.models.external import GivenModel, load_given
 from biasaudit.results import (
     GALLERY_FILE,
     PAIRS_FILE,

@@ -121,6 +121,7 @@ def _rows(view: RunView, split: str) -> pd.DataFrame:
 def _compare_two(
     first: RunView, second: RunView, names: list[str], html: Path | None, json_: bool
 ) -> None:
+    from biasaudit.analysis import compare as compare_tables
     from biasaudit.cli.comparing import (
         carried_line,
         changes_table,
@@ -128,14 +129,13 @@ def _compare_two(
         pair_lines,
         worse_pairs,
     )
-    from biasaudit.comparison import compare as compare_tables
-    from biasaudit.evaluation.plain import plain
+    from biasaudit.results.plain import plain
 
     found = {name: compare_tables(_rows(first, name), _rows(second, name)) for name in names}
     worse = worse_pairs(Path(first.source).parent, Path(second.source).parent)
     if html is not None:
         from biasaudit.cli.writing import write_text
-        from biasaudit.report.render_versus import render_comparison
+        from biasaudit.report.comparison_page import render_comparison
 
         write_text(html, render_comparison(first, second, found), "--html")
         err.print(f"comparison: {html}", markup=False, soft_wrap=True)
@@ -168,9 +168,9 @@ def _labels(first: RunView, second: RunView) -> tuple[str, str]:
 def _compare_seeds(
     sides: tuple[list[RunView], list[RunView]], names: list[str], json_: bool
 ) -> None:
+    from biasaudit.analysis import compare_seeds
     from biasaudit.cli.comparing import seeds_table
-    from biasaudit.comparison import compare_seeds
-    from biasaudit.evaluation.plain import plain
+    from biasaudit.results.plain import plain
     from biasaudit.statistics import holm
 
     firsts, seconds = (sorted(side, key=lambda view: view.run.seed) for side in sides)
@@ -217,7 +217,7 @@ def _compare_seeds(
 
 def _figures(rows: pd.DataFrame) -> list[str]:
     """Return the figures that exist on these images."""
-    from biasaudit.comparison import figures_of
+    from biasaudit.analysis import figures_of
     from biasaudit.statistics import value_of
 
     known = figures_of(rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from biasaudit.comparison import Change, Comparison, outcome_of
+from biasaudit.analysis import Change, Comparison, outcome_of
 from biasaudit.results import Interval
 from biasaudit.statistics import SeedLevels
 
@@ -117,7 +117,7 @@ def worse_pairs(first: Path, second: Path) -> dict[str, float] | None:
         Change of the overall accuracy by pair, the worst first; None where the pairs of a run
         were not audited.
     """
-    from biasaudit.comparison import worsened
+    from biasaudit.analysis import worsened
     from biasaudit.results import PAIRS_FILE, read_per_image
 
     if not all((folder / PAIRS_FILE).is_file() for folder in (first, second)):

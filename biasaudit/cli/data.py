@@ -17,7 +17,7 @@ from biasaudit.cli.writing import write_bytes, write_text
 from biasaudit.errors import ConfigError, near_names
 
 if TYPE_CHECKING:
-    from biasaudit.data.check import Check
+    from biasaudit.data.checks.check import Check
 
 FAULTY = 2
 _SHOWN = 12
@@ -45,7 +45,7 @@ def check(
     """
     quieten(quiet)
     from biasaudit.cli.progress import progress_bar
-    from biasaudit.data.check import check_dataset
+    from biasaudit.data.checks.check import check_dataset
 
     with progress_bar() as bar:
         task = bar.add_task("reading", total=None)
@@ -95,8 +95,8 @@ def preview(
     """
     quieten(quiet)
     from biasaudit.data.catalogue import load_dataset
-    from biasaudit.data.preview import Sheet, contact_sheet
-    from biasaudit.data.splits import resolve_split, split_names, usual_splits
+    from biasaudit.data.checks.preview import Sheet, contact_sheet
+    from biasaudit.data.splits.resolve import resolve_split, split_names, usual_splits
 
     if out_file.suffix.lower() != ".png":
         raise ConfigError(f"--out {out_file}: not a .png file")
@@ -135,8 +135,8 @@ def labels(
     within a longer one, and every source of images has its share.
     """
     quieten(quiet)
+    from biasaudit.data.annotation.label_list import as_csv, label_list, told
     from biasaudit.data.catalogue import load_dataset
-    from biasaudit.data.label_list import as_csv, label_list, told
 
     dataset = load_dataset(data or "harbour")
     objects = (object_,) if object_ else dataset.guided or (dataset.object,)
@@ -173,7 +173,7 @@ def fetch(
     """
     quieten(quiet)
     from biasaudit.cli.progress import progress_bar
-    from biasaudit.data import fetch as fetching
+    from biasaudit.data import download as fetching
 
     if name not in fetching.FETCHABLE:
         raise ConfigError(

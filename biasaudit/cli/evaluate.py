@@ -163,7 +163,7 @@ def evaluate(
     quieten(quiet)
     from biasaudit.cli.auditing import AuditRequest, audit_given, audit_run
     from biasaudit.cli.gating import check_gates, parse_gates
-    from biasaudit.evaluation.given import GivenModel
+    from biasaudit.models.external import GivenModel
     from biasaudit.results import merge
     from biasaudit.training.run_directory import newest_run, unused
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
-from biasaudit.cli.writing import write_text
-from biasaudit.errors import ConfigError, near_names
-from biasaudit.evaluation.gates import (
+from biasaudit.analysis.gates import (
     Gate,
     GateOn,
     GateResult,
@@ -19,6 +17,8 @@ from biasaudit.evaluation.gates import (
     parse_gate,
     parse_max_gap,
 )
+from biasaudit.cli.writing import write_text
+from biasaudit.errors import ConfigError, near_names
 from biasaudit.results import Results, Run, Split
 
 

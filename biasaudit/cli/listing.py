@@ -51,7 +51,7 @@ def _rows(kind: str, data: str, object_: str | None, context: str | None) -> lis
 
 def _splits(data: str, object_: str | None, context: str | None) -> list[tuple[str, str]]:
     from biasaudit.data.catalogue import load_dataset
-    from biasaudit.data.splits import resolve_split, split_names
+    from biasaudit.data.splits.resolve import resolve_split, split_names
 
     dataset = load_dataset(data)
     rows = []

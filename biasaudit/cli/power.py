@@ -111,7 +111,7 @@ def _sizes(
     split: str | None, data: str | None, object_: str | None, context: str | None
 ) -> tuple[str, dict[str, int], dict[str, int]]:
     from biasaudit.data.catalogue import load_dataset
-    from biasaudit.data.splits import resolve_split
+    from biasaudit.data.splits.resolve import resolve_split
 
     dataset = load_dataset(data or "harbour")
     audited = object_ or dataset.object
@@ -131,8 +131,8 @@ def _matched(dataset: Dataset, object_: str, context: str) -> dict[str, int]:
     """Return the sizes of the matched cells, as the verdict draws them."""
     import pandas as pd
 
-    from biasaudit.evaluation.conclude import MATCHED_FROM, matched_cells
-    from biasaudit.evaluation.one_pass import context_shown
+    from biasaudit.analysis.conclude import MATCHED_FROM, matched_cells
+    from biasaudit.evaluation.predict import context_shown
 
     samples = dataset.subset(MATCHED_FROM)
     rows = pd.DataFrame(

@@ -60,9 +60,9 @@ def write_report(
         BiasAuditError: A run without results, an unknown suffix, a file that cannot be written.
     """
     from biasaudit.errors import ConfigError
-    from biasaudit.report.forms import render_csv, render_markdown, render_model_card
+    from biasaudit.report.build import render_html
+    from biasaudit.report.export import render_csv, render_markdown, render_model_card
     from biasaudit.report.load import load_runs
-    from biasaudit.report.render import render_html
 
     forms = {
         ".html": lambda views: render_html(views, gallery_size=gallery),

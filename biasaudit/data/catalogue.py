@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from biasaudit.data import coco, folder, manifest, voc  # noqa: F401 -- register the formats
-from biasaudit.data.faults import Complain, refuse
+from biasaudit.data.formats import coco, folder, manifest, voc  # noqa: F401 -- register them
+from biasaudit.data.checks.faults import Complain, refuse
+from biasaudit.data.formats.toml_file import DATASET_FILE, read_dataset_file
 from biasaudit.data.sample import Dataset
-from biasaudit.data.toml_file import DATASET_FILE, read_dataset_file
 from biasaudit.errors import ConfigError, DataError, near_names
 from biasaudit.registry import Registry
 
@@ -24,7 +24,7 @@ DATASETS: Registry[Builder] = Registry("dataset")
 @DATASETS.register("harbour")
 def _harbour(_: Complain, /, **settings: Any) -> Dataset:
     """Drawn scenes of boats, cars, houses and trees; 95 boats out of 100 lie on water."""
-    from biasaudit.data.harbour import HarbourSettings, harbour
+    from biasaudit.data.synthetic.harbour import HarbourSettings, harbour
 
     _check_settings("harbour", HarbourSettings, settings)
     return _drawn(harbour, HarbourSettings(**settings))
@@ -33,7 +33,7 @@ def _harbour(_: Complain, /, **settings: Any) -> Dataset:
 @DATASETS.register("camera")
 def _camera(_: Complain, /, **settings: Any) -> Dataset:
     """A drawn device in two orientations, told apart by a gap; its surroundings tell too."""
-    from biasaudit.data.camera import CameraSettings, camera
+    from biasaudit.data.synthetic.camera import CameraSettings, camera
 
     _check_settings("camera", CameraSettings, settings)
     return _drawn(camera, CameraSettings(**settings))
@@ -42,7 +42,7 @@ def _camera(_: Complain, /, **settings: Any) -> Dataset:
 @DATASETS.register("voc2012")
 def _voc2012(complain: Complain, /, **settings: Any) -> Dataset:
     """PASCAL VOC 2012 as 'biasaudit data fetch voc2012' leaves it; boats, no context annotated."""
-    from biasaudit.data.fetch import default_folder
+    from biasaudit.data.download import default_folder
 
     for setting in settings:
         if setting != "folder":

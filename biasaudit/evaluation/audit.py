@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from biasaudit.analysis.conclude import MATCHED_FROM, conclude
+from biasaudit.analysis.flip_rates import flips_of
+from biasaudit.analysis.groups import summarise
+from biasaudit.analysis.quadrants import corner_of
 from biasaudit.data.sample import Dataset
-from biasaudit.data.splits import Split as SplitSpec
-from biasaudit.data.splits import resolve_split
-from biasaudit.evaluation.cells import summarise
-from biasaudit.evaluation.conclude import MATCHED_FROM, conclude
-from biasaudit.evaluation.corners import corner_of
-from biasaudit.evaluation.flips import flips_of
-from biasaudit.evaluation.one_pass import Pass, Subject, one_pass
-from biasaudit.evaluation.operating import operating_points
-from biasaudit.evaluation.plain import plain
+from biasaudit.data.splits.resolve import Split as SplitSpec
+from biasaudit.data.splits.resolve import resolve_split
+from biasaudit.evaluation.operating_point import operating_points
+from biasaudit.evaluation.predict import Pass, Subject, one_pass
 from biasaudit.results import PER_IMAGE_COLUMNS, Gallery, Split
+from biasaudit.results.plain import plain
 from biasaudit.statistics import OperatingPoint
 
 GALLERY_PER_CELL = 200

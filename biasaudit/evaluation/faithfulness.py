@@ -1,280 +1,114 @@
-"""Does the decision hang on what the attention marks? Erase it and see how far the score falls.
-
-The mining loss of guided attention (Eq. 5, L_am), used as a test. The fall is held against that
-from erasing as many pixels elsewhere at random, and against that from erasing the true region:
-attention that can be erased without moving the score was moved, and the decision was not.
-
-Images are (N, C, H, W), maps (N, H, W) and non-negative, and ``score`` maps images to (N,) scores
-of the audited object. Give it probabilities where the curves shall lie in [0, 1]. What cannot be
-measured, for an all-zero map or an empty region, is NaN.
-"""
+"""Faithfulness of a model's attention on a split: what the score loses as pixels are erased."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
-from biasaudit.statistics import Interval, mean_interval
+from biasaudit.attention.mask import upsample_maps
+from biasaudit.data.sample import Sample
+from biasaudit.evaluation.perturbation import (
+    CURVE_STEPS,
+    Erasure,
+    Score,
+    curve_area,
+    deletion_curve,
+    erase,
+    erasure,
+    faithfulness,
+    insertion_curve,
+)
+from biasaudit.evaluation.predict import Subject, answer, batches, loaded_classes
+from biasaudit.results.plain import plain
 
-Score = Callable[[Tensor], Tensor]
-
-CURVE_STEPS = tuple(i / 10 for i in range(11))
-"""Shares of the pixels that are erased or shown: 0, 0.1, ..., 1."""
-
-
-@dataclass(frozen=True)
-class Erasure:
-    """Scores of each image as it is and after three erasures, (N,) each.
-
-    Attributes:
-        whole: The image as it is.
-        without_attention: Without the pixels that the attention marks.
-        without_random: Without as many random pixels; the mean over the draws.
-        without_region: Without the true region.
-        share: Share of the image that the attention marks.
-    """
-
-    whole: Tensor
-    without_attention: Tensor
-    without_random: Tensor
-    without_region: Tensor
-    share: Tensor
+MOST_IMAGES = 200
+"""The first so many images with the object are erased: some thirty passes each."""
 
 
-@dataclass(frozen=True)
-class Faithfulness:
-    """Mean falls of the score over the images that can be measured.
-
-    Attributes:
-        fall_attention: From erasing what the attention marks; NaN where no image has a map.
-        fall_random: From erasing as many random pixels.
-        fall_region: From erasing the true region; NaN where no image has one.
-        excess: How much farther attention lets the score fall than random pixels do.
-        excess_ci: Its interval at 95%, over images.
-        n: Images with a map.
-        n_regions: Images with a region.
-    """
-
-    fall_attention: float
-    fall_random: float
-    fall_region: float
-    excess: float
-    excess_ci: Interval
-    n: int
-    n_regions: int
-
-    @property
-    def decides(self) -> bool:
-        """Whether the decision is shown to hang on what the attention marks.
-
-        False says: this attention can be moved without moving the decision, or the images are
-        too few to show otherwise.
-        """
-        return self.excess_ci[0] > 0
-
-
-def erase(images: Tensor, pixels: Tensor, fill: Tensor | None = None) -> Tensor:
-    """Replace pixels of images.
+def measure_faithfulness(
+    subject: Subject, object: str, context: str | None, samples: Sequence[Sample]
+) -> tuple[dict[str, Any], pd.DataFrame] | None:
+    """Erase what the attention marks, random pixels, the object, and the context.
 
     Args:
-        images: (N, C, H, W).
-        pixels: (N, H, W) bool, True where the image is erased.
-        fill: What takes their place, broadcastable to the images; each image's own mean colour
-            where None, which leaves the fewest edges without knowing the image.
+        subject: The classifier under audit.
+        object: The audited object.
+        context: Its suspected context, or None.
+        samples: Images; those that show the object are used, the first :data:`MOST_IMAGES`.
 
     Returns:
-        New images; the given ones stay as they are.
-
-    Raises:
-        ValueError: The shapes do not fit.
+        Fields of :class:`biasaudit.evaluation.perturbation.Faithfulness`, ``fall_context``, and
+        the mean deletion and insertion curves with their areas, all on the scale of the object's
+        probability; JSON-ready. And a row an image, from which they can be recomputed: ``id``,
+        ``probability``, ``marked`` (share of the image that the attention marks), the probability
+        ``without_attention``, ``without_random``, ``without_region`` and ``without_context``, and
+        ``deletion_0.0`` to ``insertion_1.0``. None where no image shows the object.
     """
-    if images.ndim != 4 or pixels.shape != (len(images), *images.shape[2:]):
-        raise ValueError(
-            f"images are (N, C, H, W) and pixels (N, H, W), not {tuple(images.shape)} and "
-            f"{tuple(pixels.shape)}"
-        )
-    if fill is None:
-        fill = images.mean(dim=(2, 3), keepdim=True)
-    return torch.where(pixels[:, None], fill, images)
+    shown = [sample for sample in samples if object in sample.labels][:MOST_IMAGES]
+    if not shown:
+        return None
+    column = subject.classes.index(object)
+    named = (object,) if context is None else (object, context)
+    place = loaded_classes(subject, context).index(named[-1])
 
+    def score(images: Tensor) -> Tensor:
+        return subject.model(images).scores[:, column].sigmoid()
 
-def marked(maps: Tensor, fraction: float = 0.5) -> Tensor:
-    """Return the pixels that reach a fraction of their map's maximum.
-
-    Args:
-        maps: (N, H, W), non-negative.
-        fraction: In (0, 1]; one half is the threshold of the mining loss.
-
-    Returns:
-        (N, H, W) bool; nothing where the map is all zero.
-    """
-    if not 0.0 < fraction <= 1.0:
-        raise ValueError(f"a threshold is a fraction of the maximum, in (0, 1], not {fraction}")
-    peak = maps.amax(dim=(1, 2), keepdim=True)
-    return (maps >= fraction * peak) & (peak > 0)
+    parts: list[Erasure] = []
+    tables: list[pd.DataFrame] = []
+    for number, batch in enumerate(batches(subject, shown, named)):
+        found = answer(subject, batch, column, place)
+        images = batch.images.to(subject.device)
+        maps = upsample_maps(found.maps, (images.shape[2], images.shape[3]))
+        parts.append(erasure(score, images, maps, found.region, seed=number))
+        ground = found.context if context is not None else torch.zeros_like(found.region)
+        curves = {
+            "deletion": deletion_curve(score, images, maps, seed=number),
+            "insertion": insertion_curve(score, images, maps, seed=number),
+        }
+        tables.append(_rows(parts[-1], _without(score, images, ground), curves))
+    table = pd.concat(tables, ignore_index=True)
+    table.insert(0, "id", [sample.id for sample in shown])
+    told = faithfulness(parts)
+    figures = {
+        **asdict(told),
+        "decides": told.decides,
+        "fall_context": float((table["probability"] - table["without_context"]).mean()),
+        **_curve(table, "deletion"),
+        **_curve(table, "insertion"),
+    }
+    return {name: plain(value) for name, value in figures.items()}, table
 
 
 @torch.no_grad()
-def erasure(
-    score: Score,
-    images: Tensor,
-    maps: Tensor,
-    regions: Tensor,
-    *,
-    fraction: float = 0.5,
-    draws: int = 4,
-    seed: int = 0,
-    fill: Tensor | None = None,
-) -> Erasure:
-    """Score images as they are and after three erasures.
-
-    Args:
-        score: The audited object's score of (N, C, H, W) images, (N,).
-        images: (N, C, H, W).
-        maps: (N, H, W) the object's attention at the images' size.
-        regions: (N, H, W) bool, the object's region; empty where it has none.
-        fraction: Attention marks what reaches this fraction of its maximum.
-        draws: Random erasures an image, averaged.
-        seed: Of the random pixels.
-        fill: As for :func:`erase`.
-    """
-    pixels = marked(maps, fraction)
-    count = pixels.sum(dim=(1, 2))
-    generator = torch.Generator().manual_seed(seed)
-    by_chance = [
-        score(erase(images, _first(_noise(pixels, generator), count), fill)) for _ in range(draws)
-    ]
-    has_map, has_region = count > 0, regions.flatten(1).any(dim=1)
-    return Erasure(
-        score(images),
-        _where(has_map, score(erase(images, pixels, fill))),
-        _where(has_map, torch.stack(by_chance).mean(dim=0)),
-        _where(has_region, score(erase(images, regions, fill))),
-        _where(has_map, count / pixels[0].numel()) if len(images) else count.float(),
-    )
+def _without(score: Score, images: Tensor, ground: Tensor) -> Tensor:
+    """Return (N,) the score without the context; NaN where it has no region."""
+    return torch.where(ground.flatten(1).any(dim=1), score(erase(images, ground)), torch.nan)
 
 
-def faithfulness(parts: list[Erasure], seed: int = 0) -> Faithfulness:
-    """Put the erasures of all batches together.
-
-    Args:
-        parts: What :func:`erasure` gave, one a batch.
-        seed: Of the interval's resamples.
-    """
-    whole, attention, random, region = (
-        torch.cat([getattr(part, name) for part in parts]).double().cpu()
-        for name in ("whole", "without_attention", "without_random", "without_region")
-    )
-    excess = random - attention
-    return Faithfulness(
-        _mean(whole - attention),
-        _mean(whole - random),
-        _mean(whole - region),
-        _mean(excess),
-        mean_interval(excess.numpy(), seed=seed, bounds=None),
-        int((~attention.isnan()).sum()),
-        int((~region.isnan()).sum()),
-    )
+def _rows(erased: Erasure, without_context: Tensor, curves: dict[str, Tensor]) -> pd.DataFrame:
+    columns = {
+        "probability": erased.whole,
+        "marked": erased.share,
+        "without_attention": erased.without_attention,
+        "without_random": erased.without_random,
+        "without_region": erased.without_region,
+        "without_context": without_context,
+        **{
+            f"{name}_{share:.1f}": column
+            for name, curve in curves.items()
+            for share, column in zip(CURVE_STEPS, curve.T, strict=True)
+        },
+    }
+    return pd.DataFrame({name: values.cpu().double().numpy() for name, values in columns.items()})
 
 
-@torch.no_grad()
-def deletion_curve(
-    score: Score,
-    images: Tensor,
-    maps: Tensor,
-    shares: tuple[float, ...] = CURVE_STEPS,
-    *,
-    seed: int = 0,
-    fill: Tensor | None = None,
-) -> Tensor:
-    """Return the score while the pixels vanish, the most attended first.
-
-    Source: Petsiuk et al., "RISE", BMVC 2018. The faster it falls, the more of the decision the
-    attention explains.
-
-    Args:
-        score: As for :func:`erasure`.
-        images: (N, C, H, W).
-        maps: (N, H, W), non-negative; pixels of one value go in random order.
-        shares: T shares of the pixels, in [0, 1].
-        seed: Of that order.
-        fill: As for :func:`erase`.
-
-    Returns:
-        (N, T); a row of NaN where the map is all zero.
-    """
-    ranked = _ranked(maps, seed)
-    columns = [score(erase(images, ranked < share, fill)) for share in shares]
-    return _where(maps.amax(dim=(1, 2)) > 0, torch.stack(columns, dim=1))
-
-
-@torch.no_grad()
-def insertion_curve(
-    score: Score,
-    images: Tensor,
-    maps: Tensor,
-    shares: tuple[float, ...] = CURVE_STEPS,
-    *,
-    seed: int = 0,
-    fill: Tensor | None = None,
-) -> Tensor:
-    """Return the score while an empty image fills up, the most attended pixels first.
-
-    Arguments and result as for :func:`deletion_curve`. The faster it rises, the better.
-    """
-    ranked = _ranked(maps, seed)
-    columns = [score(erase(images, ranked >= share, fill)) for share in shares]
-    return _where(maps.amax(dim=(1, 2)) > 0, torch.stack(columns, dim=1))
-
-
-def curve_area(curve: Tensor, shares: tuple[float, ...] = CURVE_STEPS) -> Tensor:
-    """Return the area under a deletion or insertion curve, per unit of its width.
-
-    Args:
-        curve: (N, T).
-        shares: The T shares at which it was taken, growing.
-
-    Returns:
-        (N,) the curve's mean height by the trapezoidal rule; NaN stays.
-    """
-    at = torch.tensor(shares, dtype=curve.dtype, device=curve.device)
-    return torch.trapezoid(curve, at, dim=1) / (at[-1] - at[0])
-
-
-def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Return random maps, drawn on the CPU so that every device gets the same ones."""
-    return torch.rand(like.shape, generator=generator).to(like.device)
-
-
-def _order(maps: Tensor) -> Tensor:
-    """Return (N, H, W) the rank of each pixel, 0 for the highest; ties in order of place."""
-    flat = maps.flatten(1)
-    order = flat.argsort(dim=1, descending=True, stable=True)
-    ranks = torch.empty_like(order)
-    places = torch.arange(flat.shape[1], device=maps.device).expand_as(order)
-    return ranks.scatter_(1, order, places).view(maps.shape)
-
-
-def _first(maps: Tensor, count: Tensor) -> Tensor:
-    """Return the ``count`` highest pixels of each map."""
-    return _order(maps) < count[:, None, None]
-
-
-def _ranked(maps: Tensor, seed: int) -> Tensor:
-    """Return each pixel's rank as a share of the image, in [0, 1), ties in random order."""
-    shuffle = _noise(maps, torch.Generator().manual_seed(seed)).flatten(1).argsort(dim=1)
-    mixed = _order(maps.flatten(1).gather(1, shuffle).view(maps.shape)).flatten(1)
-    ranks = torch.empty_like(mixed).scatter_(1, shuffle, mixed).view(maps.shape)
-    return ranks.double() / mixed.shape[1]
-
-
-def _where(valid: Tensor, values: Tensor) -> Tensor:
-    shape = (-1, *[1] * (values.ndim - 1))
-    return torch.where(valid.view(shape), values, torch.nan)
-
-
-def _mean(values: Tensor) -> float:
-    return float(values.nanmean())
+def _curve(table: pd.DataFrame, name: str) -> dict[str, Any]:
+    mean = table.filter(regex=f"^{name}_").mean()
+    area = curve_area(torch.tensor(mean.to_numpy())[None])
+    return {f"{name}_curve": mean.tolist(), f"{name}_area": float(area)}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from biasaudit.attention.classifier import classifier_attention
-from biasaudit.data.batches import Batch
+from biasaudit.data.loading.batches import Batch
 from biasaudit.models.batch_norm import untouched_batch_norm
 from biasaudit.models.classifier import Classifier, Output
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from biasaudit.report.audit import VAL, Audit, Column
+from biasaudit.report.format import NAME_LENGTH, clean
 from biasaudit.report.load import RunView
-from biasaudit.report.numbers import NAME_LENGTH, clean
+from biasaudit.report.view import VAL, Audit, Column
 from biasaudit.results import Run
 
 

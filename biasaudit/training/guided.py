@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from biasaudit.data.batches import Batch
+from biasaudit.data.loading.batches import Batch
 from biasaudit.guidance.modes import ActiveTerm
 from biasaudit.guidance.step import Step
 from biasaudit.models.classifier import Classifier

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from biasaudit.data.batches import Batch, collate
+from biasaudit.data.loading.batches import Batch, collate
 from biasaudit.errors import RunFailedError
 from biasaudit.models.backbones import build_classifier
 from biasaudit.models.classifier import Classifier

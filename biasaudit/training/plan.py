@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from biasaudit.config import Settings
+from biasaudit.data.annotation.labels import LabelChoice, choose_labels
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.labels import LabelChoice, choose_labels
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError
 from biasaudit.guidance.modes import ActiveTerm, Mode, active_terms, mode_of

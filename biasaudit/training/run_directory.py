@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from safetensors.torch import save
 
 from biasaudit.config import Settings
-from biasaudit.data.labels import LabelChoice
+from biasaudit.data.annotation.labels import LabelChoice
 from biasaudit.errors import RunError, near_names
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier

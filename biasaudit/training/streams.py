@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
-from biasaudit.data.batches import Batch, Item, SampleTensors, collate
-from biasaudit.data.labels import LabelForm
+from biasaudit.data.annotation.labels import LabelForm
+from biasaudit.data.loading.batches import Batch, Item, SampleTensors, collate
 from biasaudit.data.sample import Sample
 from biasaudit.training.plan import Plan
 

@@ -10,8 +10,8 @@ import pytest
 from browser_page import open_page
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from biasaudit.report.build import render_html
 from biasaudit.report.load import load_runs
-from biasaudit.report.render import render_html
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -10,10 +10,10 @@ from axe_playwright_python.sync_playwright import Axe
 from browser_page import open_page
 from report_factory import Recipe, World, write_runs
 
-from biasaudit.comparison import compare
+from biasaudit.analysis import compare
+from biasaudit.report.build import render_html
+from biasaudit.report.comparison_page import render_comparison
 from biasaudit.report.load import load_runs
-from biasaudit.report.render import render_html
-from biasaudit.report.render_versus import render_comparison
 
 pytestmark = pytest.mark.browser
 

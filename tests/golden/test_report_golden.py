@@ -18,9 +18,9 @@ import pytest
 from report_factory import Recipe, World, write_runs
 
 from biasaudit import __version__
-from biasaudit.report.forms import render_csv, render_markdown, render_model_card
+from biasaudit.report.build import render_html
+from biasaudit.report.export import render_csv, render_markdown, render_model_card
 from biasaudit.report.load import load_runs
-from biasaudit.report.render import render_html
 
 GOLDEN = Path(__file__).parent / "report"
 RECIPES = (

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from biasaudit.evaluation.overlap import OVERLAP_METRICS, iou_curve
+from biasaudit.evaluation.localization import OVERLAP_METRICS, iou_curve
 
 SHAPE = (3, 5, 6)
 MAPS = npst.arrays("float64", SHAPE, elements=st.integers(0, 9).map(float)).map(torch.from_numpy)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from biasaudit.analysis.verdict import judge
 from biasaudit.statistics import (
     Paired,
     auroc,
@@ -15,7 +16,6 @@ from biasaudit.statistics import (
     paired_interval,
     wilson_interval,
 )
-from biasaudit.verdict import judge
 
 scores = st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=12)
 cells = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))

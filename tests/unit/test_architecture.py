@@ -12,31 +12,18 @@ ALLOWED = {
     "errors": set(),
     "registry": {"errors"},
     "config": BASE,
-    "results": BASE,
+    "results": BASE | {"statistics"},
     "statistics": BASE,
-    "corners": BASE,
-    "verdict": BASE | {"statistics"},
-    "comparison": BASE | {"results", "statistics"},
-    "data": PLAIN,
+    "analysis": BASE | {"config", "results", "statistics"},
+    "data": PLAIN | {"analysis"},
     "models": PLAIN | {"data"},
     "attention": PLAIN | {"data", "models"},
     "guidance": PLAIN | {"data", "models", "attention"},
     "training": PLAIN | {"data", "models", "attention", "guidance"},
-    "evaluation": BASE
-    | {"results", "statistics", "corners", "verdict", "comparison", "data", "models", "attention"},
-    "report": BASE | {"results", "statistics", "corners", "verdict", "comparison"},
+    "evaluation": BASE | {"results", "statistics", "analysis", "data", "models", "attention"},
+    "report": BASE | {"results", "statistics", "analysis"},
 }
-WITHOUT_TORCH = {
-    "errors",
-    "registry",
-    "config",
-    "results",
-    "statistics",
-    "corners",
-    "verdict",
-    "comparison",
-    "report",
-}
+WITHOUT_TORCH = {"errors", "registry", "config", "results", "statistics", "analysis", "report"}
 PRINTERS = {"cli"}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from biasaudit.data.batches import Batch, SampleTensors, collate
+from biasaudit.data.loading.batches import Batch, SampleTensors, collate
 from biasaudit.data.sample import Region, Sample
 
 CLASSES = ("boat", "car")

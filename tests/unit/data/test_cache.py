@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from biasaudit.data import cache as cache_module
-from biasaudit.data.batches import SampleTensors, collate
-from biasaudit.data.edited_samples import edited
-from biasaudit.data.images import ImageFile
+from biasaudit.data.loading import cache as cache_module
+from biasaudit.data.loading.batches import SampleTensors, collate
+from biasaudit.data.loading.images import ImageFile
 from biasaudit.data.sample import Region, Sample
+from biasaudit.data.splits.edited_samples import edited
 from biasaudit.errors import DataError
 
 

@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
-from biasaudit.data.camera import CameraSettings, camera
-from biasaudit.data.camera.style import ELSEWHERE, OWN
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.splits import usual_splits
+from biasaudit.data.splits.resolve import usual_splits
+from biasaudit.data.synthetic.camera import CameraSettings, camera
+from biasaudit.data.synthetic.camera.style import ELSEWHERE, OWN
 from biasaudit.errors import ConfigError
 
 SMALL = CameraSettings(seed=3, train=12, val=6, test1=6, test2=10)

@@ -9,7 +9,7 @@ from coco_tree import draw
 from four_formats import WRITERS, put, put_map, write_manifest, write_voc
 from test_near_duplicates import scene
 
-from biasaudit.data.check import check_dataset
+from biasaudit.data.checks.check import check_dataset
 from biasaudit.errors import DataError
 
 

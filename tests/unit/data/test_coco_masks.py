@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco_mask
 
-from biasaudit.data.coco_masks import (
+from biasaudit.data.formats.coco_masks import (
     decode_rle,
     encode_box,
     encode_segmentation,

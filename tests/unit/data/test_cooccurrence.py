@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from biasaudit.data.cooccurrence import (
+from biasaudit.data.checks.cooccurrence import (
     CellSize,
     cell_sizes,
     every_pair,

@@ -8,10 +8,10 @@ import pytest
 from four_formats import HEIGHT, WIDTH, put, write_coco
 
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.edited_samples import EDITS, edited
-from biasaudit.data.edited_splits import edit_sources, grounds
 from biasaudit.data.sample import shows
-from biasaudit.data.splits import named_object, resolve_split, split_names
+from biasaudit.data.splits.edited import edit_sources, grounds
+from biasaudit.data.splits.edited_samples import EDITS, edited
+from biasaudit.data.splits.resolve import named_object, resolve_split, split_names
 from biasaudit.errors import BiasAuditError, ConfigError, DataError
 
 

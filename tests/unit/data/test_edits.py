@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_near_duplicates import scene
 
-from biasaudit.data import edits
+from biasaudit.data.splits import edits
 from biasaudit.errors import ConfigError
 
 IMAGE = np.asarray(scene(1, (48, 36)))

@@ -11,7 +11,7 @@ from four_formats import write_voc
 
 from biasaudit.cli import main
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.fetch import Download, default_folder, download_of, fetch
+from biasaudit.data.download import Download, default_folder, download_of, fetch
 from biasaudit.errors import ConfigError, DataError, RunFailedError
 
 TREE = "VOCdevkit/VOC2012"

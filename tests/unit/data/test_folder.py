@@ -7,7 +7,7 @@ from coco_tree import rectangle
 from four_formats import HEIGHT, WIDTH, described, put_map, write_folder
 
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.faults import Notebook
+from biasaudit.data.checks.faults import Notebook
 from biasaudit.errors import BiasAuditError
 
 

@@ -11,7 +11,7 @@ from four_formats import HEIGHT, VOC_VALUES, WIDTH, WRITERS, drawings, picture, 
 from torchvision.datasets import VOCDetection, VOCSegmentation
 
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.splits import resolve_split
+from biasaudit.data.splits.resolve import resolve_split
 
 DRAWINGS = {one.stem: one for one in drawings()}
 

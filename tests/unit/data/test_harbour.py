@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from biasaudit.data.harbour import HarbourSettings, harbour
 from biasaudit.data.sample import Region
+from biasaudit.data.synthetic.harbour import HarbourSettings, harbour
 from biasaudit.errors import ConfigError
 from biasaudit.models.backbones import shipped_weights
 from biasaudit.models.harbournet import harbournet

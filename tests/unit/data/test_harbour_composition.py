@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from biasaudit.data.harbour.composition import compose, spread
-from biasaudit.data.harbour.settings import HarbourSettings
+from biasaudit.data.synthetic.harbour.composition import compose, spread
+from biasaudit.data.synthetic.harbour.settings import HarbourSettings
 
 
 def is_boat(scene):

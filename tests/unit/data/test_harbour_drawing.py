@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from biasaudit.data.harbour.canvas import LABEL, NAMES, Canvas, Pen, mix
-from biasaudit.data.harbour.composition import Composition, compose
-from biasaudit.data.harbour.grounds import View
-from biasaudit.data.harbour.placement import place
-from biasaudit.data.harbour.scene import draw_scene, shrink_labels
-from biasaudit.data.harbour.settings import HarbourSettings
-from biasaudit.data.harbour.textures import TILE, noise, ridge, tile
+from biasaudit.data.synthetic.harbour.canvas import LABEL, NAMES, Canvas, Pen, mix
+from biasaudit.data.synthetic.harbour.composition import Composition, compose
+from biasaudit.data.synthetic.harbour.grounds import View
+from biasaudit.data.synthetic.harbour.placement import place
+from biasaudit.data.synthetic.harbour.scene import draw_scene, shrink_labels
+from biasaudit.data.synthetic.harbour.settings import HarbourSettings
+from biasaudit.data.synthetic.harbour.textures import TILE, noise, ridge, tile
 
 
 def blank(side=20, light=(1.0, 1.0, 1.0)):

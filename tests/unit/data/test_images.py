@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 from coco_tree import picture, upright_by_exif
 
-from biasaudit.data.images import decode
+from biasaudit.data.loading.images import decode
 from biasaudit.errors import DataError
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from biasaudit.data.annotation.label_list import as_csv, label_list, told
+from biasaudit.data.annotation.labels import LabelChoice, choose_labels, labelled_region
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.label_list import as_csv, label_list, told
-from biasaudit.data.labels import LabelChoice, choose_labels, labelled_region
 from biasaudit.data.sample import Region, RegionForm, Sample
 from biasaudit.errors import ConfigError, DataError
 

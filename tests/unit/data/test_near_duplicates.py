@@ -7,7 +7,7 @@ import PIL.Image
 import PIL.ImageEnhance
 import pytest
 
-from biasaudit.data.near_duplicates import look_of, near_duplicates
+from biasaudit.data.checks.near_duplicates import look_of, near_duplicates
 
 
 def scene(seed, size=(160, 120)):

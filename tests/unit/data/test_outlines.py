@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biasaudit.data.outlines import outline
+from biasaudit.data.annotation.outlines import outline
 
 pytest.importorskip("cv2")
 HEIGHT, WIDTH = 60, 80

@@ -5,8 +5,8 @@ import pytest
 from four_formats import write_coco
 
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.preview import CONTEXT, OBJECT, Sheet, contact_sheet, tinted
-from biasaudit.data.splits import resolve_split
+from biasaudit.data.checks.preview import CONTEXT, OBJECT, Sheet, contact_sheet, tinted
+from biasaudit.data.splits.resolve import resolve_split
 from biasaudit.errors import DataError
 
 

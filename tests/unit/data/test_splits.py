@@ -6,7 +6,7 @@ from coco_tree import draw
 
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import Dataset, Sample, SplitRule
-from biasaudit.data.splits import biased_split, resolve_split, split_names
+from biasaudit.data.splits.resolve import biased_split, resolve_split, split_names
 from biasaudit.errors import DataError
 
 PHOTOS = Path(__file__).parents[4] / "shared" / "photos"

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from biasaudit.analysis.flip_rates import flips_of
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import RunError
-from biasaudit.evaluation.erasing import measure_faithfulness
-from biasaudit.evaluation.flips import flips_of
-from biasaudit.evaluation.one_pass import Subject, context_shown, one_pass
-from biasaudit.evaluation.pairs import audit_pairs
+from biasaudit.evaluation.all_pairs import audit_pairs
+from biasaudit.evaluation.faithfulness import measure_faithfulness
+from biasaudit.evaluation.predict import Subject, context_shown, one_pass
 from biasaudit.models.classifier import Classifier, PooledLinear
 
 SIDE = 32

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from biasaudit.data.batches import Batch
+from biasaudit.data.loading.batches import Batch
 from biasaudit.guidance.absent import AbsentOptions, absent
 from biasaudit.guidance.classification import ClassificationOptions, classification
 from biasaudit.guidance.edited import EditedOptions, edited, edited_images

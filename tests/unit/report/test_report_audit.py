@@ -1,10 +1,10 @@
 import pytest
 from report_factory import Recipe, World, write_runs
 
-from biasaudit.report.audit import cell_words
 from biasaudit.report.grouping import build_audits, run_labels
 from biasaudit.report.load import RunView, load_runs
-from biasaudit.report.overlap import overlap
+from biasaudit.report.sections.localization import overlap
+from biasaudit.report.view import cell_words
 from biasaudit.results import Cell, Overall, Run, Split
 
 

@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from biasaudit.report.changes import changes_against
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import RunView, load_runs
+from biasaudit.report.sections.changes import changes_against
 from biasaudit.results import Cell, Overall, Run, Split
 from biasaudit.statistics import Paired, mean_paired_interval
 

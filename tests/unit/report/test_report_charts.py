@@ -5,11 +5,11 @@ import pytest
 from matplotlib.figure import Figure
 from report_factory import Recipe, World, write_runs
 
-from biasaudit.report import charts
+from biasaudit.report.drawing import charts
+from biasaudit.report.drawing.svg import INK, SERIES, inline
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import load_runs
-from biasaudit.report.overlap import overlap
-from biasaudit.report.svg import INK, SERIES, inline
+from biasaudit.report.sections.localization import overlap
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 import pytest
 from report_factory import Recipe, World, add_decision, write_runs
 
-from biasaudit.report.decision import erasures, flips
+from biasaudit.report.build import render_html
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import load_runs
-from biasaudit.report.render import render_html
+from biasaudit.report.sections.decision import erasures, flips
 
 RECIPES = [Recipe("baseline", 0, 0.3, 0.4, 0.2), Recipe("gain", 0, 0.5, 0.6, 0.5)]
 

@@ -6,10 +6,10 @@ import io
 import pytest
 from report_factory import DEMO, write_runs
 
-from biasaudit.report.fitted import fitted
-from biasaudit.report.forms import render_csv
+from biasaudit.report.build import audits_of, render_html
+from biasaudit.report.export import render_csv
 from biasaudit.report.load import load_runs
-from biasaudit.report.render import audits_of, render_html
+from biasaudit.report.sections.operating_point import fitted
 from biasaudit.results import read_results
 
 POINT = {"subset": "val", "threshold": 1.25, "temperature": 0.5, "note": ""}

@@ -5,7 +5,7 @@ import pytest
 from report_factory import Recipe, World, write_runs
 
 from biasaudit.errors import RunError
-from biasaudit.report.forms import (
+from biasaudit.report.export import (
     CSV_COLUMNS,
     render_csv,
     render_markdown,

@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 from report_factory import DEMO, World, write_runs
 
-from biasaudit.evaluation.corners import corner_of
-from biasaudit.report.corners import CORNERS, corners_of, count_corners
+from biasaudit.analysis.quadrants import corner_of
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.images import build_images
 from biasaudit.report.load import load_runs
+from biasaudit.report.sections.images import build_images
+from biasaudit.report.sections.quadrants import CORNERS, corners_of, count_corners
 from biasaudit.results import read_per_image
 
 

@@ -1,10 +1,10 @@
 import pytest
 from report_factory import Recipe, World, write_runs
 
+from biasaudit.report.build import render_html
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.limits import carry
 from biasaudit.report.load import load_runs
-from biasaudit.report.render import render_html
+from biasaudit.report.sections.limits import carry
 from biasaudit.statistics import power_paired, wilson_interval
 
 ONE = [Recipe("baseline", 0, 0.3, 0.6, 0.2)]

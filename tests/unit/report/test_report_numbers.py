@@ -1,6 +1,6 @@
 import pytest
 
-from biasaudit.report.numbers import (
+from biasaudit.report.format import (
     Estimate,
     clean,
     decimal,

@@ -3,10 +3,10 @@ import shutil
 import pytest
 from report_factory import Recipe, World, add_pairs, write_runs
 
+from biasaudit.report.build import render_html
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import load_runs
-from biasaudit.report.pairs import MOST, pair_guard
-from biasaudit.report.render import render_html
+from biasaudit.report.sections.pairs import MOST, pair_guard
 
 RECIPES = [Recipe("baseline", 0, 0.3, 0.4, 0.2), Recipe("gain", 0, 0.5, 0.6, 0.5)]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from biasaudit.report.pictures import (
+from biasaudit.report.drawing.pictures import (
     LEVELS,
     TOP_ALPHA,
     attention_uri,

@@ -3,15 +3,15 @@
 import pytest
 from report_factory import Recipe, World, without_cells, write_runs
 
-from biasaudit.report import words
-from biasaudit.report.changes import changes_against
-from biasaudit.report.corners import count_corners
-from biasaudit.report.forms import render_markdown, render_model_card
+from biasaudit.report import sentences as words
+from biasaudit.report.build import render_html
+from biasaudit.report.export import render_markdown, render_model_card
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.images import build_images
 from biasaudit.report.load import load_runs
-from biasaudit.report.overlap import overlap
-from biasaudit.report.render import render_html
+from biasaudit.report.sections.changes import changes_against
+from biasaudit.report.sections.images import build_images
+from biasaudit.report.sections.localization import overlap
+from biasaudit.report.sections.quadrants import count_corners
 
 RECIPES = [Recipe("baseline", 0, 0.9, 0.3, 0.2), Recipe("gain_ext", 9, 0.9, 0.8, 0.5)]
 

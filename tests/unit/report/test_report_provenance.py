@@ -1,13 +1,13 @@
 import shlex
 
-from biasaudit.report.audit import Column
 from biasaudit.report.load import RunView
-from biasaudit.report.provenance import (
+from biasaudit.report.sections.provenance import (
     evaluate_command,
     label_forms,
     settings_table,
     train_command,
 )
+from biasaudit.report.view import Column
 from biasaudit.results import Run
 
 

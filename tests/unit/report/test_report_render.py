@@ -11,9 +11,9 @@ from report_factory import DEMO, Recipe, World, write_runs
 
 import biasaudit
 from biasaudit.errors import RunError
-from biasaudit.report import render
+from biasaudit.report import build as render
+from biasaudit.report.build import render_html
 from biasaudit.report.load import RunView, load_runs
-from biasaudit.report.render import render_html
 from biasaudit.results import Run
 
 ROOT = Path(biasaudit.__file__).parents[1]
@@ -88,7 +88,7 @@ def test_the_same_runs_give_the_same_bytes(demo_runs, html, tmp_path):
     program = (
         "import sys; from pathlib import Path\n"
         "from biasaudit.report.load import load_runs\n"
-        "from biasaudit.report.render import render_html\n"
+        "from biasaudit.report.build import render_html\n"
         "text = render_html(load_runs([Path(p) for p in sys.argv[2:]]))\n"
         "Path(sys.argv[1]).write_bytes(text.encode())\n"
         "heavy = {'torch', 'torchvision', 'sklearn', 'matplotlib.pyplot'} & set(sys.modules)\n"

@@ -1,12 +1,12 @@
 import pytest
 from report_factory import Recipe, World, write_runs
 
-from biasaudit.report import words
+from biasaudit.report import sentences as words
+from biasaudit.report.build import render_html
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.limits import limits
 from biasaudit.report.load import load_runs
-from biasaudit.report.render import render_html
-from biasaudit.report.seeds import over_seeds
+from biasaudit.report.sections.limits import limits
+from biasaudit.report.sections.seeds import over_seeds
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@ import re
 import pytest
 from report_factory import Recipe, World, add_pairs, write_runs
 
-from biasaudit.comparison import compare
+from biasaudit.analysis import compare
 from biasaudit.errors import RunError
+from biasaudit.report.comparison import versus_pages
+from biasaudit.report.comparison_page import render_comparison
 from biasaudit.report.load import load_runs
-from biasaudit.report.render_versus import render_comparison
-from biasaudit.report.versus import versus_pages
 
 SPLIT = "biased-boat"
 RECIPES = [Recipe("baseline", 0, 0.2, 0.3, 0.2), Recipe("gain_ext", 9, 0.9, 0.8, 0.5)]

@@ -1,12 +1,12 @@
 import pytest
 from report_factory import Recipe, World, write_runs
 
-from biasaudit.report import words
-from biasaudit.report.changes import Change
+from biasaudit.report import sentences as words
+from biasaudit.report.format import Estimate
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.limits import limits
 from biasaudit.report.load import RunView, load_runs
-from biasaudit.report.numbers import Estimate
+from biasaudit.report.sections.changes import Change
+from biasaudit.report.sections.limits import limits
 from biasaudit.results import Cell, Overall, Run, Split
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from biasaudit.config import load_settings
-from biasaudit.data.labels import choose_labels
+from biasaudit.data.annotation.labels import choose_labels
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import ConfigError, RunFailedError
 from biasaudit.guidance.modes import active_terms, mode_of

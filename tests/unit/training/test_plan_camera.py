@@ -5,7 +5,7 @@ import json
 import pytest
 
 from biasaudit.config import load_settings
-from biasaudit.data.labels import LabelChoice
+from biasaudit.data.annotation.labels import LabelChoice
 from biasaudit.errors import DataError
 from biasaudit.training.plan import make_plan
 from biasaudit.training.streams import LabelledStream

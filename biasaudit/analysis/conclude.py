@@ -1,0 +1,104 @@
+"""From a split's per-image rows to its verdict and its four corners, as results.json holds them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from biasaudit.analysis.quadrants import four_corners
+from biasaudit.analysis.verdict import Attention, judge
+from biasaudit.results.plain import plain
+from biasaudit.statistics import Count, mean_interval
+
+MATCHED_FROM = "val"
+"""The pool that gives the matched images."""
+FEWEST_ANNOTATED = 30
+"""Below this many annotated images in a matched cell, the ones without annotation are taken in."""
+
+PAIRED = (
+    "edited versions of one image stand in several cells, and the gap's interval takes them for "
+    "different images; the flip rates do not"
+)
+
+
+def conclude(
+    conflicting: pd.DataFrame, matched: pd.DataFrame | None, object: str, context: str
+) -> dict[str, Any]:
+    """Return what results.json says of a split beyond its figures.
+
+    Args:
+        conflicting: Per-image rows of the biased split.
+        matched: Per-image rows of ``val`` that speak of the same context, if there are any.
+        object: The audited object.
+        context: Its suspected context.
+
+    Returns:
+        ``verdict`` (fields of :class:`biasaudit.analysis.verdict.Verdict`, counts of the four
+        cells, the
+        mean excess of attention, a note) and ``corners`` (counts by cell); JSON-ready.
+    """
+    cells, notes = matched_cells(matched, object, context)
+    if "pair" in conflicting and (conflicting["pair"] != "").any():
+        notes.append(PAIRED)
+    counts = {name: _count(rows) for name, rows in cells.items()}
+    against = {str(name): _count(rows) for name, rows in conflicting.groupby("cell", sort=False)}
+    on_object = conflicting["energy_pointing_game"] - conflicting["area_fraction"]
+    on_context = conflicting["context_energy"] - conflicting["context_area"]
+    with_object = conflicting["label"] == 1
+    # Where the split has the object, its context is missing, and the other way round.
+    attention = Attention(
+        mean_interval(on_object[with_object], bounds=None),
+        mean_interval(on_context[~with_object], bounds=None),
+    )
+    verdict = judge(context, counts, against, attention)
+    told = {
+        **asdict(verdict),
+        "matched": {name: {"right": k, "n": n} for name, (k, n) in counts.items()},
+        "conflicting": {name: {"right": k, "n": n} for name, (k, n) in against.items()},
+        "object_excess": float(on_object[with_object].mean()),
+        "object_excess_ci": attention.object_excess,
+        "context_excess": float(on_context[~with_object].mean()),
+        "context_excess_ci": attention.context_excess,
+        "note": "; ".join(notes),
+    }
+    corners = {name: found.counts for name, found in four_corners(conflicting).items()}
+    return {"verdict": plain(told), "corners": corners}
+
+
+def matched_cells(
+    rows: pd.DataFrame | None, object: str, context: str
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the cells in which context and answer go together, and how they were found.
+
+    Args:
+        rows: Rows of ``val`` with ``label`` and ``context``; None where there are none.
+        object: The audited object.
+        context: Its suspected context.
+    """
+    cells, notes = {}, []
+    for name, label in ((f"{object}-with-{context}", 1), ("neither", 0)):
+        if rows is None:
+            cells[name] = pd.DataFrame({"correct": []})
+            continue
+        there = rows[rows["label"] == label]
+        told, silent = there[there["context"] == label], there[there["context"].isna()]
+        take = len(silent) > 0 and len(told) < FEWEST_ANNOTATED
+        cells[name] = pd.concat([told, silent]) if take else told
+        if len(silent):
+            notes.append(_note(name, len(told), len(silent), taken=take))
+    return cells, notes
+
+
+def _note(name: str, told: int, silent: int, *, taken: bool) -> str:
+    if taken:
+        return (
+            f"{name}: only {told} images of '{MATCHED_FROM}' are annotated so; the {silent} "
+            "without any context annotated are counted in, which can only narrow the gap"
+        )
+    return f"{name}: {silent} images of '{MATCHED_FROM}' without context annotated are left out"
+
+
+def _count(rows: pd.DataFrame) -> Count:
+    return int(rows["correct"].sum()), len(rows)

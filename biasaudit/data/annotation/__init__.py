@@ -1,0 +1,1 @@
+"""Pixel labels and boxes: which images are labelled, and in what form."""

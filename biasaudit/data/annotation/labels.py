@@ -1,0 +1,244 @@
+"""Which training images lend the regions of which classes, chosen by seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from biasaudit.data.annotation.outlines import outline
+from biasaudit.data.sample import Mask, Sample
+from biasaudit.errors import ConfigError, DataError
+
+LabelForm = Literal["mask", "box", "outline"]
+"""How an image lends a region: as it was drawn, as a filled box, or as what a box holds."""
+
+
+class LabelEntry(NamedTuple):
+    """One image that lends the region of one class, and in which form."""
+
+    id: str
+    form: LabelForm
+    object: str
+
+
+@dataclass(frozen=True)
+class LabelChoice:
+    """The images that lend a region, and in which form.
+
+    Attributes:
+        objects: Whose regions.
+        seed: What the choice was drawn with.
+        pixel_labels: How many pixel labels of each object were asked for: its first entries.
+        box_labels: How many boxes of each object were asked for: its entries after them.
+        entries: Object by object, in the order drawn.
+    """
+
+    objects: tuple[str, ...]
+    seed: int
+    pixel_labels: int = 0
+    box_labels: int = 0
+    entries: tuple[LabelEntry, ...] = ()
+
+    def counts_by_form(self) -> dict[str, int]:
+        """Return how many entries are of each form that occurs: ``{"mask": 25, "outline": 53}``."""
+        counts = Counter(entry.form for entry in self.entries)
+        return {form: counts[form] for form in get_args(LabelForm) if counts[form]}
+
+    def by_image(self) -> dict[str, dict[str, LabelForm]]:
+        """Return by sample id the classes whose region it lends, and in which form."""
+        lent: dict[str, dict[str, LabelForm]] = {}
+        for entry in self.entries:
+            lent.setdefault(entry.id, {})[entry.object] = entry.form
+        return lent
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the choice as JSON takes it."""
+        return {
+            "objects": list(self.objects),
+            "seed": self.seed,
+            "pixel_labels": self.pixel_labels,
+            "box_labels": self.box_labels,
+            "entries": [entry._asdict() for entry in self.entries],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LabelChoice:
+        """Read what :meth:`to_dict` gave."""
+        return cls(
+            tuple(data["objects"]),
+            data["seed"],
+            data["pixel_labels"],
+            data["box_labels"],
+            tuple(LabelEntry(e["id"], e["form"], e["object"]) for e in data["entries"]),
+        )
+
+
+def choose_labels(
+    samples: Sequence[Sample],
+    objects: Sequence[str],
+    pixel_labels: int = 0,
+    box_labels: int = 0,
+    seed: int = 0,
+    *,
+    outlines: bool = True,
+) -> LabelChoice:
+    """Choose for each of ``objects`` the training images that lend its region.
+
+    Pixel labels come from images with a pixel mask first, in an order drawn by ``seed``; where
+    more are asked for, images known by boxes alone stand in, by the outline of what the box
+    holds, and their entries say so. Box labels come from all images left over, masks and boxes
+    alike, and lend the box only. Where samples name their source, each source lends its share of
+    the masks, of the stand-ins and of the box labels: of 30 and 10 images, the first 8 are 6 and
+    2. One seed gives one order, whatever the numbers and the order of ``samples``: a smaller
+    choice lies within a larger one. Objects are chosen for independently: an image that shows two
+    of them may lend the region of the one and not of the other.
+
+    Args:
+        samples: The training subset.
+        objects: The guided classes.
+        pixel_labels: How many images lend the region of each.
+        box_labels: How many more lend a bounding box of each.
+        seed: 0 or more.
+        outlines: Whether a box that stands in for a pixel label lends the outline of what it
+            holds, cut out by the image; else all of it.
+
+    Raises:
+        ConfigError: A number is negative.
+        DataError: Fewer images have a region.
+    """
+    for option, number in (("--pixel-labels", pixel_labels), ("--box-labels", box_labels)):
+        if number < 0:
+            raise ConfigError(f"{option} {number}: a number of images is 0 or more")
+    entries: list[LabelEntry] = []
+    for object in objects:
+        entries += _choose(samples, object, pixel_labels, box_labels, seed, outlines)
+    return LabelChoice(tuple(objects), seed, pixel_labels, box_labels, tuple(entries))
+
+
+def _choose(
+    samples: Sequence[Sample],
+    object: str,
+    pixel_labels: int,
+    box_labels: int,
+    seed: int,
+    outlines: bool,
+) -> list[LabelEntry]:
+    lending = [s for s in samples if _lends(s, object)]
+    forms = {s.id: s.regions[object].form for s in lending}
+    sources = {s.id: s.source for s in lending}
+    _check_enough(forms, object, pixel_labels, box_labels)
+    pixels = [s.id for s in label_order(lending, object, seed)[:pixel_labels]]
+    _, box_seed, source_seed, _ = _seeds(seed)
+    left = [id for id in _shuffled(forms, box_seed) if id not in set(pixels)]
+    left = _by_source(left, sources, source_seed)
+    stand_in: LabelForm = "outline" if outlines else "box"
+    lent = {id: stand_in if form == "box" else form for id, form in forms.items()}
+    entries = [LabelEntry(id, lent[id], object) for id in pixels]
+    return entries + [LabelEntry(id, "box", object) for id in left[:box_labels]]
+
+
+def label_order(samples: Sequence[Sample], object: str, seed: int = 0) -> list[Sample]:
+    """Put the images of an object in the order in which they lend, or would lend, its region.
+
+    Those with a mask come first, then those with a box, as :func:`choose_labels` takes them; then
+    those without a region, which somebody would have to draw. Each kind in an order drawn by
+    ``seed``, each source with its share.
+
+    Args:
+        samples: The training subset; images that do not show the object are left out.
+        object: An object class.
+        seed: 0 or more.
+    """
+    by_id = {s.id: s for s in samples if object in s.labels}
+    sources = {id: s.source for id, s in by_id.items()}
+    pixel_seed, _, source_seed, undrawn_seed = _seeds(seed)
+    drawn = _shuffled([id for id, s in by_id.items() if _lends(s, object)], pixel_seed)
+    forms = {id: by_id[id].regions[object].form for id in drawn}
+    kinds = [
+        [id for id in drawn if forms[id] == "mask"],
+        [id for id in drawn if forms[id] == "box"],
+        _shuffled([id for id in by_id if id not in forms], undrawn_seed),
+    ]
+    return [by_id[id] for kind in kinds for id in _by_source(kind, sources, source_seed)]
+
+
+def _seeds(seed: int) -> list[np.random.SeedSequence]:
+    """Return the seeds of pixel labels, box labels, sources, and images without a region."""
+    return np.random.SeedSequence(seed).spawn(4)
+
+
+def _by_source(
+    drawn: Sequence[str], sources: Mapping[str, str], seed: np.random.SeedSequence
+) -> list[str]:
+    """Reorder images so that however many come first, each source has its share of them.
+
+    The images of a source lie evenly on a line from 0 to 1, behind a start of its own that is
+    drawn, so that a source of one image is as likely to come early as any other image. Those of
+    one source keep the order in which they were drawn.
+    """
+    counts = Counter(sources[id] for id in drawn)
+    generator = np.random.default_rng(seed)
+    start = {source: generator.random() for source in sorted(counts)}
+    nth: Counter[str] = Counter()
+    place = {}
+    for id in drawn:
+        source = sources[id]
+        place[id] = (nth[source] + start[source]) / counts[source]
+        nth[source] += 1
+    return sorted(drawn, key=place.__getitem__)
+
+
+def labelled_region(sample: Sample, object: str, form: LabelForm) -> Mask:
+    """Load the region of a chosen image in the form it was chosen in.
+
+    Returns:
+        (H, W) bool at the image's own size: the mask; the outline of what its boxes hold; or its
+        filled bounding box where a box was chosen of an image that has a mask.
+
+    Raises:
+        ConfigError: An outline is asked for, and OpenCV is not installed.
+    """
+    region = sample.regions[object]
+    mask = region.load()
+    if form == "outline":
+        return outline(sample.load_image(), mask)
+    if form == "mask" or region.form == "box":
+        return mask
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = np.zeros_like(mask)
+    box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    return box
+
+
+def _lends(sample: Sample, object: str) -> bool:
+    region = sample.regions.get(object)
+    return object in sample.labels and region is not None and region.area_fraction > 0
+
+
+def _shuffled(ids: Iterable[str], seed: np.random.SeedSequence) -> list[str]:
+    names = sorted(ids)
+    return [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
+
+
+def _check_enough(
+    forms: Mapping[str, LabelForm], object: str, pixel_labels: int, box_labels: int
+) -> None:
+    masks = sum(form == "mask" for form in forms.values())
+    has = (
+        f"{len(forms)} training images of '{object}' have a region "
+        f"({masks} masks, {len(forms) - masks} boxes)"
+    )
+    if pixel_labels > len(forms):
+        raise DataError(
+            f"--pixel-labels {pixel_labels}: only {has}", f"ask for {len(forms)} at most"
+        )
+    left = len(forms) - pixel_labels
+    if box_labels > left:
+        raise DataError(
+            f"--box-labels {box_labels}: only {has}, and {pixel_labels} lend pixel labels",
+            f"ask for {left} at most",
+        )

@@ -1,0 +1,1 @@
+"""What can be wrong with a dataset, and what it looks like."""

@@ -1,0 +1,172 @@
+"""Everything that is wrong with a dataset, and what its counterfactual cells can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.checks.cooccurrence import CellSize, Together, cell_sizes, every_pair
+from biasaudit.data.checks.faults import (
+    NEAR_DUPLICATE,
+    NO_CLASS,
+    UNREADABLE,
+    WRONG_SIZE,
+    Fault,
+    Notebook,
+)
+from biasaudit.data.checks.near_duplicates import Look, look_of, near_duplicates
+from biasaudit.data.loading.images import WrongSizeError
+from biasaudit.data.sample import Dataset, Sample
+from biasaudit.errors import DataError
+
+_AHEAD = 64
+"""Images that wait decoded for their turn at most."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a check found.
+
+    Attributes:
+        dataset: The dataset's name.
+        images: How many images each subset has, those with faults included that could be listed.
+        faults: Every fault, by file.
+        pairs: Every object with every context in the training images, the highest lift first.
+        cells: The two cells of the audited object; empty where none is named.
+    """
+
+    dataset: str
+    images: Mapping[str, int]
+    faults: Sequence[Fault]
+    pairs: Sequence[Together]
+    cells: Sequence[CellSize]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the check as JSON takes it."""
+        return {
+            "dataset": self.dataset,
+            "images": dict(self.images),
+            "faults": [fault.to_dict() for fault in self.faults],
+            "pairs": [pair.to_dict() for pair in self.pairs],
+            "cells": [cell.to_dict() for cell in self.cells],
+        }
+
+
+def check_dataset(
+    name: str,
+    object: str | None = None,
+    context: str | None = None,
+    begin: Callable[[int], None] = lambda _: None,
+    step: Callable[[], None] = lambda: None,
+) -> Check:
+    """Read everything of a dataset once and note every fault; none stops the check.
+
+    Args:
+        name: As ``--data`` takes it.
+        object: The audited object; the dataset's own unless given.
+        context: Its suspected context; likewise.
+        begin: Told how many images there are.
+        step: Called after each.
+
+    Raises:
+        DataError: There is no such dataset, object or context.
+        ConfigError: A package is missing that the format needs.
+    """
+    notes = Notebook()
+    dataset = load_dataset(name, complain=notes)
+    begin(sum(len(samples) for samples in dataset.subsets.values()))
+    looks: dict[str, dict[str, Look]] = {subset: {} for subset in dataset.subsets}
+    for subset, samples in dataset.subsets.items():
+        for sample, look, faults in _read_all(samples):
+            notes.faults += faults
+            if look is not None:
+                looks[subset][sample.id] = look
+            step()
+    notes.faults += _duplicates(looks)
+    return Check(
+        dataset.name,
+        {subset: len(samples) for subset, samples in dataset.subsets.items()},
+        sorted(notes.faults),
+        every_pair(dataset),
+        _cells(dataset, object, context),
+    )
+
+
+def _cells(dataset: Dataset, object: str | None, context: str | None) -> list[CellSize]:
+    audited = object or dataset.object
+    own = dataset.context if audited == dataset.object else None
+    suspected = context or own
+    return cell_sizes(dataset, audited, suspected) if audited and suspected else []
+
+
+_Read = tuple[Sample, Look | None, list[Fault]]
+
+
+def _read_all(samples: Sequence[Sample]) -> Iterator[_Read]:
+    """Read samples side by side (decoding leaves Python's lock), and give them in order."""
+    waiting = iter(samples)
+    with ThreadPoolExecutor() as pool:
+        futures = [pool.submit(_read, sample) for sample in islice(waiting, _AHEAD)]
+        while futures:
+            yield futures.pop(0).result()
+            futures += [pool.submit(_read, sample) for sample in islice(waiting, 1)]
+
+
+def _read(sample: Sample) -> _Read:
+    notes = Notebook()
+    look, shape = None, None
+    try:
+        image = sample.load_image()
+        shape = image.shape[:2]
+        look = look_of(image)
+    except WrongSizeError as error:
+        notes(WRONG_SIZE, error)
+    except DataError as error:
+        notes(UNREADABLE, error)
+    for name in sample.regions:
+        _check_region(sample, name, shape, notes)
+    return sample, look, notes.faults
+
+
+def _check_region(
+    sample: Sample, name: str, shape: tuple[int, ...] | None, notes: Notebook
+) -> None:
+    where = f"{sample.id}: region of '{name}'"
+    try:
+        mask = sample.regions[name].load()
+    except DataError as error:
+        notes(UNREADABLE, error)
+        return
+    if shape is not None and mask.shape != shape:
+        notes(
+            WRONG_SIZE,
+            DataError(
+                f"{where} is {mask.shape[1]}x{mask.shape[0]} pixels, the image "
+                f"{shape[1]}x{shape[0]}"
+            ),
+        )
+    if name not in sample.labels and name not in sample.contexts:
+        notes(NO_CLASS, DataError(f"{where}, which the image is not said to show"))
+
+
+def _duplicates(looks: Mapping[str, Mapping[str, Look]]) -> Iterator[Fault]:
+    """Find held-out pictures that look like a training picture."""
+    train = looks["train"]
+    trained = list(train)
+    for subset, found in looks.items():
+        if subset == "train":
+            continue
+        ids = list(found)
+        pairs = near_duplicates(list(found.values()), list(train.values()))
+        for held, seen in pairs:
+            if ids[held] != trained[seen]:
+                yield Fault(
+                    ids[held],
+                    NEAR_DUPLICATE,
+                    f"in {subset}, looks like '{trained[seen]}' in train",
+                    "take one of the two out",
+                )

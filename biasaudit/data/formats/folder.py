@@ -1,0 +1,149 @@
+"""The ImageFolder format: one folder a class, as torchvision reads it, and masks beside it.
+
+::
+
+    format = "folder"
+    images = "images"          # images/train/boat/1.jpg, images/val/..., images/test/...
+    masks = "masks"            # masks/train/boat/1.png, optional
+    background = ["none"]      # folders whose images show no object
+    object = "boat"
+
+A mask is binary (any value but 0 is the object) unless values are named, which also brings
+contexts; a value that is not named, such as 255 for void, belongs to no region::
+
+    context = "water"
+    [mask_values]
+    boat = 1
+    water = 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from biasaudit.data.checks.faults import NO_NAME, Complain, refuse
+from biasaudit.data.formats.label_maps import SUFFIXES
+from biasaudit.data.formats.masked import Found, MaskValues, join
+from biasaudit.data.formats.toml_file import READERS, DatasetFile
+from biasaudit.data.sample import Dataset
+from biasaudit.errors import DataError, near_names
+
+
+class SubsetFolders(BaseModel):
+    """Folders in ``images`` by subset."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: str = "train"
+    val: str = "val"
+    test: str | None = None
+
+
+@READERS.register("folder")
+class FolderDataset(DatasetFile):
+    """``dataset.toml`` with ``format = "folder"``.
+
+    Attributes:
+        images: Folder that holds the subsets' folders.
+        subsets: Their names, where they are not train, val and, if it is there, test.
+        masks: Folder with the same tree, of masks.
+        background: Class folders whose images show no object.
+        mask_values: Value of each object and context in the masks; without it masks are binary.
+    """
+
+    images: str = "images"
+    subsets: SubsetFolders = Field(default_factory=SubsetFolders)
+    masks: str | None = None
+    background: tuple[str, ...] = ()
+    mask_values: MaskValues = Field(default_factory=dict)
+
+    def read(self, file: Path, complain: Complain = refuse) -> Dataset:
+        """List the folders and read the masks; images are decoded when asked for.
+
+        Raises:
+            DataError: A folder is missing, or a mask cannot be read.
+        """
+        root = _existing(file, "images", file.parent / self.images)
+        masks = _existing(file, "masks", file.parent / self.masks) if self.masks else None
+        folders = self._subset_folders(file, root)
+        classes = self._classes(file, folders["train"])
+        subsets = {}
+        for subset, folder in folders.items():
+            found = [
+                self._found(root, masks, image, name)
+                for image, name in _listed(folder, [*classes, *self.background], complain)
+            ]
+            subsets[subset] = join(found, self.mask_values, classes, complain)
+        return Dataset(
+            name=self.name or file.parent.resolve().name,
+            classes=tuple(classes),
+            contexts=tuple(name for name in self.mask_values if name not in classes),
+            subsets=subsets,
+            object=self.object,
+            context=self.context,
+            root=str(file.parent),
+        )
+
+    def _subset_folders(self, file: Path, root: Path) -> Mapping[str, Path]:
+        given = self.subsets
+        folders = {
+            "train": _existing(file, "subsets.train", root / given.train),
+            "val": _existing(file, "subsets.val", root / given.val),
+        }
+        if given.test is not None:
+            folders["test"] = _existing(file, "subsets.test", root / given.test)
+        elif (root / "test").is_dir():
+            folders["test"] = root / "test"
+        return folders
+
+    def _classes(self, file: Path, train: Path) -> list[str]:
+        names = sorted(entry.name for entry in train.iterdir() if entry.is_dir())
+        for name in self.background:
+            if name not in names:
+                raise DataError(
+                    f"{file}: background: no folder '{name}' in {train}", near_names(name, names)
+                )
+        classes = [name for name in names if name not in self.background]
+        if not classes:
+            raise DataError(f"{train}: holds no class folder", "put images into one for each class")
+        return classes
+
+    def _found(self, root: Path, masks: Path | None, image: Path, name: str) -> Found:
+        relative = image.relative_to(root)
+        one = Found(relative.as_posix(), image, frozenset({name} - set(self.background)))
+        mask = _beside(masks / relative) if masks else None
+        if mask is not None:
+            one.masks.append((mask, None if self.mask_values else name))
+        return one
+
+
+def _existing(file: Path, key: str, folder: Path) -> Path:
+    if not folder.is_dir():
+        raise DataError(f"{file}: {key}: no such folder: {folder}")
+    return folder
+
+
+def _listed(folder: Path, names: list[str], complain: Complain) -> list[tuple[Path, str]]:
+    """List (image, its class folder) in the order of torchvision's ImageFolder."""
+    from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+
+    here = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    for name in here:
+        if name not in names:
+            complain(
+                NO_NAME,
+                DataError(f"{folder / name}: no such class in train", near_names(name, names)),
+            )
+    known = [name for name in here if name in names]
+    numbers = {name: number for number, name in enumerate(known)}
+    listed = make_dataset(str(folder), numbers, IMG_EXTENSIONS, allow_empty=True) if known else []
+    return [(Path(path), known[number]) for path, number in listed]
+
+
+def _beside(image: Path) -> Path | None:
+    """Return the mask of an image: the same path, with the suffix of a lossless format."""
+    candidates = (image.with_suffix(suffix) for suffix in SUFFIXES)
+    return next((path for path in candidates if path.is_file()), None)

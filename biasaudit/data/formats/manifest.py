@@ -1,0 +1,255 @@
+"""The manifest format: one table, CSV or Parquet, with a row for each image.
+
+::
+
+    format = "manifest"
+    manifest = "lesions.csv"
+    images = "images"            # what the column image is relative to
+    contexts = ["ruler", "site"] # columns that say what else the image shows
+    object = "melanoma"
+    context = "ruler"
+
+    [columns]                    # only where the table calls them otherwise
+    labels = "diagnosis"
+
+=========  ====================================================================================
+image      path of the image
+labels     object classes, separated by ``;``; empty for none
+subset     ``train``, ``val`` or ``test``
+mask       optional: ``boat:masks/1.png;cow:masks/2.png``; the class may be left out where the
+           image has one, and where ``[mask_values]`` says what the values mean
+boxes      optional: ``boat:2 3 10 6;boat:8 5 12 7``, each x, y, width and height in px
+source     optional: where the image comes from; each source lends its share of the pixel labels
+others     a column in ``contexts``: 1, true or yes (the context is there), 0, false, no or
+           nothing (it is not), or a text, which makes the context ``column=text``
+=========  ====================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from biasaudit.data.checks.faults import (
+    ANNOTATION,
+    DUPLICATE,
+    MISSING,
+    NO_NAME,
+    OUTSIDE,
+    Complain,
+    refuse,
+)
+from biasaudit.data.formats.masked import Found, MaskValues, join
+from biasaudit.data.formats.table import Row, read_table
+from biasaudit.data.formats.toml_file import READERS, DatasetFile
+from biasaudit.data.sample import Dataset
+from biasaudit.errors import DataError, near_names
+
+SUBSETS = ("train", "val", "test")
+_YES, _NO = frozenset({"1", "1.0", "true", "yes", "y"}), frozenset({"0", "0.0", "false", "no", "n"})
+
+
+class Columns(BaseModel):
+    """How the table calls its columns."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image: str = "image"
+    labels: str = "labels"
+    subset: str = "subset"
+    mask: str = "mask"
+    boxes: str = "boxes"
+    source: str = "source"
+
+
+@READERS.register("manifest")
+class ManifestDataset(DatasetFile):
+    """``dataset.toml`` with ``format = "manifest"``.
+
+    Attributes:
+        manifest: The table.
+        images: Folder that paths of images and masks are relative to.
+        columns: The table's own names of its columns.
+        contexts: Columns that are contexts.
+        classes: The object classes in score order; those of the table, sorted, unless given.
+        mask_values: Value of each object and context in masks that are given without a class.
+    """
+
+    manifest: str
+    images: str = "."
+    columns: Columns = Field(default_factory=Columns)
+    contexts: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    mask_values: MaskValues = Field(default_factory=dict)
+
+    def read(self, file: Path, complain: Complain = refuse) -> Dataset:
+        """Read the table and the masks; images are decoded when asked for.
+
+        Raises:
+            DataError: The table, a row of it or a mask cannot be used.
+            ConfigError: The table is Parquet and pyarrow is not installed.
+        """
+        table = read_table(file.parent / self.manifest)
+        names = self.columns
+        table.need([names.image, names.labels, names.subset, *self.contexts])
+        classes = self.classes or tuple(sorted({n for r in table for n in r.items(names.labels)}))
+        if not classes:
+            raise DataError(f"{table.file}: {names.labels}: no row has a class")
+        reader = _Rows(file.parent / self.images, self, classes, complain)
+        found: dict[str, list[Found]] = {"train": [], "val": []}
+        for row in table:
+            reader.add(row, found)
+        subsets = {
+            subset: join(rows, self.mask_values, classes, complain)
+            for subset, rows in found.items()
+        }
+        seen = {name for rows in found.values() for one in rows for name in one.contexts}
+        columns = [name for name in self.contexts if name in seen]
+        values = sorted(seen - set(columns))
+        masks = [n for n in self.mask_values if n not in (*classes, *columns, *values)]
+        return Dataset(
+            name=self.name or file.parent.resolve().name,
+            classes=classes,
+            contexts=(*columns, *values, *masks),
+            subsets=subsets,
+            object=self.object,
+            context=self.context,
+            root=str(file.parent),
+        )
+
+
+@dataclass
+class _Rows:
+    """Turns rows into what is known of their images."""
+
+    root: Path
+    description: ManifestDataset
+    classes: Sequence[str]
+    complain: Complain
+
+    def __post_init__(self) -> None:
+        self._seen: set[tuple[str, str]] = set()
+
+    def add(self, row: Row, found: dict[str, list[Found]]) -> None:
+        """Put a row's image into its subset; complain of a row that cannot be used."""
+        columns = self.description.columns
+        subset = row.text(columns.subset)
+        if subset not in SUBSETS:
+            self.complain(
+                ANNOTATION,
+                row.error(
+                    columns.subset, f"no such subset '{subset}'", near_names(subset, SUBSETS)
+                ),
+            )
+            return
+        file = self._path(row, columns.image, row.text(columns.image))
+        if file is None:
+            return
+        id = file.relative_to(self.root).as_posix()
+        if (subset, id) in self._seen:
+            self.complain(
+                DUPLICATE,
+                row.error(columns.image, f"'{id}' has a row already", "give each image one row"),
+            )
+            return
+        self._seen.add((subset, id))
+        labels = frozenset(self._known(row, columns.labels, row.items(columns.labels)))
+        found.setdefault(subset, []).append(
+            Found(
+                id,
+                file,
+                labels,
+                frozenset(self._contexts(row)),
+                self._masks(row, labels),
+                self._boxes(row, labels),
+                row.text(columns.source),
+            )
+        )
+
+    def _known(self, row: Row, column: str, names: Sequence[str]) -> list[str]:
+        """Return the names that are classes; complain of the others."""
+        for name in names:
+            if name not in self.classes:
+                hint = near_names(name, self.classes)
+                self.complain(NO_NAME, row.error(column, f"no class is called '{name}'", hint))
+        return [name for name in names if name in self.classes]
+
+    def _path(self, row: Row, column: str, given: str) -> Path | None:
+        """Return the file that a cell names, None where it is none of the dataset's."""
+        path = Path(given)
+        if not given:
+            self.complain(ANNOTATION, row.error(column, "names no file"))
+        elif path.anchor or ".." in path.parts:
+            self.complain(
+                OUTSIDE,
+                row.error(
+                    column, f"'{given}' leaves the images folder", f"name files in {self.root}"
+                ),
+            )
+        elif not (self.root / path).is_file():
+            self.complain(MISSING, row.error(column, f"no such file: {self.root / path}"))
+        else:
+            return self.root / path
+        return None
+
+    def _contexts(self, row: Row) -> list[str]:
+        names = []
+        for column in self.description.contexts:
+            text = row.text(column)
+            if text.lower() in _YES:
+                names.append(column)
+            elif text and text.lower() not in _NO:
+                names.append(f"{column}={text}")
+        return names
+
+    def _masks(self, row: Row, labels: frozenset[str]) -> list[tuple[Path, str | None]]:
+        column, values = self.description.columns.mask, self.description.mask_values
+        masks: list[tuple[Path, str | None]] = []
+        for item in row.items(column):
+            name, _, text = item.rpartition(":")
+            path = self._path(row, column, text)
+            if path is None:
+                continue
+            if name and name not in self.classes and name not in self.description.contexts:
+                self._known(row, column, [name])
+            elif name or values:
+                masks.append((path, name or None))
+            elif (only := self._only(row, column, labels)) is not None:
+                masks.append((path, only))
+        return masks
+
+    def _boxes(
+        self, row: Row, labels: frozenset[str]
+    ) -> dict[str, list[tuple[int, int, int, int]]]:
+        column = self.description.columns.boxes
+        boxes: dict[str, list[tuple[int, int, int, int]]] = {}
+        for item in row.items(column):
+            given, _, text = item.rpartition(":")
+            name = given or self._only(row, column, labels)
+            if name is None or not self._known(row, column, [name]):
+                continue
+            try:
+                x, y, width, height = (float(n) for n in text.replace(",", " ").split())
+                box = (round(x), round(y), round(x + width), round(y + height))
+            except (ValueError, OverflowError):
+                self.complain(ANNOTATION, row.error(column, f"'{text}' is not x y width height"))
+                continue
+            boxes.setdefault(name, []).append(box)
+        return boxes
+
+    def _only(self, row: Row, column: str, labels: frozenset[str]) -> str | None:
+        """Return the image's one label, for a mask or a box that names none."""
+        if len(labels) == 1:
+            return next(iter(labels))
+        self.complain(
+            ANNOTATION,
+            row.error(
+                column,
+                f"names no class, and the image has {len(labels)}",
+                "write it as class:value",
+            ),
+        )
+        return None

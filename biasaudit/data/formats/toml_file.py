@@ -1,0 +1,198 @@
+"""The file ``dataset.toml``: what every format says, and the registry of formats.
+
+A format is one pydantic model, registered by name, whose fields are the keys of the file and
+whose :meth:`DatasetFile.read` gives the dataset::
+
+    @READERS.register("coco")
+    class CocoDataset(DatasetFile): ...
+
+Whatever the format, the file may name splits of its own, each with the two counterfactual cells
+of an object and a context::
+
+    [splits.bicycle-grass]
+    object = "bicycle"
+    context = "grass"
+    subset = "val"
+
+More ways to declare one: :class:`biasaudit.data.splits.declared.DeclaredSplit`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from biasaudit.data.checks.faults import LEAK, Complain, refuse
+from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample
+from biasaudit.data.splits.declared import DeclaredSplit
+from biasaudit.errors import ConfigError, DataError, near_names
+from biasaudit.registry import Registry
+
+DATASET_FILE = "dataset.toml"
+
+
+class DatasetFile(BaseModel, ABC):
+    """The keys that every format shares; paths are relative to the file's own folder.
+
+    Attributes:
+        format: Name of the format, as registered.
+        name: How reports call the dataset; the folder's name unless given.
+        object: The object to audit unless the user names another.
+        context: Its suspected context.
+        splits: Splits by name, beside those that are built in.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: str
+    name: str | None = Field(default=None, min_length=1)
+    object: str | None = None
+    context: str | None = None
+    splits: dict[str, DeclaredSplit] = Field(default_factory=dict)
+
+    @abstractmethod
+    def read(self, file: Path, complain: Complain = refuse) -> Dataset:
+        """Read the dataset that this file describes.
+
+        Args:
+            file: The path of the file itself.
+            complain: Told of each fault of a single image or annotation. If it returns, what is
+                faulty is left out.
+
+        Raises:
+            DataError: An annotation or an image cannot be used.
+        """
+
+
+READERS: Registry[type[DatasetFile]] = Registry("format")
+
+
+def read_dataset_file(file: Path, complain: Complain = refuse) -> Dataset:
+    """Read the dataset that a ``dataset.toml`` describes.
+
+    Args:
+        file: Its path.
+        complain: Told of each fault of a single image or annotation; refuses it unless given.
+
+    Raises:
+        DataError: The file is not TOML, a key is unknown, missing or wrong, or the format's
+            reader found a fault.
+    """
+    keys = _parse(file)
+    if not isinstance(keys.get("format"), str):
+        raise DataError(f"{file}: format is missing", near_names("", READERS))
+    try:
+        schema = READERS[keys["format"]]
+    except ConfigError as error:
+        raise DataError(f"{file}: {error.message}", error.hint) from None
+    try:
+        description = schema.model_validate(keys)
+    except ValidationError as error:
+        raise DataError(f"{file}: {first_fault(error)}", _hint(error, schema)) from None
+    dataset = description.read(file, complain)
+    _check_leak(file, dataset.subsets, complain)
+    _check_names(file, dataset, "", dataset.object, dataset.context)
+    for name, split in description.splits.items():
+        _check_split(file, dataset, name, split)
+    rules = {name: split.rule(file, name) for name, split in description.splits.items()}
+    return replace(dataset, splits=rules)
+
+
+def _check_leak(file: Path, subsets: Mapping[str, Sequence[Sample]], complain: Complain) -> None:
+    """Refuse an image that is both trained on and measured on, and an empty subset."""
+    train = {sample.id for sample in subsets["train"]}
+    for name, samples in subsets.items():
+        if not samples:
+            raise DataError(f"{file}: subsets.{name} has no images")
+        shared = [sample.id for sample in samples if sample.id in train]
+        for id in shared if name != "train" else ():
+            complain(
+                LEAK,
+                DataError(
+                    f"{file}: image '{id}' is in train and in {name} ({len(shared)} such)",
+                    "take them out of one of the two",
+                ),
+            )
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: not TOML ({error})") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+
+
+def _check_names(
+    file: Path, dataset: Dataset, table: str, object: str | None, context: str | None
+) -> None:
+    """Hold an ``object`` and a ``context`` of the file to the categories that were read."""
+    everything = (*dataset.contexts, *dataset.classes)
+    for key, value, known in (
+        ("object", object, dataset.classes),
+        ("context", context, everything),
+    ):
+        if value is not None and value not in known:
+            raise DataError(
+                f"{file}: {table}{key}: no category is called '{value}'", near_names(value, known)
+            )
+    if object is not None and object == context:
+        raise DataError(f"{file}: {table}object and {table}context are both '{object}'")
+
+
+def _check_split(file: Path, dataset: Dataset, name: str, split: DeclaredSplit) -> None:
+    if name in dataset.subsets or name.startswith((BIASED, EDITED)):
+        raise DataError(
+            f"{file}: splits.{name}: the name is taken",
+            f"choose one that is no subset and does not begin with {BIASED} or {EDITED}",
+        )
+    if split.subset is not None and split.subset not in dataset.subsets:
+        raise DataError(
+            f"{file}: splits.{name}.subset: no subset is called '{split.subset}'",
+            near_names(split.subset, dataset.subsets),
+        )
+    _check_names(file, dataset, f"splits.{name}.", split.object, split.context)
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say in a few words what the first fault is and in which field; an unknown key comes first.
+
+    Returns:
+        Such as ``images[3].width: field required``.
+    """
+    fault = _first(error)
+    where = ""
+    for part in fault["loc"]:
+        where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key '{where}'"
+    message = fault["msg"][:1].lower() + fault["msg"][1:]
+    return f"{where}: {message}" if where else message
+
+
+def _first(error: ValidationError) -> ErrorDetails:
+    faults = error.errors(include_url=False)
+    return next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+
+
+def _hint(error: ValidationError, schema: type[DatasetFile]) -> str:
+    """Name the key that was meant: one of the file's, or one that the same table lacks."""
+    fault = _first(error)
+    if fault["type"] != "extra_forbidden":
+        return ""
+    *table, key = fault["loc"]
+    lacking: Iterable[str] = (
+        str(other["loc"][-1])
+        for other in error.errors(include_url=False)
+        if other["type"] == "missing" and list(other["loc"][:-1]) == table
+    )
+    known = [*lacking] if table else schema.model_fields
+    return near_names(str(key), known) if known else "take it out"

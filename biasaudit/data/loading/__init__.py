@@ -1,0 +1,1 @@
+"""From files to batches: decoding, the cache, tensors."""

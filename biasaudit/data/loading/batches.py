@@ -1,0 +1,191 @@
+"""From samples to batches of tensors; shapes are checked here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from biasaudit.data.annotation.labels import LabelForm, labelled_region
+from biasaudit.data.loading.cache import DecodedImages
+from biasaudit.data.sample import Sample
+
+
+@dataclass
+class Batch:
+    """N images, their labels, and M regions of (image, class) pairs.
+
+    Attributes:
+        images: (N, 3, S, S) float RGB in [0, 1].
+        labels: (N, C) float, 1 where the class is present.
+        regions: (M, S, S) float in [0, 1], 1 inside the region.
+        region_rows: (M,) the image of each region.
+        region_classes: (M,) its class.
+        indices: (N,) positions in the subset.
+    """
+
+    images: Tensor
+    labels: Tensor
+    regions: Tensor
+    region_rows: Tensor
+    region_classes: Tensor
+    indices: Tensor
+
+    def __post_init__(self) -> None:
+        n, size = len(self.images), self.images.shape[-1]
+        shapes = {
+            "images": ((n, 3, size, size), self.images.shape),
+            "labels": ((n, self.labels.shape[-1]), self.labels.shape),
+            "regions": ((len(self.regions), size, size), self.regions.shape),
+            "region_rows": ((len(self.regions),), self.region_rows.shape),
+            "region_classes": ((len(self.regions),), self.region_classes.shape),
+            "indices": ((n,), self.indices.shape),
+        }
+        for name, (expected, found) in shapes.items():
+            if tuple(found) != expected:
+                raise ValueError(f"{name}: shape {tuple(found)}, expected {expected}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """Return the batch on another device."""
+        moved = {
+            f.name: getattr(self, f.name).to(device, non_blocking=non_blocking)
+            for f in fields(self)
+        }
+        return Batch(**moved)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a batch to be: uint8 (3, S, S), labels (C,), and its regions by class."""
+
+    index: int
+    image: Tensor
+    labels: Tensor
+    regions: Mapping[int, Tensor]
+
+
+class SampleTensors(TorchDataset[Item]):
+    """Samples as square tensors.
+
+    Images are squeezed to a square (no cropping: the whole picture and every region stay in
+    view), with antialiasing.
+
+    Args:
+        samples: What to load.
+        classes: Object classes in score order.
+        size: Side S in px.
+        region_of: Sample id to the classes whose region it lends, and in which form.
+        flip: Whether to mirror each image half of the time.
+        keep: Whether to keep in memory what was decoded, so that the next epoch reads no file.
+        seed: With the epoch it decides which images are mirrored, so that neither the order nor
+            the number of loading processes matters.
+        cache: Folder that keeps the decoded images of files instead of the memory, for the next
+            run and for other loading processes too.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        classes: Sequence[str],
+        size: int,
+        region_of: Mapping[str, Mapping[str, LabelForm]] | None = None,
+        *,
+        flip: bool = False,
+        keep: bool = True,
+        seed: int = 0,
+        cache: Path | None = None,
+    ) -> None:
+        self.samples = samples
+        self.classes = tuple(classes)
+        self.size = size
+        self.region_of = region_of or {}
+        self.flip = flip
+        self.keep = keep
+        self.seed = seed
+        self._images: dict[int, Tensor] = {}
+        self._regions: dict[int, dict[int, Tensor]] = {}
+        self._cache = DecodedImages(cache, size) if cache is not None else None
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Decide which images are mirrored in this epoch."""
+        generator = torch.Generator().manual_seed(self.seed * 10_007 + epoch)
+        self._mirrored = torch.rand(len(self.samples), generator=generator) < 0.5
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Item:
+        sample = self.samples[index]
+        labels = torch.tensor([float(c in sample.labels) for c in self.classes])
+        item = Item(index, self._image(index), labels, self._regions_of(index))
+        return _mirror(item) if self.flip and self._mirrored[index] else item
+
+    def _image(self, index: int) -> Tensor:
+        if index in self._images:
+            return self._images[index]
+        sample = self.samples[index]
+        make = partial(image_square, sample, self.size)
+        if self._cache is not None and (name := self._cache.name(sample)) is not None:
+            return self._cache.get(sample, name, make)
+        image = make()
+        if self.keep:
+            self._images[index] = image
+        return image
+
+    def _regions_of(self, index: int) -> Mapping[int, Tensor]:
+        if index in self._regions:
+            return self._regions[index]
+        sample = self.samples[index]
+        regions = {
+            self.classes.index(name): region_square(sample, name, self.size, form)
+            for name, form in self.region_of.get(sample.id, {}).items()
+        }
+        if self.keep:
+            self._regions[index] = regions
+        return regions
+
+
+def image_square(sample: Sample, size: int) -> Tensor:
+    """Return a sample's image as a (3, size, size) uint8 tensor."""
+    image = tv_tensors.Image(torch.from_numpy(sample.load_image()).permute(2, 0, 1))
+    return v2.functional.resize(image, [size, size], antialias=True).as_subclass(Tensor)
+
+
+def region_square(sample: Sample, name: str, size: int, form: LabelForm) -> Tensor:
+    """Return a region of a sample as a (size, size) bool tensor, in the form it was chosen in."""
+    mask = torch.from_numpy(labelled_region(sample, name, form))
+    square = v2.functional.resize(tv_tensors.Mask(mask[None]), [size, size])
+    return square.as_subclass(Tensor)[0]
+
+
+def _mirror(item: Item) -> Item:
+    regions = {c: region.flip(-1) for c, region in item.regions.items()}
+    return Item(item.index, item.image.flip(-1), item.labels, regions)
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Put items into one batch."""
+    pairs = [
+        (row, c, region) for row, item in enumerate(items) for c, region in item.regions.items()
+    ]
+    size = items[0].image.shape[-1]
+    regions = torch.stack([r for _, _, r in pairs]) if pairs else torch.zeros(0, size, size)
+    return Batch(
+        images=torch.stack([item.image for item in items]).float() / 255,
+        labels=torch.stack([item.labels for item in items]),
+        regions=regions.float(),
+        region_rows=torch.tensor([row for row, _, _ in pairs], dtype=torch.long),
+        region_classes=torch.tensor([c for _, c, _ in pairs], dtype=torch.long),
+        indices=torch.tensor([item.index for item in items]),
+    )

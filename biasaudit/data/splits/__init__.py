@@ -1,0 +1,1 @@
+"""Splits: which images stand in which group, by annotation, by folder, or by editing."""

@@ -1,0 +1,142 @@
+"""Splits of edited pairs: the counterfactual in the strict sense, one image changed in one thing.
+
+They measure what ``biased-OBJECT`` cannot where its cells are empty, as those of cows without
+grass are in most collections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from biasaudit.data.sample import Dataset, Sample, shows
+from biasaudit.data.splits.edited_samples import EDITS, edited
+from biasaudit.data.splits.split import Split
+from biasaudit.errors import ConfigError, DataError
+
+CELLS = ("removed", "on-other-ground")
+"""The edits of ``edited-OBJECT``: the answer is no in the one, yes in the other."""
+LEAST_AREA, MOST_AREA = 0.005, 0.5
+"""An object is edited if it covers at least and at most so much of its image: nobody sees a smaller
+one, and of a larger one's surroundings too little is left to fill from."""
+
+
+def edited_split(
+    dataset: Dataset,
+    name: str,
+    object: str,
+    context: str,
+    kinds: Sequence[str] = CELLS,
+    seed: int = 0,
+) -> Split:
+    """Make the edited versions of every held-out image that shows the object in the context.
+
+    Cells are called ``OBJECT-removed``, ``OBJECT-on-other-ground``; each edited image has its
+    partner's id in ``pair``. Images come from every subset but ``train``, as do the grounds,
+    which show neither the object nor the context.
+
+    Args:
+        dataset: Where the images come from.
+        name: The split's name.
+        object: The object.
+        context: Its suspected context.
+        kinds: Edits, a cell each.
+        seed: Chooses the grounds.
+
+    Raises:
+        DataError: No such object or context, no image to edit, or none to stand on.
+        ConfigError: No such edit, or it needs OpenCV and there is none.
+    """
+    dataset.check_object(object)
+    dataset.check_context(context)
+    if object == context:
+        raise DataError(f"--object and --context are both '{object}'", "name another context")
+    sources = edit_sources(dataset, object, context)
+    if not sources:
+        raise _no_source(dataset, object, context)
+    backdrops = grounds(dataset, object, context)
+    cells: dict[str, tuple[Sample, ...]] = {}
+    for kind in kinds:
+        how = EDITS[kind]
+        if how.ground and not backdrops:
+            raise DataError(
+                f"{dataset.root or dataset.name}: every held-out image shows '{object}' or "
+                f"'{context}': none can be the ground of an edited one",
+                "add images of other grounds to 'val'",
+            )
+        fit = [s for s in sources if not how.of_context or context in s.regions]
+        if not fit:
+            raise DataError(
+                f"{dataset.root or dataset.name}: no image can have its '{context}' replaced: "
+                f"none of the {len(sources)} has a region of it",
+                f"take '{kind}' out of the split's edits",
+            )
+        made = (edited(s, kind, object, context, backdrops, seed) for s in fit)
+        cells[f"{object}-{kind}"] = tuple(made)
+    return Split(
+        name=name,
+        subset="+".join(_held_out(dataset)),
+        object=object,
+        context=context,
+        samples=tuple(sample for cell in cells.values() for sample in cell),
+        cells=cells,
+        answers={f"{object}-{kind}": EDITS[kind].keeps_object for kind in kinds},
+        note=f"{len(sources)} images, edited: an edit leaves traces of its own",
+    )
+
+
+def edit_sources(dataset: Dataset, object: str, context: str) -> list[Sample]:
+    """Return the held-out images that show the object in the context and have its pixel mask."""
+    return [
+        sample
+        for subset in _held_out(dataset)
+        for sample in dataset.subset(subset)
+        if object in sample.labels
+        and shows(sample, context)
+        and object in sample.regions
+        and sample.regions[object].form == "mask"
+        and LEAST_AREA <= sample.regions[object].area_fraction <= MOST_AREA
+    ]
+
+
+def grounds(dataset: Dataset, object: str, context: str) -> list[Sample]:
+    """Return the held-out images that show neither; those with another context, if there are any.
+
+    Where nothing is annotated the context may be there all the same.
+    """
+    found = [
+        sample
+        for subset in _held_out(dataset)
+        for sample in dataset.subset(subset)
+        if not shows(sample, object) and not shows(sample, context)
+    ]
+    return [sample for sample in found if sample.contexts] or found
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise ConfigError for an edit that there is not, or for no edit of one of the answers."""
+    answers = {EDITS[kind].keeps_object for kind in kinds}
+    if answers != {True, False}:
+        raise ConfigError(
+            f"edits {list(kinds)}: the right answer is the same in every cell",
+            "name one that keeps the object and one that does not",
+        )
+
+
+def has_edited_split(dataset: Dataset, object: str, context: str) -> bool:
+    """Whether ``edited-OBJECT`` can be made."""
+    return bool(edit_sources(dataset, object, context) and grounds(dataset, object, context))
+
+
+def _held_out(dataset: Dataset) -> list[str]:
+    return [subset for subset in dataset.subsets if subset != "train"]
+
+
+def _no_source(dataset: Dataset, object: str, context: str) -> DataError:
+    held = [sample for subset in _held_out(dataset) for sample in dataset.subset(subset)]
+    both = [s for s in held if object in s.labels and shows(s, context)]
+    masks = sum(object in s.regions and s.regions[object].form == "mask" for s in both)
+    return DataError(
+        f"{dataset.root or dataset.name}: no held-out image can be edited ({len(both)} show "
+        f"'{object}' with '{context}', {masks} of them with a pixel mask of '{object}')",
+        f"add masks of '{object}' that cover {LEAST_AREA:.1%} to {MOST_AREA:.0%} of their image",
+    )

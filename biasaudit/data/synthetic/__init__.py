@@ -1,0 +1,1 @@
+"""Embedded datasets, drawn by program."""

@@ -1,0 +1,278 @@
+"""One pass over images: score, decision and attention overlap of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from biasaudit.attention.classifier import classifier_attention
+from biasaudit.attention.mask import scale_maps, upsample_maps
+from biasaudit.data.loading.batches import Batch, SampleTensors, collate
+from biasaudit.data.sample import Sample
+from biasaudit.errors import RunError
+from biasaudit.evaluation.localization import (
+    OverlapMetric,
+    area_fraction,
+    attention_on,
+    energy_pointing_game,
+    iou_at,
+    pixel_average_precision,
+    pointing_game,
+)
+from biasaudit.models.classifier import Classifier
+from biasaudit.results import Gallery
+from biasaudit.statistics import OperatingPoint
+
+ON_OBJECT: Mapping[str, OverlapMetric] = {
+    "energy_pointing_game": energy_pointing_game,
+    "iou": iou_at,
+    "pointing_game": pointing_game,
+    "pixel_average_precision": pixel_average_precision,
+}
+ON_CONTEXT: Mapping[str, OverlapMetric] = {"context_energy": attention_on}
+"""Columns of the per-image table that compare the map with a region."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A classifier under audit.
+
+    Attributes:
+        model: In evaluation mode, on ``device``.
+        classes: Object classes in score order.
+        image_size: Side of the square input in px.
+        device: Where to compute.
+        batch_size: Images a pass; changes no result on one device but the last digits.
+        workers: Processes that load images.
+        cache: Folder of decoded images, None for none.
+        operating_points: Of each class, as training fitted it on val; None where nobody did, and
+            the audit fits that of the audited object on the val that it measures.
+    """
+
+    model: Classifier
+    classes: tuple[str, ...]
+    image_size: int
+    device: torch.device
+    batch_size: int = 64
+    workers: int = 0
+    cache: Path | None = None
+    operating_points: Mapping[str, OperatingPoint] | None = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass gives: a row an image, and the pictures and maps that were asked for.
+
+    Attributes:
+        table: A row an image.
+        gallery: Pictures of the first images.
+        maps: (N, h, w) float32 attention of every image, at the attention layer's resolution.
+    """
+
+    table: pd.DataFrame
+    gallery: Gallery | None
+    maps: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the model gives for one batch, on the model's device.
+
+    Attributes:
+        scores: (N,) raw scores of the object.
+        maps: (N, h, w) its attention, at the attention layer's resolution.
+        region: (N, S, S) bool, the object's region.
+        context: (N, S, S) bool, the context's region.
+    """
+
+    scores: Tensor
+    maps: Tensor
+    region: Tensor
+    context: Tensor
+
+
+def one_pass(
+    subject: Subject,
+    object: str,
+    samples: Sequence[Sample],
+    *,
+    context: str | None = None,
+    gallery: int = 0,
+    keep_maps: bool = False,
+    tell: Callable[[int], None] = lambda _: None,
+) -> Pass:
+    """Pass images through the model once.
+
+    Args:
+        subject: The classifier under audit.
+        object: The audited object, one of its classes.
+        samples: The images.
+        context: Its suspected context, if one is suspected.
+        gallery: Keep pictures, maps and regions of so many images, the first ones.
+        keep_maps: Keep the attention map of every image.
+        tell: Called with the number of images just done.
+
+    Returns:
+        A table with the columns of ``per_image.csv`` but ``split`` and ``cell``, in the order of
+        ``samples``, the gallery and the maps.
+
+    Raises:
+        RunError: The model gives a score that is no number.
+    """
+    column = subject.classes.index(object)
+    classes = loaded_classes(subject, context)
+    named = (object,) if context is None else (object, context)
+    rows: list[pd.DataFrame] = []
+    pictures: list[tuple[Tensor, Tensor, Tensor]] = []
+    maps: list[Tensor] = []
+    kept = 0
+    for batch in batches(subject, samples, named):
+        answers = answer(subject, batch, column, classes.index(named[-1]))
+        _check_scores(answers.scores, object, [samples[i].id for i in batch.indices.tolist()])
+        maps += [answers.maps.float().cpu()] if keep_maps else []
+        rows.append(_rows(batch, column, answers, context is not None))
+        if kept < gallery:
+            take = slice(0, gallery - kept)
+            pictures.append(_picture(batch.images[take], answers.maps[take], answers.region[take]))
+            kept += len(pictures[-1][0])
+        tell(len(batch))
+    table = pd.concat(rows, ignore_index=True)
+    table.insert(0, "id", [sample.id for sample in samples])
+    table["pair"] = [sample.pair or "" for sample in samples]
+    table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
+    pictured = _gallery(samples, pictures) if pictures else None
+    return Pass(table, pictured, torch.cat(maps).numpy() if maps else None)
+
+
+def _check_scores(scores: Tensor, object: str, ids: Sequence[str]) -> None:
+    """Refuse a NaN, which would count as a "no" and so as right where the object is missing."""
+    wrong = scores.isnan().nonzero()
+    if len(wrong):
+        raise RunError(
+            f"the model's score of '{object}' for image '{ids[int(wrong[0])]}' is not a number",
+            "its training may have diverged, or its weights do not fit",
+        )
+
+
+def context_shown(sample: Sample, context: str | None, labelled: Sequence[str]) -> float:
+    """Return 1 where a sample shows the context, 0 where it does not, NaN where nobody said.
+
+    Args:
+        sample: One image.
+        context: A context class, an object class, or None.
+        labelled: Object classes: these are labelled on every image. Contexts are taken to be
+            annotated on the images that have any.
+    """
+    if context is None:
+        return math.nan
+    if context in sample.contexts or context in sample.labels:
+        return 1.0
+    return 0.0 if sample.contexts or context in labelled else math.nan
+
+
+def loaded_classes(subject: Subject, context: str | None) -> tuple[str, ...]:
+    """Return the classes that a batch numbers its regions by: the model's, then the context."""
+    extra = () if context is None or context in subject.classes else (context,)
+    return (*subject.classes, *extra)
+
+
+def batches(subject: Subject, samples: Sequence[Sample], named: Sequence[str]) -> Iterator[Batch]:
+    """Yield the samples in batches, each with the regions of the named classes that it has."""
+    images = SampleTensors(
+        samples,
+        loaded_classes(subject, named[-1] if named else None),
+        subject.image_size,
+        {s.id: {n: s.regions[n].form for n in named if n in s.regions} for s in samples},
+        keep=False,
+        cache=subject.cache,
+    )
+    yield from DataLoader(
+        images, subject.batch_size, collate_fn=collate, num_workers=subject.workers
+    )
+
+
+def regions_of(batch: Batch, column: int) -> Tensor:
+    """Return (N, S, S) bool, the region of one class in each image; empty where it has none."""
+    regions = torch.zeros_like(batch.images[:, 0], dtype=torch.bool)
+    chosen = batch.region_classes == column
+    regions[batch.region_rows[chosen]] = batch.regions[chosen] > 0.5
+    return regions
+
+
+def answer(subject: Subject, batch: Batch, column: int, context: int) -> Answers:
+    """Return the scores, maps and regions of one batch.
+
+    Args:
+        subject: The classifier under audit.
+        batch: On any device.
+        column: The object's class.
+        context: The context's class, as :func:`loaded_classes` numbers it.
+    """
+    model = subject.model
+    batch = batch.to(subject.device)
+    with torch.set_grad_enabled(model.linear_weight is None):
+        output = model(batch.images)
+        classes = torch.full((len(batch),), column, device=subject.device)
+        maps = classifier_attention(model, output, classes).detach()
+    scores = output.scores[:, column].detach().float()
+    return Answers(scores, maps, regions_of(batch, column), regions_of(batch, context))
+
+
+def _rows(batch: Batch, column: int, answers: Answers, with_context: bool) -> pd.DataFrame:
+    region = answers.region
+    full = upsample_maps(answers.maps, (region.shape[1], region.shape[2]))
+    label = (batch.labels[:, column] > 0.5).int().numpy()
+    decision = (answers.scores > 0).int().cpu().numpy()
+    context = answers.context if with_context else torch.zeros_like(region)
+    overlaps = {
+        **_measured(full, region, ON_OBJECT),
+        "area_fraction": area_fraction(region),
+        **_measured(full, context, ON_CONTEXT),
+        "context_area": area_fraction(context),
+    }
+    return pd.DataFrame(
+        {
+            "label": label,
+            "score": answers.scores.cpu().numpy().astype(np.float64),
+            "decision": decision,
+            "correct": (label == decision).astype(int),
+            **{name: values.cpu().double().numpy() for name, values in overlaps.items()},
+        }
+    )
+
+
+def _measured(
+    maps: Tensor, regions: Tensor, metrics: Mapping[str, OverlapMetric]
+) -> dict[str, Tensor]:
+    """Return each metric by name, (N,); images without a region are NaN and cost no time."""
+    rows = regions.flatten(1).any(dim=1)
+    some_maps, some_regions = maps[rows], regions[rows]
+    found = {}
+    for name, metric in metrics.items():
+        values = maps.new_full((len(maps),), math.nan)
+        if len(some_maps):
+            values[rows] = metric(some_maps, some_regions).to(values.dtype)
+        found[name] = values
+    return found
+
+
+def _picture(images: Tensor, maps: Tensor, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    peak = (scale_maps(maps) * 255).round().to(torch.uint8)
+    return (images * 255).round().to(torch.uint8), peak.cpu(), regions.cpu()
+
+
+def _gallery(
+    samples: Sequence[Sample], pictures: Sequence[tuple[Tensor, Tensor, Tensor]]
+) -> Gallery:
+    images, maps, regions = (torch.cat(parts).numpy() for parts in zip(*pictures, strict=True))
+    ids = np.array([sample.id for sample in samples[: len(images)]], dtype=np.str_)
+    return Gallery(ids, np.ascontiguousarray(images.transpose(0, 2, 3, 1)), maps, regions)

@@ -1,0 +1,210 @@
+"""A model that was trained elsewhere: built by name or by the user's own code, filled from a file.
+
+The user's own code is imported and run; name only what you trust.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision.models
+from torch import Tensor, nn
+
+from biasaudit.errors import BiasAuditError, ConfigError, near_names
+from biasaudit.models.classifier import IMAGENET_MEAN, IMAGENET_STD
+from biasaudit.models.weights import read_state
+from biasaudit.models.whole_network import WholeNetwork
+
+Colour = tuple[float, float, float]
+KINDS = ("sigmoid", "softmax")
+
+
+@dataclass(frozen=True)
+class GivenModel:
+    """What a user says of a model.
+
+    Attributes:
+        model: A torchvision or timm name, or ``package.module:factory``.
+        state: State-dict file; may be None for a factory that fills the network itself.
+        classes: Class of each score, separated by commas, or a file with one a line.
+        layer: Attention layer; found by a probe where None.
+        normalise: ``imagenet``, ``none``, or ``M,M,M/S,S,S``.
+        scores: ``sigmoid`` where every class is answered for itself, ``softmax`` where one is
+            chosen.
+        image_size: Side of the square input in px.
+    """
+
+    model: str
+    state: Path | None
+    classes: str | None
+    layer: str | None = None
+    normalise: str = "imagenet"
+    scores: str = "sigmoid"
+    image_size: int = 224
+
+    @property
+    def name(self) -> str:
+        """What the audit calls it: the state file's name, or else the model's."""
+        return self.state.stem if self.state else self.model.rpartition(":")[2].rpartition(".")[2]
+
+
+def load_given(given: GivenModel) -> tuple[WholeNetwork, tuple[str, ...]]:
+    """Build the network, fill it, and find its attention layer.
+
+    Returns:
+        The classifier in evaluation mode, and its classes in score order.
+
+    Raises:
+        ConfigError: Anything of it does not exist or does not fit.
+    """
+    classes = read_classes(given.classes)
+    mean, std = read_normalisation(given.normalise)
+    if given.scores not in KINDS:
+        raise ConfigError(f"--scores {given.scores}", near_names(given.scores, KINDS))
+    if given.scores == "softmax" and len(classes) < 2:
+        raise ConfigError("--scores softmax: one class alone", "use --scores sigmoid")
+    network = _build(given, len(classes)).eval()
+    if given.state is not None:
+        _fill(network, given.state)
+    _probe(network, given, len(classes))
+    softmax = given.scores == "softmax"
+    whole = WholeNetwork(
+        network, given.layer, given.image_size, softmax=softmax, mean=mean, std=std
+    )
+    return whole, classes
+
+
+def read_classes(text: str | None) -> tuple[str, ...]:
+    """Read ``a,b,c`` or a file with one class a line.
+
+    Raises:
+        ConfigError: None is given, or one twice.
+    """
+    if not text:
+        raise ConfigError("--model: needs the class of each score", "add --classes a,b,c or a file")
+    file = Path(text)
+    try:
+        parts = file.read_text("utf-8").splitlines() if file.is_file() else text.split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--classes {text}: cannot be read ({error})") from None
+    classes = tuple(name for part in parts if (name := part.strip()))
+    twice = sorted({name for name in classes if classes.count(name) > 1})
+    if twice or not classes:
+        what = f"names '{twice[0]}' twice" if twice else "names no class"
+        raise ConfigError(f"--classes {text}: {what}", "name every class once, in score order")
+    return classes
+
+
+def read_normalisation(text: str) -> tuple[Colour, Colour]:
+    """Read the per-channel mean and standard deviation of images in [0, 1].
+
+    Raises:
+        ConfigError: It is written otherwise, or a deviation is not above 0.
+    """
+    named = {"imagenet": (IMAGENET_MEAN, IMAGENET_STD), "none": ((0.0,) * 3, (1.0,) * 3)}
+    if text in named:
+        return named[text]
+    try:
+        (m1, m2, m3), (s1, s2, s3) = (map(float, part.split(",")) for part in text.split("/"))
+    except ValueError:
+        s1 = s2 = s3 = 0.0
+        m1 = m2 = m3 = 0.0
+    if min(s1, s2, s3) <= 0:
+        raise ConfigError(
+            f"--normalise {text}: not a normalisation",
+            "give imagenet, none, or mean and deviation as 0.5,0.5,0.5/0.25,0.25,0.25",
+        )
+    return (m1, m2, m3), (s1, s2, s3)
+
+
+def _build(given: GivenModel, classes: int) -> nn.Module:
+    if ":" in given.model:
+        return _from_factory(given.model)
+    known = torchvision.models.list_models(module=torchvision.models)
+    has_timm = importlib.util.find_spec("timm") is not None
+    timm: Any = importlib.import_module("timm") if has_timm else None
+    if given.model not in known and not (timm and timm.is_model(given.model)):
+        names = [*known, *(timm.list_models() if timm else [])]
+        near = get_close_matches(given.model, names, n=1)
+        raise ConfigError(
+            f"--model {given.model}: no such model",
+            f"did you mean '{near[0]}'?"
+            if near
+            else "name one of torchvision"
+            + (" or timm" if timm else " (or install timm)")
+            + ", or write package.module:factory",
+        )
+    if given.state is None:
+        raise ConfigError(f"--model {given.model}: has no weights", "add --state FILE")
+    if given.model in known:
+        return torchvision.models.get_model(given.model, weights=None, num_classes=classes)
+    network: nn.Module = timm.create_model(given.model, pretrained=False, num_classes=classes)
+    return network
+
+
+def _from_factory(path: str) -> nn.Module:
+    module, _, name = path.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError, SyntaxError) as error:
+        raise ConfigError(
+            f"--model {path}: cannot be imported ({_first(error)})",
+            "write package.module:factory, found from here or installed",
+        ) from None
+    try:
+        network = factory()
+    except BiasAuditError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"--model {path}: {name}() failed ({_first(error)})") from error
+    if not isinstance(network, nn.Module):
+        raise ConfigError(
+            f"--model {path}: {name}() gave {type(network).__name__}, not a torch module"
+        )
+    return network
+
+
+def _fill(network: nn.Module, file: Path) -> None:
+    if not file.is_file():
+        raise ConfigError(f"--state {file}: no such file", "give a .safetensors or state-dict file")
+    try:
+        state = {key.removeprefix("module."): v for key, v in read_state(file).items()}
+        network.load_state_dict(state)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[min(1, len(lines) - 1)]
+        raise ConfigError(
+            f"--state {file}: does not fit --model and --classes ({reason[:160]})"
+        ) from None
+
+
+def _probe(network: nn.Module, given: GivenModel, classes: int) -> None:
+    size = given.image_size
+    try:
+        with torch.no_grad():
+            found = network(torch.zeros(1, 3, size, size))
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        raise ConfigError(
+            f"--model {given.model}: does not take a {size} px image ({_first(error)})",
+            "give the --image-size it was trained with",
+        ) from None
+    if not isinstance(found, Tensor) or tuple(found.shape) != (1, classes):
+        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise ConfigError(
+            f"--model {given.model}: gives {shape} for one image, --classes names {classes}",
+            "name the class of every score; the network must return (N, C) logits",
+        )
+
+
+def _first(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__

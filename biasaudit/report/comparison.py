@@ -1,0 +1,195 @@
+"""The view model of two runs held against each other, split by split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from biasaudit.analysis import Change, Comparison
+from biasaudit.report.format import NAME_LENGTH, Estimate, clean, figure, points, span
+from biasaudit.report.grouping import run_labels
+from biasaudit.report.load import RunView
+from biasaudit.report.sections.images import Images, build_images
+from biasaudit.report.view import VAL, Audit, Column, cell_words
+from biasaudit.results import Cell, Overall
+
+NAMES = {
+    "overall.accuracy": "overall accuracy",
+    "worst.accuracy": "accuracy of the worst cell",
+    "overall.auroc": "AUROC",
+    "overall.energy_pointing_game": "attention inside the region",
+}
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """One figure in both runs.
+
+    Attributes:
+        name: What is measured.
+        kind: ``rate``, or ``auroc`` for what is told as a decimal.
+        first: In the first run, with its own interval where the results have one.
+        second: In the second run.
+        difference: Second less first, for paired images.
+        p_value: Adjusted by Holm over the figures of the split; NaN where it does not exist.
+        outcome: ``better``, ``worse`` or ``no difference shown``.
+    """
+
+    name: str
+    kind: str
+    first: Estimate
+    second: Estimate
+    difference: Estimate
+    p_value: float
+    outcome: str
+
+    @property
+    def p_words(self) -> str:
+        """The p-value as text."""
+        if math.isnan(self.p_value):
+            return "–"
+        return "< 0.001" if self.p_value < 0.001 else f"{self.p_value:.3f}"
+
+
+@dataclass(frozen=True)
+class ChangedCell:
+    """How many answers changed in one cell.
+
+    Attributes:
+        name: The cell, or the split.
+        mended: Images that the second run alone gets right.
+        broken: Images that the first run alone gets right.
+    """
+
+    name: str
+    mended: int
+    broken: int
+
+
+@dataclass(frozen=True)
+class VersusPage:
+    """Everything that the template shows of one split.
+
+    Attributes:
+        audit: The two runs as its columns.
+        prefix: Begins every anchor of this split; empty for the first.
+        verdict: One sentence on the overall accuracy.
+        rows: Every figure.
+        cells: How many answers changed.
+        images: The images whose answer changed.
+        n: Images that both answered.
+    """
+
+    audit: Audit
+    prefix: str
+    verdict: str
+    rows: Sequence[FigureRow]
+    cells: Sequence[ChangedCell]
+    images: Images
+    n: int
+
+
+def versus_pages(
+    first: RunView,
+    second: RunView,
+    found: Mapping[str, Comparison],
+    gallery_size: int,
+    list_size: int,
+) -> list[VersusPage]:
+    """Return one page a split.
+
+    Args:
+        first: The run to hold against.
+        second: The run that is judged.
+        found: Their comparison on each split.
+        gallery_size: How many changed images of each cell are shown as pictures.
+        list_size: How many changed images the table lists at most.
+    """
+    pages = []
+    for number, (name, one) in enumerate(found.items(), 1):
+        audit = _audit(first, second, name, number)
+        changed = {
+            (cell or name, image)
+            for side in (one.mended, one.broken)
+            for cell, ids in side.items()
+            for image in ids
+        }
+        rows = [_row(change, audit) for change in one.changes]
+        pages.append(
+            VersusPage(
+                audit,
+                "" if number == 1 else f"s{number}-",
+                _verdict(audit, rows[0], one.n),
+                rows,
+                [
+                    ChangedCell(cell_words(cell or name), len(ids), len(one.broken[cell]))
+                    for cell, ids in one.mended.items()
+                ],
+                build_images(audit, gallery_size, list_size, changed),
+                one.n,
+            )
+        )
+    return pages
+
+
+def _audit(first: RunView, second: RunView, name: str, number: int) -> Audit:
+    views = (first, second)
+    columns = tuple(Column(*pair) for pair in zip(run_labels(views), views, strict=True))
+    run = first.run
+    cells = tuple(run.splits[name].cells) if name in run.splits else ()
+    return Audit(
+        number,
+        clean(run.object, NAME_LENGTH),
+        None if run.context is None else clean(run.context, NAME_LENGTH),
+        clean(run.dataset, NAME_LENGTH),
+        name if cells else None,
+        cells,
+        columns,
+        () if cells else (name,),
+    )
+
+
+def _row(change: Change, audit: Audit) -> FigureRow:
+    first, second = (
+        _estimate(column, audit.target, change.figure, value)
+        for column, value in zip(audit.columns, (change.first, change.second), strict=True)
+    )
+    cell = change.figure.removesuffix(".accuracy")
+    low, high = change.interval
+    known = not math.isnan(low)
+    return FigureRow(
+        NAMES.get(change.figure) or cell_words(cell),
+        "auroc" if change.figure.endswith("auroc") else "rate",
+        first,
+        second,
+        Estimate(change.difference, low if known else None, high if known else None),
+        change.p_adjusted,
+        change.outcome,
+    )
+
+
+def _estimate(column: Column, name: str | None, path: str, value: float) -> Estimate:
+    """Return a figure with the interval that the run's own results give it."""
+    if math.isnan(value):
+        return Estimate(None)
+    place, _, metric = path.rpartition(".")
+    split = Audit.split_of(column, name)
+    part: Overall | Cell | None = None
+    if split is not None:
+        part = split.overall if place == "overall" else split.cells.get(place)
+    holder = part.attention if part is not None and metric == "energy_pointing_game" else part
+    return Estimate.of(value, getattr(holder, f"{metric}_ci", None), 0)
+
+
+def _verdict(audit: Audit, row: FigureRow, n: int) -> str:
+    first, second = (column.label for column in audit.columns)
+    place = f"on {audit.target}"
+    if audit.cells and audit.context is not None and str(audit.split).startswith("biased-"):
+        place = f"where {audit.object} and {audit.context} part"
+    told = f"{figure(row.second)} against {figure(row.first)} right, "
+    told += f"{points(row.difference.value)} points {span(row.difference)} on the same {n} images."
+    if row.outcome == "no difference shown":
+        return f"No difference is shown between {second} and {first} {place}: {told}"
+    said = f"{second} is {row.outcome} than {first} {place}: {told}"
+    return said + (" Val shares the bias of the training images." if audit.target == VAL else "")

@@ -1,0 +1,1 @@
+"""Charts, pictures and colour scales as SVG and PNG."""

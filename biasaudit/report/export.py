@@ -1,0 +1,240 @@
+"""The same results in other forms: Markdown for a pull request, CSV, a model card."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+
+from biasaudit import __version__
+from biasaudit.report import sentences as words
+from biasaudit.report.build import audits_of
+from biasaudit.report.format import MISSING, clean, figure, percent, points, span
+from biasaudit.report.load import RunView
+from biasaudit.report.sections import provenance
+from biasaudit.report.sections.changes import changes_against
+from biasaudit.report.sections.limits import carry, limits
+from biasaudit.report.sections.localization import overlap
+from biasaudit.report.view import Audit, Column, Row, cell_words
+from biasaudit.results import AttentionOverlap, Cell, Interval, Overall
+
+CSV_COLUMNS = (
+    "run",
+    "mode",
+    "object",
+    "context",
+    "dataset",
+    "backbone",
+    "pixel_labels",
+    "box_labels",
+    "seed",
+    "split",
+    "cell",
+    "metric",
+    "n",
+    "value",
+    "low",
+    "high",
+)
+
+_Measure = tuple[str, int, float | None, Interval | None]
+
+
+def render_markdown(runs: Sequence[RunView]) -> str:
+    """Return verdict and Table 4 as Markdown, for a pull request.
+
+    Raises:
+        RunError: No run is given.
+    """
+    return "\n".join(_summary(audit) for audit in audits_of(runs))
+
+
+def render_csv(runs: Sequence[RunView]) -> str:
+    """Return every figure on a line of its own, as CSV with :data:`CSV_COLUMNS`.
+
+    A field is empty where a value does not exist. A name that a spreadsheet would read as a
+    formula begins with an apostrophe.
+
+    Raises:
+        RunError: No run is given.
+    """
+    audits_of(runs)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for view in runs:
+        for line in _lines(view):
+            writer.writerow([_field(value) for value in line])
+    return buffer.getvalue()
+
+
+def render_model_card(runs: Sequence[RunView]) -> str:
+    """Return a model card in Markdown, with the sections of Mitchell et al., FAT* 2019.
+
+    Raises:
+        RunError: No run is given.
+    """
+    return "\n".join(_card(audit) for audit in audits_of(runs))
+
+
+def _summary(audit: Audit) -> str:
+    lines = [f"### {_heading(audit)}", "", f"**{_plain(words.verdict(audit))}**", ""]
+    changes = changes_against(audit, words.lead_place(audit))
+    lines += [_plain(sentence) for sentence in words.followup(audit, changes)]
+    lines += ["", *_table(audit.table(), audit.columns)]
+    mean = "; overall is the mean of the cells" if audit.cells else ""
+    lines += ["", f"Figures in brackets are 95% intervals{mean}.", ""]
+    return "\n".join(lines)
+
+
+def _card(audit: Audit) -> str:
+    lines = [f"# Model card: {_heading(audit)}", "", "## Model details", ""]
+    for column in audit.columns:
+        lines += [*_details(column), ""]
+    lines += ["## Intended use", "", _use(audit), "", "## Metrics", ""]
+    mean = "Overall is the mean of the accuracies of the counterfactual cells. "
+    place = f"split {audit.split}" if audit.split else f"subsets {', '.join(audit.groups)}"
+    lines += [
+        f"Accuracy counts a score above 0 as yes. {mean if audit.cells else ''}Brackets hold 95% "
+        "intervals.",
+        "",
+        "## Evaluation data",
+        "",
+        f"Dataset {_plain(audit.dataset)}, {_plain(place)}.",
+        "",
+    ]
+    lines += [
+        f"- {_plain(cell_words(name))}: {_plain(words.cell_description(audit, name))}"
+        for name in audit.cells
+    ]
+    if carried := carry(audit):
+        lines += ["", "What so many images can show:", ""]
+        lines += [f"- {_plain(one.sentence)}" for one in carried]
+    lines += ["", "## Results", "", _plain(words.verdict(audit)), ""]
+    lines += [*_table(audit.table(), audit.columns), ""]
+    if audit.gaps():
+        lines += ["In percentage points:", "", *_table(audit.gaps(), audit.columns), ""]
+    lines += _attention(audit)
+    lines += ["## Caveats", ""]
+    lines += [f"- {_plain(sentence)}" for sentence in limits(audit)]
+    lines += ["", f"Written by biasaudit {__version__}.", ""]
+    return "\n".join(lines)
+
+
+def _details(column: Column) -> list[str]:
+    run = column.run
+    return [
+        f"### {_plain(column.label)}",
+        "",
+        f"- run: {_plain(run.name)}",
+        f"- backbone: {_plain(run.backbone)}; mode: {_plain(run.mode)}; seed: {run.seed}",
+        f"- pixel labels: {run.pixel_labels}; box labels: {run.box_labels}; "
+        f"by form: {_plain(provenance.label_forms(run))}",
+        f"- training data: {_plain(run.dataset)}",
+        "",
+        *_fence(provenance.train_command(run)),
+    ]
+
+
+def _use(audit: Audit) -> str:
+    return (
+        f"This card records how the classifier answers for {_plain(audit.object)} where the "
+        "usual context is missing. It speaks for no other class and no other source of images."
+    )
+
+
+def _attention(audit: Audit) -> list[str]:
+    rows = overlap(audit)
+    if not rows:
+        return []
+    heads = ["images", *[column.label for column in audit.columns], "region's area"]
+    lines = [
+        [row.name, *[figure(entry) for entry in row.energy], percent(row.area_fraction)]
+        for row in rows
+    ]
+    return [f"Attention inside the region of {_plain(audit.object)}:", "", *_grid(heads, lines), ""]
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    heads = ["images", "n", *[column.label for column in columns]]
+    lines = [
+        [
+            f"{row.name} ({row.note})" if row.note else row.name,
+            MISSING if row.n is None else str(row.n),
+            *[_entry(row, place) for place in range(len(columns))],
+        ]
+        for row in rows
+    ]
+    return _grid(heads, lines)
+
+
+def _entry(row: Row, place: int) -> str:
+    entry = row.entries[place]
+    if row.kind != "gap":
+        return figure(entry, row.kind)
+    return f"{points(entry.value)} {span(entry)}".rstrip()
+
+
+def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    align = ["---", *["---:"] * (len(heads) - 1)]
+    table = [list(map(_plain, heads)), align, *[list(map(_plain, row)) for row in rows]]
+    return [f"| {' | '.join(line)} |" for line in table]
+
+
+def _heading(audit: Audit) -> str:
+    context = f" and {audit.context}" if audit.context else ""
+    return _plain(f"{audit.object}{context}, {audit.dataset}")
+
+
+def _plain(text: str) -> str:
+    """Escape what Markdown, HTML in it, or a mention would read as more than text."""
+    escaped = re.sub(r"([\\`*|<>])", r"\\\1", clean(text))
+    return escaped.replace("](", "]\\(").replace("@", "&#64;")
+
+
+def _fence(text: str) -> list[str]:
+    """Return a code block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}sh", " ".join(text.splitlines()), fence]
+
+
+def _lines(view: RunView) -> Iterator[list[object]]:
+    run = view.run
+    names = (run.name, run.mode, run.object, run.context, run.dataset, run.backbone)
+    head = (*names, run.pixel_labels, run.box_labels, run.seed)
+    for name, split in run.splits.items():
+        parts: dict[str, Overall | Cell] = {"": split.overall, **split.cells}
+        for cell, part in parts.items():
+            for metric, n, value, interval in _measures(part):
+                low, high = interval or (None, None)
+                if value is not None:
+                    yield [*head, name, cell, metric, n, value, low, high]
+
+
+def _measures(part: Overall | Cell) -> Iterator[_Measure]:
+    yield "accuracy", part.n, part.accuracy, part.accuracy_ci
+    yield "accuracy_fitted", part.n, part.accuracy_fitted, part.accuracy_fitted_ci
+    if isinstance(part, Overall):
+        yield "auroc", part.n, part.auroc, part.auroc_ci
+        yield "floor", part.n, part.floor, None
+    yield from _overlap_measures(part.attention)
+
+
+def _overlap_measures(found: AttentionOverlap) -> Iterator[_Measure]:
+    n = found.n_valid
+    yield "energy_pointing_game", n, found.energy_pointing_game, found.energy_pointing_game_ci
+    yield "iou", n, found.iou, found.iou_ci
+    yield "area_fraction", n, found.area_fraction, None
+
+
+def _field(value: object) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, str):
+        name = clean(value) if value else ""
+        return f"'{name}" if name[:1] in tuple("=+-@") else name
+    return value

@@ -1,0 +1,79 @@
+"""The accuracies at the threshold that was fitted on val, beside the raw ones of the main table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from biasaudit.report.format import Estimate
+from biasaudit.report.view import Audit, Column, Row, cell_words
+from biasaudit.results import Cell, Overall
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run's operating point.
+
+    Attributes:
+        threshold: In units of the score; None where there is no operating point.
+        temperature: Likewise.
+        note: Why there is none, else empty.
+    """
+
+    threshold: float | None
+    temperature: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a report shows of the operating points.
+
+    Attributes:
+        points: Of each run, in column order.
+        rows: Fitted accuracies, in the order of the main table.
+    """
+
+    points: tuple[Point, ...]
+    rows: tuple[Row, ...]
+
+
+def fitted(audit: Audit) -> Fitted | None:
+    """Return the fitted accuracies of an audit; None where no run has one."""
+    rows = []
+    for key, split, cell in _places(audit):
+        entries = tuple(_entry(column, split, cell) for column in audit.columns)
+        if any(entry.value is not None for entry in entries):
+            rows.append(Row(cell_words(key), "", "rate", entries, None, key))
+    return Fitted(tuple(map(_point, audit.columns)), tuple(rows)) if rows else None
+
+
+def _places(audit: Audit) -> Iterator[tuple[str, str, str | None]]:
+    """Yield key, split and cell of each row."""
+    splits = [item for column in audit.columns for item in column.run.splits.items()]
+    for name in dict.fromkeys(name for name, found in splits if not found.cells):
+        if name != audit.split:
+            yield name, name, None
+    if audit.split is not None:
+        for cell in audit.cells:
+            yield cell, audit.split, cell
+        yield "overall", audit.split, None
+
+
+def _entry(column: Column, split: str, cell: str | None) -> Estimate:
+    found = column.run.splits.get(split)
+    part: Overall | Cell | None = None
+    if found is not None:
+        part = found.overall if cell is None else found.cells.get(cell)
+    if part is None:
+        return Estimate(None)
+    return Estimate.of(part.accuracy_fitted, part.accuracy_fitted_ci, part.n)
+
+
+def _point(column: Column) -> Point:
+    told = column.run.operating_point or {}
+    threshold, temperature = (
+        value if isinstance(value, int | float) else None
+        for value in (told.get("threshold"), told.get("temperature"))
+    )
+    return Point(threshold, temperature, str(told.get("note") or ""))

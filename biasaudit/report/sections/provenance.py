@@ -1,0 +1,127 @@
+"""Where figures come from: the command that repeats a run, its settings, its environment."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from biasaudit.report.format import MISSING
+from biasaudit.report.view import Column
+from biasaudit.results import Run
+
+_OPTIONS = (
+    ("data", "name", "--data"),
+    ("model", "weights", "--weights"),
+    ("data", "image_size", "--image-size"),
+    ("training", "epochs", "--epochs"),
+    ("training", "batch_size", "--batch-size"),
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of every run.
+
+    Attributes:
+        key: Dotted name, ``training.epochs``.
+        values: One a run, as text.
+    """
+
+    key: str
+    values: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether all runs agree."""
+        return len(set(self.values)) == 1
+
+
+def train_command(run: Run) -> str:
+    """Return the command line that trains this run again, quoted for a POSIX shell."""
+    tree = run.settings
+    words = ["biasaudit", "train", "--data", str(_at(tree, "data", "name") or run.dataset)]
+    words += ["--mode", run.mode, "--object", run.object]
+    if run.context is not None:
+        words += ["--context", run.context]
+    words += ["--pixel-labels", str(run.pixel_labels)]
+    if run.box_labels:
+        words += ["--box-labels", str(run.box_labels)]
+    words += ["--backbone", run.backbone]
+    for section, key, option in _OPTIONS[1:]:
+        value = _at(tree, section, key)
+        if value is not None:
+            words += [option, str(value)]
+    words += ["--seed", str(run.seed)]
+    for key, value in _extra_settings(tree):
+        words += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
+    return shlex.join(words)
+
+
+def evaluate_command(split: str | None) -> str:
+    """Return the command line that evaluates the newest run again."""
+    return shlex.join(["biasaudit", "evaluate", *(["--split", split] if split else [])])
+
+
+def settings_table(columns: Sequence[Column]) -> list[Setting]:
+    """Return the resolved configuration of all runs, the differing settings first."""
+    return _table([column.run.settings for column in columns])
+
+
+def environment_table(columns: Sequence[Column]) -> list[Setting]:
+    """Return versions and machine of all runs, the differing ones first."""
+    return _table([column.run.environment for column in columns])
+
+
+def label_forms(run: Run) -> str:
+    """Return how many labels of each form the run was given, in words."""
+    forms = {form: count for form, count in run.labels_by_form.items() if count}
+    if not forms:
+        return "none" if not run.pixel_labels + run.box_labels else "form not recorded"
+    return ", ".join(
+        f"{count} {form}{'' if count == 1 else 'es' if form.endswith('x') else 's'}"
+        for form, count in sorted(forms.items())
+    )
+
+
+def _at(tree: Mapping[str, Any], section: str, key: str) -> Any:
+    table = tree.get(section)
+    return table.get(key) if isinstance(table, Mapping) else None
+
+
+def _extra_settings(tree: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the options of the dataset and of loss terms, which have no option of their own."""
+    found = [("data.options", _at(tree, "data", "options")), ("terms", tree.get("terms"))]
+    return [
+        leaf
+        for prefix, table in found
+        if isinstance(table, Mapping)
+        for leaf in _leaves(table, prefix)
+    ]
+
+
+def _table(trees: Sequence[Mapping[str, Any]]) -> list[Setting]:
+    flat = [dict(_leaves(tree)) for tree in trees]
+    keys = sorted({key for leaves in flat for key in leaves})
+    rows = [Setting(key, tuple(_text(leaves.get(key)) for leaves in flat)) for key in keys]
+    return sorted(rows, key=lambda row: (row.same, row.key))
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Return the leaves of nested tables with dotted keys."""
+    leaves: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(value, Mapping):
+            leaves += _leaves(value, name)
+        else:
+            leaves.append((name, value))
+    return leaves
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return MISSING
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,216 @@
+"""Sentences that claim what the intervals bear, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from biasaudit.report.format import Estimate, figure, percent, points, span
+from biasaudit.report.sections.changes import Change
+from biasaudit.report.sections.localization import overlap
+from biasaudit.report.sections.seeds import SeedRow, Spread, over_seeds
+from biasaudit.report.view import VAL, Audit, Column
+
+EDITS = {
+    "removed": "the {0} removed and its place filled in",
+    "on-other-ground": "the {0} pasted on a picture without {1}",
+    "context-replaced": "all but the {0} replaced by a picture without {1}",
+    "alone": "the {0} alone, all else in one colour",
+    "blackened": "the {0} blackened",
+}
+"""What was done to the images of an edited cell, by the end of its name."""
+
+
+def verdict(audit: Audit) -> str:
+    """Return the audit's headline: one sentence with its figures.
+
+    A verdict that the evaluation itself recorded (the split's ``verdict``) leads; the figures
+    follow. Without one, the sentence states accuracy against a constant answer and against
+    val, and calls a difference one only where the intervals do not touch.
+    """
+    place = lead_place(audit)
+    estimate, label = audit.overall()[place], audit.columns[place].label
+    if estimate.value is None:
+        return (
+            f"No verdict on {audit.object}: these results hold no images but val, so they do not "
+            "show whether the classifier leans on a context."
+        )
+    told = _recorded(audit, place, "headline")
+    body = f"{_where(audit)}, {label} {_rate(audit, estimate)}"
+    body += _against_floor(audit, estimate) + _against_val(audit.val()[place], estimate)
+    return f"{audit.object}: {told}. {body}." if told else f"{body}."
+
+
+def followup(audit: Audit, changes: Sequence[Change | None]) -> list[str]:
+    """Return the sentences below the headline: the best other run, and the attention.
+
+    Args:
+        audit: The audit.
+        changes: Its runs against the lead run, as ``changes_against`` gives them.
+    """
+    lead = lead_place(audit)
+    overall = audit.overall()
+    others = [i for i, e in enumerate(overall) if i != lead and e.value is not None]
+    reason = _recorded(audit, lead, "reason")
+    sentences = [reason] if reason else []
+    spread = _over_seeds(audit, lead)
+    if spread:
+        sentences.append(spread)
+    elif others and overall[lead].value is not None:
+        best = max(others, key=lambda i: (overall[i].value or 0.0, -i))
+        sentences.append(_best(audit, lead, best, changes[best], len(others)))
+    sentences += _attention(audit, lead)
+    if audit.split is None and audit.pools:
+        sentences.append(
+            f"No cells part {audit.object} from a context here: a fall from val to {audit.target} "
+            "shows that the classifier reads what those images lack, not what that is."
+        )
+    return sentences
+
+
+def lead_place(audit: Audit) -> int:
+    """Return the column that the headline speaks of: the baseline, or else the first run."""
+    modes = [column.run.mode for column in audit.columns]
+    return modes.index("baseline") if "baseline" in modes else 0
+
+
+def cell_description(audit: Audit, name: str) -> str:
+    """Return how a cell is made, from its name and its answer."""
+    with_it, found, without = name.partition("-without-")
+    answer = audit.answer(name)
+    told = "" if answer is None else f" The right answer is {'yes' if answer else 'no'}."
+    edit = EDITS.get(name.removeprefix(f"{audit.object}-"))
+    if edit is not None:
+        return f"Edited images: {edit.format(audit.object, audit.context)}.{told}"
+    if not found:
+        return f"Images of the {'cell' if audit.cells else 'subset'} “{name}”.{told}"
+    return f"Images that show {with_it} and no {without}.{told}"
+
+
+def run_notes(columns: Sequence[Column]) -> list[str]:
+    """Return a plain sentence for each run whose files do not allow the whole report."""
+    notes = []
+    for column in columns:
+        view = column.view
+        if view.per_image is None:
+            notes.append(
+                f"{column.label}: no per_image.csv lies beside its results, so its single images "
+                "and its four corners are not shown."
+            )
+        elif view.pictures is None:
+            notes.append(
+                f"{column.label}: no gallery.npz lies beside its results, so its attention maps "
+                "are not shown."
+            )
+    return notes
+
+
+def _recorded(audit: Audit, place: int, key: str) -> str:
+    """Return a text of the verdict that the evaluation wrote into the split, or ""."""
+    split = audit.splits()[place]
+    told: Any = (split.model_extra or {}).get("verdict") if split is not None else None
+    if isinstance(told, str):
+        told = {"headline": told}
+    text = told.get(key) if isinstance(told, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def _where(audit: Audit) -> str:
+    if audit.split is None:
+        return f"{audit.object}: on {audit.target}"
+    if audit.context is None:
+        return "On the counterfactual images"
+    return f"Where {audit.object} and {audit.context} part"
+
+
+def _rate(audit: Audit, estimate: Estimate) -> str:
+    split = next(s for s in audit.splits() if s is not None)
+    sizes = {cell.n for cell in split.cells.values()}
+    if not sizes:
+        return f"gets {figure(estimate)} of the {estimate.n} images right"
+    if len(sizes) == 1:
+        return f"gets {figure(estimate)} of the {estimate.n} counterfactual images right"
+    return (
+        f"scores {figure(estimate)} on the {estimate.n} counterfactual images (mean of the cells)"
+    )
+
+
+def _against_floor(audit: Audit, estimate: Estimate) -> str:
+    floor = audit.floor()
+    if floor is None:
+        return ""
+    if estimate.below(floor):
+        return f", less than a constant answer ({percent(floor)})"
+    if estimate.above(floor):
+        return f", more than a constant answer ({percent(floor)})"
+    return f", which a constant answer ({percent(floor)}) might score too"
+
+
+def _against_val(val: Estimate, estimate: Estimate) -> str:
+    if val.value is None:
+        return ""
+    if estimate.below(val):
+        return f", against {figure(val)} on val"
+    return f"; on val it scores {figure(val)}, and the intervals overlap"
+
+
+def _over_seeds(audit: Audit, lead: int) -> str:
+    """Return the means of the lead setting and of the best other one, or "" without seeds."""
+    keys = [row.key for row in audit.table()]
+    if "overall" not in keys:
+        return ""
+    place = keys.index("overall")
+    rows = [(row, row.spreads[place]) for row in over_seeds(audit)]
+    known = [(row, spread) for row, spread in rows if spread is not None]
+    first = [(row, spread) for row, spread in known if lead in row.columns]
+    others = [(row, spread) for row, spread in known if lead not in row.columns]
+    if not first:
+        return ""
+    told = f"Over the seeds, {_mean(*first[0])}"
+    if not others:
+        return f"{told}."
+    best = max(others, key=lambda pair: pair[1].mean)
+    opening = f"of the {len(others)} other settings, " if len(others) > 1 else ""
+    return f"{told}; {opening}{_mean(*best)}{', the highest' if opening else ''}."
+
+
+def _mean(row: SeedRow, spread: Spread) -> str:
+    count = f"{row.seeds} run{'' if row.seeds == 1 else 's'}"
+    ends = f"{percent(spread.lowest)} to {percent(spread.highest)}"
+    return f"{row.label} averages {percent(spread.mean)} ({count}, {ends})"
+
+
+def _best(audit: Audit, lead: int, best: int, change: Change | None, others: int) -> str:
+    name = audit.columns[best].label
+    second = audit.overall()[best]
+    told = f"{figure(second)}, {_against_lead(audit, lead, second, change)}."
+    if others == 1:
+        return f"The other run, {name}, scores {told}"
+    return f"Of the {others} other runs, {name} scores highest: {told}"
+
+
+def _against_lead(audit: Audit, lead: int, second: Estimate, change: Change | None) -> str:
+    """Word a difference by its interval for paired images, or else by the two intervals."""
+    first, name = audit.overall()[lead], audit.columns[lead].label
+    if change is not None:
+        told = f"{points(change.difference.value)} points {span(change.difference)}"
+        told += f" against {name} on the same images"
+        return told if change.outcome != "no difference shown" else f"{told}: {change.outcome}"
+    if second.above(first):
+        return f"with an interval wholly above that of {name}"
+    if second.below(first):
+        return f"with an interval wholly below that of {name}"
+    return f"with an interval that overlaps that of {name}: no difference shown"
+
+
+def _attention(audit: Audit, lead: int) -> list[str]:
+    rows = [row for row in overlap(audit) if row.name != VAL]
+    rows = [row for row in rows if row.name == audit.target] or rows
+    if not rows or rows[0].energy[lead].value is None or rows[0].area_fraction is None:
+        return []
+    energy = rows[0].energy[lead]
+    return [
+        f"In {rows[0].name}, {figure(energy)} of the attention of {audit.columns[lead].label} "
+        f"falls inside the region of {audit.object}, which fills {percent(rows[0].area_fraction)} "
+        "of the image."
+    ]

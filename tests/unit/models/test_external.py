@@ -1,0 +1,122 @@
+"""Models trained elsewhere: what is asked of them, and what is refused in one line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision.models
+from safetensors.torch import save_file
+
+from biasaudit.errors import ConfigError
+from biasaudit.models.external import GivenModel, load_given, read_classes, read_normalisation
+
+OWN = """
+import torch
+from torch import nn
+
+def small():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                         nn.Linear(4, 2))
+
+def broken():
+    raise OSError("no licence\\nat all")
+
+def number():
+    return 7
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module of the user's own in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_models_of_a_test.py").write_text(OWN)
+    return "own_models_of_a_test"
+
+
+def test_a_torchvision_name_with_a_state_file(tmp_path):
+    network = torchvision.models.resnet18(weights=None, num_classes=3).eval()
+    images = torch.rand(2, 3, 64, 64)
+    state = {f"module.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "mine.pth")
+    save_file(network.state_dict(), tmp_path / "mine.safetensors")
+    for suffix in ("pth", "safetensors"):
+        given = GivenModel(
+            "resnet18",
+            tmp_path / f"mine.{suffix}",
+            "boat, car ,tree",
+            normalise="none",
+            image_size=64,
+        )
+        model, classes = load_given(given)
+        assert classes == ("boat", "car", "tree")
+        assert model.layer == "layer4"
+        assert given.name == "mine"
+        torch.testing.assert_close(model(images).scores, network(images))
+
+
+def test_a_factory_of_the_users_own(own):
+    given = GivenModel(f"{own}:small", None, "boat,rest", scores="softmax", image_size=32)
+    model, classes = load_given(given)
+    assert classes == ("boat", "rest")
+    assert model.layer == "1"
+    scores = model(torch.rand(3, 3, 32, 32)).scores
+    torch.testing.assert_close(scores[:, 0], -scores[:, 1])
+    assert given.name == "small"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": "resnet19", "state": None}, "did you mean 'resnet"),
+        ({"model": "zzz", "state": None}, "write package.module:factory"),
+        ({"model": "resnet18"}, "has no weights; add --state FILE"),
+        ({"classes": None}, "add --classes"),
+        ({"classes": "a,a"}, "names 'a' twice"),
+        ({"classes": " , "}, "names no class"),
+        ({"classes": "a,b,c"}, r"gives \(1, 2\) for one image, --classes names 3"),
+        ({"scores": "soft"}, "did you mean 'softmax'"),
+        ({"normalise": "1,2"}, "not a normalisation"),
+        ({"normalise": "0,0,0/1,0,1"}, "not a normalisation"),
+        ({"state": "none.pth"}, "no such file"),
+        ({"layer": "9"}, "no such layer"),
+        ({"model": "nowhere:small"}, "cannot be imported .*nowhere"),
+        ({"model": "{own}:tall"}, "cannot be imported"),
+        ({"model": "{own}:broken"}, r"broken\(\) failed \(OSError: no licence\)"),
+        ({"model": "{own}:number"}, "gave int, not a torch module"),
+    ],
+)
+def test_what_is_refused(own, change, words):
+    settings = {"model": "{own}:small", "state": None, "classes": "boat,rest", **change}
+    settings["model"] = settings["model"].replace("{own}", own)
+    settings["state"] = settings["state"] and Path(settings["state"])
+    with pytest.raises(ConfigError, match=words) as refused:
+        load_given(GivenModel(image_size=32, **settings))
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 300
+
+
+def test_a_state_that_does_not_fit(own, tmp_path):
+    save_file({"0.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    torch.save({"epoch": 3, "model": {}}, tmp_path / "other.pth")
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "whole.pt")
+    said = {
+        "other.safetensors": "does not fit",
+        "other.pth": "'epoch' is no tensor",
+        "whole.pt": "holds pickled objects",
+    }
+    for name, words in said.items():
+        with pytest.raises(ConfigError, match=words) as refused:
+            load_given(GivenModel(f"{own}:small", tmp_path / name, "boat,rest", image_size=32))
+        assert "\n" not in str(refused.value)
+
+
+def test_classes_from_a_file(tmp_path):
+    (tmp_path / "classes.txt").write_text("boat\n\n traffic light \n")
+    assert read_classes(str(tmp_path / "classes.txt")) == ("boat", "traffic light")
+
+
+def test_normalisations():
+    assert read_normalisation("none") == ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    assert read_normalisation("0.5,0.4,0.3/0.2,0.2,0.1") == ((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
+    assert read_normalisation("imagenet")[0] == (0.485, 0.456, 0.406)
