@@ -3,7 +3,7 @@ r"""What settings are chosen by: validation images, and edits of them.
     python benchmarks/choices.py --out benchmarks/results/choices.csv --modes counterfactual:78 \
         --variant "edited at 2" --set terms.edited.weight=2 --data ../shared/photos ...
 
-The counterfactual cells are not looked at. Edits are made of validation images alone: the object
+The counterfactual groups are not looked at. Edits are made of validation images alone: the object
 inpainted by Telea's method (``inpainted``), which training never does; pasted on two images without
 it (``pasted``) and covered by pieces of them (``covered``), which training does with softer seams.
 What the columns of that name hold is the share answered rightly at a threshold of 0; ``ground`` is

@@ -3,10 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/evaluate_cost.py
 
 passes the same drawn images through the same network twice in turn: bare (scores alone), and as
-``biasaudit evaluate`` does (scores, attention maps, overlap with the object and the context, cells
-with intervals, verdict, corners). The ratio of the medians should be at most 1.5. Then it evaluates
-few and many images in fresh processes, and compares how much memory each took at its peak. Writes
-``benchmarks/results/evaluate_cost.csv``. A minute on one core; Linux.
+``biasaudit evaluate`` does (scores, attention maps, overlap with the object and the context,
+groups with intervals, verdict, quadrants). The ratio of the medians should be at most 1.5. Then it
+evaluates few and many images in fresh processes, and compares how much memory each took at its
+peak. Writes ``benchmarks/results/evaluate_cost.csv``. A minute on one core; Linux.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RESULTS = Path(__file__).parent / "results" / "evaluate_cost.csv"
 CASES = (("harbournet", 64, 800), ("mobilenet_v2", 128, 64), ("resnet18", 224, 32))
 """Backbone, side of its input in px, images."""
 FEW, MANY = 800, 8000
-"""Both fill the gallery, which holds 200 pictures a cell and no more."""
+"""Both fill the gallery, which holds 200 pictures a group and no more."""
 
 
 def main() -> None:
@@ -106,7 +106,7 @@ def subject_of(backbone: str, size: int) -> Subject:
 
 
 def drawn(images: int, size: int) -> Dataset:
-    """Return a dataset of noise: a half is ``val``, a half the two conflicting cells."""
+    """Return a dataset of noise: a half is ``val``, a half the two conflicting groups."""
     groups = (
         ("val", {"boat"}, {"water"}),
         ("val", set(), {"grass"}),

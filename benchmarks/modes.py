@@ -135,27 +135,27 @@ def figures(plan: Plan, subject: Subject) -> dict[str, object]:
         "masks": forms.get("mask", 0),
         "boxes": forms.get("box", 0) + forms.get("outline", 0),
         "val": val.accuracy,
-        "val_fitted": val.accuracy_fitted,
+        "val_at_operating_point": val.accuracy_at_operating_point,
         "val_energy": val.attention.energy_pointing_game,
         "val_iou": val.attention.iou,
     }
-    for cell, result in biased.cells.items():
-        row[cell] = result.accuracy
-        row |= bounds(cell, result.accuracy_ci)
-        row[f"{cell}_fitted"] = result.accuracy_fitted
-        row |= bounds(f"{cell}_fitted", result.accuracy_fitted_ci)
+    for group, result in biased.groups.items():
+        row[group] = result.accuracy
+        row |= bounds(group, result.accuracy_ci)
+        row[f"{group}_at_operating_point"] = result.accuracy_at_operating_point
+        row |= bounds(f"{group}_at_operating_point", result.accuracy_at_operating_point_ci)
     row |= overall(biased)
     return row
 
 
 def overall(split: Split) -> dict[str, object]:
-    """Return the figures of both cells together."""
-    both, first = split.overall, next(iter(split.cells.values()))
+    """Return the figures of both groups together."""
+    both, first = split.overall, next(iter(split.groups.values()))
     return {
         "overall": both.accuracy,
         **bounds("overall", both.accuracy_ci),
-        "overall_fitted": both.accuracy_fitted,
-        **bounds("overall_fitted", both.accuracy_fitted_ci),
+        "overall_at_operating_point": both.accuracy_at_operating_point,
+        **bounds("overall_at_operating_point", both.accuracy_at_operating_point_ci),
         "auroc": both.auroc,
         **bounds("auroc", both.auroc_ci),
         "energy": first.attention.energy_pointing_game,
@@ -175,17 +175,29 @@ def summary(table: pd.DataFrame, shown: Sequence[str] = ()) -> str:
 
     Args:
         table: Rows as :func:`run_grid` writes them.
-        shown: Columns; those of the counterfactual cells where none are named.
+        shown: Columns; those of the counterfactual groups where none are named.
     """
-    cells = [c for c in table if "-without-" in c and not c.endswith(("_low", "_high", "_fitted"))]
-    usual = ["val", "val_energy", *cells, "overall", "overall_fitted", "auroc", "energy"]
+    groups = [
+        c
+        for c in table
+        if "-without-" in c and not c.endswith(("_low", "_high", "_at_operating_point"))
+    ]
+    usual = [
+        "val",
+        "val_energy",
+        *groups,
+        "overall",
+        "overall_at_operating_point",
+        "auroc",
+        "energy",
+    ]
     shown = [column for column in shown or usual if column in table]
-    groups = table.groupby(KEY[:3], sort=False, dropna=False)
+    runs = table.groupby(KEY[:3], sort=False, dropna=False)
     lines = [
         "| mode | labels | seeds | " + " | ".join(shown) + " |",
         "|---" * (3 + len(shown)) + "|",
     ]
-    for (variant, mode, labels), rows in groups:
+    for (variant, mode, labels), rows in runs:
         name = mode if variant == "default" else f"{mode}, {variant}"
         values = [f"{rows[c].mean():.3f} ± {rows[c].std(ddof=1):.3f}" for c in shown]
         lines.append(f"| {name} | {labels} | {len(rows)} | " + " | ".join(values) + " |")

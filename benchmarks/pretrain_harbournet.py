@@ -47,7 +47,7 @@ def main() -> None:
             seed=SCENES_SEED,
             train=options.train,
             val=1000,
-            cell=1,
+            group=1,
             water_given_boat=0.5,
             water_given_no_boat=0.5,
         )

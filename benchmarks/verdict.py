@@ -31,7 +31,7 @@ from biasaudit.training.loop import EpochMetrics, train
 from biasaudit.training.plan import Plan, make_plan
 
 RESULTS = Path(__file__).parent / "results" / "verdict.csv"
-SIZES = ("train", "val", "cell", "epochs", "batch_size", "learning_rate")
+SIZES = ("train", "val", "group", "epochs", "batch_size", "learning_rate")
 """Options that a row depends on, beside its seed and its share."""
 
 
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=100, help="of the datasets")
     parser.add_argument("--train", type=int, default=500, help="training images a dataset")
     parser.add_argument("--val", type=int, default=240, help="validation images a dataset")
-    parser.add_argument("--cell", type=int, default=120, help="images a conflicting cell")
+    parser.add_argument("--group", type=int, default=120, help="images a conflicting group")
     parser.add_argument("--epochs", type=int, default=4, help="passes over them")
     parser.add_argument("--batch-size", type=int, default=32, help="small, for many steps")
     parser.add_argument("--learning-rate", type=float, default=1.5e-3, help="high, for few epochs")
@@ -110,7 +110,7 @@ def row_of(seed: int, share: float, options: argparse.Namespace) -> dict[str, An
                     "seed": 1000 + seed,
                     "train": options.train,
                     "val": options.val,
-                    "cell": options.cell,
+                    "group": options.group,
                     "water_given_boat": share,
                     "water_given_no_boat": 1 - share,
                 },
@@ -128,7 +128,7 @@ def row_of(seed: int, share: float, options: argparse.Namespace) -> dict[str, An
         "gap": verdict["gap"],
         "gap_low": gap_low,
         "gap_high": gap_high,
-        "matched_low": (verdict["matched_ci"] or ends)[0],
+        "aligned_low": (verdict["aligned_ci"] or ends)[0],
         "attention": verdict["attention"],
         "object_excess": verdict["object_excess"],
         "context_excess": verdict["context_excess"],

@@ -15,9 +15,9 @@ from biasaudit.results import (
     PER_IMAGE_COLUMNS,
     PER_IMAGE_FILE,
     RESULTS_FILE,
-    AttentionOverlap,
-    Cell,
     Gallery,
+    Group,
+    Localization,
     Overall,
     Results,
     Run,
@@ -59,10 +59,10 @@ class World:
     n: tuple[int, int] = (200, 200)
     val: int = 400
     side: int = 64
-    id_form: str = "test/{cell}-{number:04d}"
+    id_form: str = "test/{group}-{number:04d}"
 
     @property
-    def cells(self) -> tuple[str, str]:
+    def groups(self) -> tuple[str, str]:
         return (
             f"{self.object}-without-{self.context}",
             f"{self.context}-without-{self.object}",
@@ -85,34 +85,34 @@ def write_runs(folder: Path, recipes=DEMO, world: World | None = None) -> list[P
     return paths
 
 
-def without_cells(path: Path) -> Path:
-    """Turn a written run's two cells into the subsets test1 and test2, and return its folder."""
+def without_groups(path: Path) -> Path:
+    """Turn a written run's two groups into the subsets test1 and test2, and return its folder."""
     results = read_results(path)
     (run,) = results.runs
-    cells = run.splits.pop(f"biased-{run.object}").cells
-    names = dict(zip(cells, ("test1", "test2"), strict=True))
-    for cell, name in names.items():
-        found = cells[cell]
+    groups = run.splits.pop(f"biased-{run.object}").groups
+    names = dict(zip(groups, ("test1", "test2"), strict=True))
+    for group, name in names.items():
+        found = groups[group]
         overall = Overall(
-            n=found.n, accuracy=found.accuracy, accuracy_ci=found.accuracy_ci, floor=0.5
+            n=found.n, accuracy=found.accuracy, accuracy_ci=found.accuracy_ci, constant_baseline=0.5
         )
         run.splits[name] = Split(overall=overall.model_copy(update={"attention": found.attention}))
     run.context = None
     (path / RESULTS_FILE).write_text(results.to_json(), encoding="utf-8")
     table = read_per_image(path / PER_IMAGE_FILE)
-    table["split"] = table["cell"].map(names).fillna(table["split"])
-    write_per_image(table.assign(cell=""), path / PER_IMAGE_FILE)
+    table["split"] = table["group"].map(names).fillna(table["split"])
+    write_per_image(table.assign(group=""), path / PER_IMAGE_FILE)
     return path
 
 
 def add_decision(path: Path, fall: float) -> None:
-    """Add flips of the cells and erasures to a written run's results."""
+    """Add flips of the groups and erasures to a written run's results."""
     results = read_results(path)
     (run,) = results.runs
     split = run.splits[f"biased-{run.object}"]
     turned = {"turned": 3, "n": 4, "rate": 0.75, "rate_ci": [0.3, 0.95]}
     never = {"turned": 0, "n": 0, "rate": None, "rate_ci": None}
-    split.flips = {name: {"yes_to_no": turned, "no_to_yes": never} for name in split.cells}
+    split.flips = {name: {"yes_to_no": turned, "no_to_yes": never} for name in split.groups}
     split.faithfulness = {
         "fall_attention": fall,
         "fall_random": 0.05,
@@ -127,19 +127,19 @@ def add_decision(path: Path, fall: float) -> None:
 
 
 def add_pairs(path: Path, right: dict[str, int], n: int = 40) -> None:
-    """Add the answers to other object-context pairs: so many of ``n`` right in each cell."""
+    """Add the answers to other object-context pairs: so many of ``n`` right in each group."""
     rows = [
         {
             "split": pair,
-            "cell": cell,
-            "id": f"{cell}-{place}",
+            "group": group,
+            "id": f"{group}-{place}",
             "label": label,
             "score": 1.0,
             "decision": 1,
             "correct": int(place < count),
         }
         for pair, count in right.items()
-        for label, cell in enumerate(("first", "second"))
+        for label, group in enumerate(("first", "second"))
         for place in range(n)
     ]
     columns = [*PER_IMAGE_COLUMNS]
@@ -164,7 +164,7 @@ def draw_run(recipe: Recipe, world: World, pictures: Gallery, place: int):
     table = pd.DataFrame(
         {
             "split": f"biased-{world.object}",
-            "cell": np.where(first, *world.cells),
+            "group": np.where(first, *world.groups),
             "id": pictures.ids,
             "label": label,
             "score": score,
@@ -180,11 +180,11 @@ def draw_run(recipe: Recipe, world: World, pictures: Gallery, place: int):
 
 
 def _run(recipe: Recipe, world: World, table: pd.DataFrame) -> Run:
-    cells = {
-        name: _cell(table[table["cell"] == name], answer)
-        for name, answer in zip(world.cells, (True, False), strict=True)
+    groups = {
+        name: _group(table[table["group"] == name], answer)
+        for name, answer in zip(world.groups, (True, False), strict=True)
     }
-    rates = [cell.accuracy for cell in cells.values()]
+    rates = [group.accuracy for group in groups.values()]
     mean = float(np.mean(rates))
     half = 1.96 * sum(r * (1 - r) / (4 * n) for r, n in zip(rates, world.n, strict=True)) ** 0.5
     score, positive = table["score"], table["label"] == 1
@@ -197,14 +197,14 @@ def _run(recipe: Recipe, world: World, table: pd.DataFrame) -> Run:
         accuracy_ci=(max(0, mean - half), min(1, mean + half)),
         auroc=auroc,
         auroc_ci=(max(0, auroc - 0.055), min(1, auroc + 0.055)),
-        floor=0.5,
+        constant_baseline=0.5,
     )
     right = round(0.985 * world.val)
     val = Overall(
         n=world.val,
         accuracy=right / world.val,
         accuracy_ci=_wilson(right, world.val),
-        floor=0.52,
+        constant_baseline=0.52,
         attention=_overlap(table, 0.55),
     )
     return Run(
@@ -224,28 +224,28 @@ def _run(recipe: Recipe, world: World, table: pd.DataFrame) -> Run:
         },
         environment={"python": "3.13.5", "torch": "2.9.0", "machine": "x86_64"},
         splits={
-            f"biased-{world.object}": Split(overall=overall, cells=cells),
+            f"biased-{world.object}": Split(overall=overall, groups=groups),
             "val": Split(overall=val),
         },
     )
 
 
-def _cell(rows: pd.DataFrame, answer: bool) -> Cell:
+def _group(rows: pd.DataFrame, answer: bool) -> Group:
     right = int(rows["correct"].sum())
-    return Cell(
+    return Group(
         n=len(rows),
         accuracy=right / len(rows),
         accuracy_ci=_wilson(right, len(rows)),
         answer=answer,
-        attention=_overlap(rows, 1.0) if answer else AttentionOverlap(),
+        attention=_overlap(rows, 1.0) if answer else Localization(),
     )
 
 
-def _overlap(rows: pd.DataFrame, scale: float) -> AttentionOverlap:
+def _overlap(rows: pd.DataFrame, scale: float) -> Localization:
     energy = rows["energy_pointing_game"].dropna() * scale
     half = 1.96 * energy.std() / len(energy) ** 0.5
     mean = energy.mean()
-    return AttentionOverlap(
+    return Localization(
         energy_pointing_game=mean,
         energy_pointing_game_ci=(mean - half, mean + half),
         iou=mean * 0.6,
@@ -260,7 +260,7 @@ def _val(world: World, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "split": "val",
-            "cell": "",
+            "group": "",
             "id": [f"val/{number:04d}" for number in range(world.val)],
             "label": label,
             "score": np.where(label == 1, 2.5, -2.5),
@@ -301,7 +301,7 @@ def _pictures(world: World) -> Gallery:
         noise = rng.normal(0, 5, picture.shape)
         images[place] = np.clip(picture + noise, 0, 255).astype(np.uint8)
     ids = [
-        world.id_form.format(cell=world.cells[place >= world.n[0]], number=place)
+        world.id_form.format(group=world.groups[place >= world.n[0]], number=place)
         for place in range(count)
     ]
     maps = np.zeros((count, 8, 8), np.uint8)

@@ -1,4 +1,4 @@
-"""When attention counts as on the object: the rule behind the four corners of answer and attention.
+"""When attention counts as on the object: the rule behind the quadrants of answer and attention.
 
 "Right for the wrong reason" is a right answer with the attention off the object.
 """

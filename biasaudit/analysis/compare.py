@@ -10,7 +10,13 @@ from typing import Literal
 import pandas as pd
 from scipy import optimize
 
-from biasaudit.analysis.aligned import align, cells_of, clusters_of, figures_of, measured_in_both
+from biasaudit.analysis.paired_tables import (
+    align,
+    clusters_of,
+    figures_of,
+    groups_of,
+    measured_in_both,
+)
 from biasaudit.statistics import (
     Interval,
     Paired,
@@ -40,8 +46,8 @@ class Change:
         second: In the second run.
         difference: Second less first.
         interval: Of the difference, at 95%, for this figure alone.
-        p_value: Of "no difference", for this figure alone: exact McNemar for a cell's accuracy,
-            the interval's own for a mean of cells that share no image, the bootstrap's for
+        p_value: Of "no difference", for this figure alone: exact McNemar for a group's accuracy,
+            the interval's own for a mean of groups that share no image, the bootstrap's for
             everything else.
         p_adjusted: By Holm, over all figures of the comparison.
         outcome: "better" or "worse" (for the second run) where the adjusted p-value is at most
@@ -64,11 +70,11 @@ class Comparison:
 
     Attributes:
         changes: One a figure, the overall accuracy first.
-        mended: Ids of the images that the second run alone gets right, by cell.
-        broken: Ids of those that the first run alone gets right, by cell.
+        mended: Ids of the images that the second run alone gets right, by group.
+        broken: Ids of those that the first run alone gets right, by group.
         n: Images.
-        least: The smallest difference in accuracy that a cell's images can ever show (exact
-            McNemar at 5%, before Holm), by cell; NaN where they can show none.
+        least: The smallest difference in accuracy that a group's images can ever show (exact
+            McNemar at 5%, before Holm), by group; NaN where they can show none.
     """
 
     changes: tuple[Change, ...]
@@ -92,8 +98,8 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> Comp
         seed: Of the bootstrap.
 
     Returns:
-        Changes of the overall accuracy (the mean of the cells' where there are some), each cell's
-        accuracy, the worst cell's, the AUROC and the attention's energy pointing game (over the
+        Changes of the overall accuracy (the mean of the groups' where there are some), each group's
+        accuracy, the worst group's, the AUROC and the attention's energy pointing game (over the
         images that both runs have a map of).
 
     Raises:
@@ -101,11 +107,11 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> Comp
     """
     first, second = measured_in_both(*align(first, second))
     pairs = {
-        cell: count_pairs(
-            first.loc[first["cell"] == cell, "correct"],
-            second.loc[second["cell"] == cell, "correct"],
+        group: count_pairs(
+            first.loc[first["group"] == group, "correct"],
+            second.loc[second["group"] == group, "correct"],
         )
-        for cell in cells_of(first)
+        for group in groups_of(first)
     }
     drafts = _accuracy_changes(pairs) | _resampled_changes(first, second, seed)
     adjusted = holm({name: draft[4] for name, draft in drafts.items()})
@@ -118,7 +124,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0) -> Comp
         _ids(first, (second["correct"] == 1) & (first["correct"] != 1)),
         _ids(first, (first["correct"] == 1) & (second["correct"] != 1)),
         len(first),
-        {cell: least_shown(count.n) for cell, count in pairs.items()},
+        {group: least_shown(count.n) for group, count in pairs.items()},
     )
 
 
@@ -127,7 +133,7 @@ _Draft = tuple[float, float, float, Interval, float]
 
 
 def _accuracy_changes(pairs: Mapping[str, Paired]) -> dict[str, _Draft]:
-    """Return the changes of the overall accuracy and of each cell's."""
+    """Return the changes of the overall accuracy and of each group's."""
     # Counted with the second run first, so that a positive difference is a gain.
     turned = {
         name: Paired(p.both, p.second_only, p.first_only, p.neither) for name, p in pairs.items()
@@ -163,7 +169,7 @@ def _rates(turned: Paired) -> tuple[float, float]:
 
 
 def accuracy_p(counts: Sequence[Paired]) -> float:
-    """Return the p-value of "no difference in the mean of the cells' accuracies"."""
+    """Return the p-value of "no difference in the mean of the groups' accuracies"."""
     if len(counts) == 1:
         return mcnemar(counts[0])
     return _p_of_interval(lambda level: mean_paired_interval(counts, level))
@@ -172,7 +178,7 @@ def accuracy_p(counts: Sequence[Paired]) -> float:
 def _resampled_changes(first: pd.DataFrame, second: pd.DataFrame, seed: int) -> dict[str, _Draft]:
     """Return the changes that have no closed form, by the paired stratified bootstrap.
 
-    Versions of one edited image are drawn together; the mean of cells that share images in this
+    Versions of one edited image are drawn together; the mean of groups that share images in this
     way has no closed form either.
     """
     ours, theirs, clusters = figures_of(first), figures_of(second), clusters_of(first)
@@ -185,7 +191,7 @@ def _resampled_changes(first: pd.DataFrame, second: pd.DataFrame, seed: int) -> 
             continue
         before, after = (value_of(figures[name], len(first)) for figures in (ours, theirs))
         found = bootstrap(
-            difference_of(theirs[name], ours[name]), first["cell"], seed=seed, clusters=clusters
+            difference_of(theirs[name], ours[name]), first["group"], seed=seed, clusters=clusters
         )
         if not math.isnan(found.estimate):
             drafts[name] = (before, after, found.estimate, found.interval, found.p_value)
@@ -215,5 +221,6 @@ def outcome_of(difference: float, p_adjusted: float) -> Outcome:
 
 def _ids(table: pd.DataFrame, rows: pd.Series) -> dict[str, tuple[str, ...]]:
     return {
-        cell: tuple(table.loc[rows & (table["cell"] == cell), "id"]) for cell in cells_of(table)
+        group: tuple(table.loc[rows & (table["group"] == group), "id"])
+        for group in groups_of(table)
     }

@@ -1,4 +1,4 @@
-"""From a split's per-image rows to its verdict and its four corners, as results.json holds them."""
+"""From a split's per-image rows to its verdict and its quadrants, as results.json holds them."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from typing import Any
 
 import pandas as pd
 
-from biasaudit.analysis.quadrants import four_corners
+from biasaudit.analysis.quadrants import four_quadrants
 from biasaudit.analysis.verdict import Attention, judge
 from biasaudit.results.plain import plain
 from biasaudit.statistics import Count, mean_interval
 
-MATCHED_FROM = "val"
-"""The pool that gives the matched images."""
+ALIGNED_FROM = "val"
+"""The pool that gives the aligned images."""
 FEWEST_ANNOTATED = 30
-"""Below this many annotated images in a matched cell, the ones without annotation are taken in."""
+"""Below this many annotated images in a aligned group, the ones without annotation are taken in."""
 
 PAIRED = (
-    "edited versions of one image stand in several cells, and the gap's interval takes them for "
+    "edited versions of one image stand in several groups, and the gap's interval takes them for "
     "different images; the flip rates do not"
 )
 
 
 def conclude(
-    conflicting: pd.DataFrame, matched: pd.DataFrame | None, object: str, context: str
+    conflicting: pd.DataFrame, aligned: pd.DataFrame | None, object: str, context: str
 ) -> dict[str, Any]:
     """Return what results.json says of a split beyond its figures.
 
     Args:
         conflicting: Per-image rows of the biased split.
-        matched: Per-image rows of ``val`` that speak of the same context, if there are any.
+        aligned: Per-image rows of ``val`` that speak of the same context, if there are any.
         object: The audited object.
         context: Its suspected context.
 
     Returns:
         ``verdict`` (fields of :class:`biasaudit.analysis.verdict.Verdict`, counts of the four
-        cells, the
-        mean excess of attention, a note) and ``corners`` (counts by cell); JSON-ready.
+        groups, the
+        mean excess of attention, a note) and ``quadrants`` (counts by group); JSON-ready.
     """
-    cells, notes = matched_cells(matched, object, context)
+    groups, notes = aligned_groups(aligned, object, context)
     if "pair" in conflicting and (conflicting["pair"] != "").any():
         notes.append(PAIRED)
-    counts = {name: _count(rows) for name, rows in cells.items()}
-    against = {str(name): _count(rows) for name, rows in conflicting.groupby("cell", sort=False)}
+    counts = {name: _count(rows) for name, rows in groups.items()}
+    against = {str(name): _count(rows) for name, rows in conflicting.groupby("group", sort=False)}
     on_object = conflicting["energy_pointing_game"] - conflicting["area_fraction"]
     on_context = conflicting["context_energy"] - conflicting["context_area"]
     with_object = conflicting["label"] == 1
@@ -55,7 +55,7 @@ def conclude(
     verdict = judge(context, counts, against, attention)
     told = {
         **asdict(verdict),
-        "matched": {name: {"right": k, "n": n} for name, (k, n) in counts.items()},
+        "aligned": {name: {"right": k, "n": n} for name, (k, n) in counts.items()},
         "conflicting": {name: {"right": k, "n": n} for name, (k, n) in against.items()},
         "object_excess": float(on_object[with_object].mean()),
         "object_excess_ci": attention.object_excess,
@@ -63,41 +63,41 @@ def conclude(
         "context_excess_ci": attention.context_excess,
         "note": "; ".join(notes),
     }
-    corners = {name: found.counts for name, found in four_corners(conflicting).items()}
-    return {"verdict": plain(told), "corners": corners}
+    quadrants = {name: found.counts for name, found in four_quadrants(conflicting).items()}
+    return {"verdict": plain(told), "quadrants": quadrants}
 
 
-def matched_cells(
+def aligned_groups(
     rows: pd.DataFrame | None, object: str, context: str
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Return the cells in which context and answer go together, and how they were found.
+    """Return the groups in which context and answer go together, and how they were found.
 
     Args:
         rows: Rows of ``val`` with ``label`` and ``context``; None where there are none.
         object: The audited object.
         context: Its suspected context.
     """
-    cells, notes = {}, []
+    groups, notes = {}, []
     for name, label in ((f"{object}-with-{context}", 1), ("neither", 0)):
         if rows is None:
-            cells[name] = pd.DataFrame({"correct": []})
+            groups[name] = pd.DataFrame({"correct": []})
             continue
         there = rows[rows["label"] == label]
         told, silent = there[there["context"] == label], there[there["context"].isna()]
         take = len(silent) > 0 and len(told) < FEWEST_ANNOTATED
-        cells[name] = pd.concat([told, silent]) if take else told
+        groups[name] = pd.concat([told, silent]) if take else told
         if len(silent):
             notes.append(_note(name, len(told), len(silent), taken=take))
-    return cells, notes
+    return groups, notes
 
 
 def _note(name: str, told: int, silent: int, *, taken: bool) -> str:
     if taken:
         return (
-            f"{name}: only {told} images of '{MATCHED_FROM}' are annotated so; the {silent} "
+            f"{name}: only {told} images of '{ALIGNED_FROM}' are annotated so; the {silent} "
             "without any context annotated are counted in, which can only narrow the gap"
         )
-    return f"{name}: {silent} images of '{MATCHED_FROM}' without context annotated are left out"
+    return f"{name}: {silent} images of '{ALIGNED_FROM}' without context annotated are left out"
 
 
 def _count(rows: pd.DataFrame) -> Count:

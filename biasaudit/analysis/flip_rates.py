@@ -10,23 +10,23 @@ from biasaudit.statistics import flip_rates
 
 
 def flips_of(edited: pd.DataFrame, originals: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return, for each cell of edited images, how often the answer turned in either direction.
+    """Return, for each group of edited images, how often the answer turned in either direction.
 
     Args:
         edited: Per-image rows with ``pair``, the id of the image as it was.
         originals: Per-image rows of unedited images, of the same object.
 
     Returns:
-        By cell ``yes_to_no`` and ``no_to_yes``, each with ``turned``, ``n`` (pairs that gave the
+        By group ``yes_to_no`` and ``no_to_yes``, each with ``turned``, ``n`` (pairs that gave the
         first answer before the edit), ``rate`` and its 95% interval ``rate_ci``; and ``without``,
-        the images whose partner is not among the originals. Cells without a pair are left out.
+        the images whose partner is not among the originals. Groups without a pair are left out.
     """
     before = originals.drop_duplicates("id").set_index("id")["decision"]
     found = {}
-    for cell, rows in edited[edited["pair"] != ""].groupby("cell", sort=False):
+    for group, rows in edited[edited["pair"] != ""].groupby("group", sort=False):
         known = rows[rows["pair"].isin(before.index)]
         turned = flip_rates(before.loc[known["pair"]], known["decision"])
-        found[str(cell)] = {
+        found[str(group)] = {
             **{
                 name: {"turned": one.turned, "n": one.n, "rate": one.rate, "rate_ci": one.interval}
                 for name, one in zip(("yes_to_no", "no_to_yes"), turned, strict=True)

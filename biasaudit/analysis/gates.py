@@ -8,26 +8,26 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from biasaudit.errors import ConfigError, near_names
-from biasaudit.results import AttentionOverlap, Cell, Interval, Overall, Split
+from biasaudit.results import Group, Interval, Localization, Overall, Split
 
 GateOn = Literal["estimate", "lower"]
 """What is held against the limit: the estimate, or the interval's less favourable bound."""
 
-METRICS = ("accuracy", "accuracy_fitted", "auroc", "energy_pointing_game", "iou")
+METRICS = ("accuracy", "accuracy_at_operating_point", "auroc", "energy_pointing_game", "iou")
 
 
 @dataclass(frozen=True)
 class Gate:
     """A smallest value for one figure, as in ``boat-without-water.accuracy=0.8``."""
 
-    cell: str
+    group: str
     metric: str
     least: float
 
     @property
     def name(self) -> str:
         """The figure's name, such as "boat-without-water.accuracy"."""
-        return f"{self.cell}.{self.metric}"
+        return f"{self.group}.{self.metric}"
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ class GateResult:
 
 
 def parse_gate(text: str) -> Gate:
-    """Read ``CELL.METRIC=X``.
+    """Read ``GROUP.METRIC=X``.
 
     Args:
-        text: The cell may be ``overall``; X lies in [0, 1].
+        text: The group may be ``overall``; X lies in [0, 1].
 
     Raises:
         ConfigError: It is written otherwise, or the metric does not exist.
     """
     name, equals, limit = text.partition("=")
-    cell, dot, metric = name.strip().rpartition(".")
-    if not (equals and dot and cell):
+    group, dot, metric = name.strip().rpartition(".")
+    if not (equals and dot and group):
         raise ConfigError(
-            f"--fail-under {text}: not of the form CELL.METRIC=X",
+            f"--fail-under {text}: not of the form GROUP.METRIC=X",
             "write for example boat-without-water.accuracy=0.8",
         )
     if metric not in METRICS:
         raise ConfigError(f"--fail-under {text}: no metric '{metric}'", near_names(metric, METRICS))
-    return Gate(cell, metric, _fraction(limit, f"--fail-under {text}"))
+    return Gate(group, metric, _fraction(limit, f"--fail-under {text}"))
 
 
 def parse_max_gap(text: str) -> float:
@@ -84,20 +84,20 @@ def check_gate(gate: Gate, split: Split, on: GateOn = "estimate") -> GateResult:
         on: The estimate, or the lower bound of its interval.
 
     Raises:
-        ConfigError: The split has no such cell, or the cell no such metric.
+        ConfigError: The split has no such group, or the group no such metric.
     """
-    cells: dict[str, Overall | Cell] = {"overall": split.overall, **split.cells}
-    if gate.cell not in cells:
+    groups: dict[str, Overall | Group] = {"overall": split.overall, **split.groups}
+    if gate.group not in groups:
         raise ConfigError(
-            f"--fail-under {gate.name}: no cell '{gate.cell}'", near_names(gate.cell, cells)
+            f"--fail-under {gate.name}: no group '{gate.group}'", near_names(gate.group, groups)
         )
-    found = cells[gate.cell]
-    holder: Overall | Cell | AttentionOverlap = found
+    found = groups[gate.group]
+    holder: Overall | Group | Localization = found
     if not hasattr(found, gate.metric):
         holder = found.attention
     if not hasattr(holder, gate.metric):
         raise ConfigError(
-            f"--fail-under {gate.name}: a cell has no {gate.metric}",
+            f"--fail-under {gate.name}: a group has no {gate.metric}",
             f"write overall.{gate.metric}={gate.least:g}",
         )
     value = getattr(holder, gate.metric)
@@ -110,7 +110,7 @@ def check_gate(gate: Gate, split: Split, on: GateOn = "estimate") -> GateResult:
 def check_max_gap(
     gap: float | None, interval: Interval | None, most: float, on: GateOn = "estimate"
 ) -> GateResult:
-    """Hold the gap between matched and conflicting cells against its limit.
+    """Hold the gap between aligned and conflicting groups against its limit.
 
     Args:
         gap: The gap, of either sign; None where it does not exist.

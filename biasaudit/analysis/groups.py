@@ -1,4 +1,4 @@
-"""From per-image rows to cells with intervals; every figure of results.json is made here."""
+"""From per-image rows to groups with intervals; every figure of results.json is made here."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from biasaudit.results import AttentionOverlap, Cell, Interval, Overall, Split
+from biasaudit.results import Group, Interval, Localization, Overall, Split
 from biasaudit.statistics import (
     auroc,
     auroc_interval,
-    constant_floor,
+    constant_baseline,
     mean_interval,
     mean_of_rates_interval,
     rate,
@@ -24,52 +24,54 @@ def summarise(table: pd.DataFrame, answers: Mapping[str, bool]) -> Split:
 
     Args:
         table: The split's rows, with the columns of ``per_image.csv``.
-        answers: Right answer of each cell, in order; empty where the split has no cells.
+        answers: Right answer of each group, in order; empty where the split has no groups.
 
     Returns:
-        Cells with Wilson intervals. ``overall.accuracy`` is the unweighted mean of the cells'
-        accuracies, or the share of right answers where there are no cells. The same for the
+        Groups with Wilson intervals. ``overall.accuracy`` is the unweighted mean of the groups'
+        accuracies, or the share of right answers where there are no groups. The same for the
         decisions at the fitted operating point, null where the table holds none.
     """
-    cells = {name: _cell(table[table["cell"] == name], answer) for name, answer in answers.items()}
-    return Split(overall=_overall(table, cells), cells=cells)
+    groups = {
+        name: _group(table[table["group"] == name], answer) for name, answer in answers.items()
+    }
+    return Split(overall=_overall(table, groups), groups=groups)
 
 
-def _cell(rows: pd.DataFrame, answer: bool) -> Cell:
-    return Cell(
+def _group(rows: pd.DataFrame, answer: bool) -> Group:
+    return Group(
         n=len(rows),
         **_accuracies([rows]),
         answer=answer,
-        attention=overlap_of(rows),
+        attention=localization_of(rows),
     )
 
 
-def _overall(table: pd.DataFrame, cells: Mapping[str, Cell]) -> Overall:
+def _overall(table: pd.DataFrame, groups: Mapping[str, Group]) -> Overall:
     there = table["label"] == 1
     positive, negative = table["score"][there].to_numpy(), table["score"][~there].to_numpy()
-    if cells:
-        floor = max(_share(cells, answer) for answer in (True, False))
+    if groups:
+        best = max(_share(groups, answer) for answer in (True, False))
     else:
-        floor = constant_floor(table["label"].to_numpy())
+        best = constant_baseline(table["label"].to_numpy())
     return Overall(
         n=len(table),
-        **_accuracies([table[table["cell"] == name] for name in cells] or [table]),
+        **_accuracies([table[table["group"] == name] for name in groups] or [table]),
         auroc=auroc(positive, negative),
         auroc_ci=auroc_interval(positive, negative),
-        floor=floor,
-        attention=overlap_of(table),
+        constant_baseline=best,
+        attention=localization_of(table),
     )
 
 
 def _accuracies(parts: Sequence[pd.DataFrame]) -> dict[str, Any]:
     """Return raw and fitted accuracy with their intervals, each the mean over the parts."""
     accuracy, interval = _accuracy(parts, "decision")
-    fitted, fitted_interval = _accuracy(parts, "decision_fitted")
+    fitted, fitted_interval = _accuracy(parts, "decision_at_operating_point")
     return {
         "accuracy": accuracy,
         "accuracy_ci": interval,
-        "accuracy_fitted": fitted,
-        "accuracy_fitted_ci": fitted_interval,
+        "accuracy_at_operating_point": fitted,
+        "accuracy_at_operating_point_ci": fitted_interval,
     }
 
 
@@ -83,18 +85,18 @@ def _accuracy(parts: Sequence[pd.DataFrame], decision: str) -> tuple[float | Non
     return sum(rate(*count) for count in counts) / len(counts), mean_of_rates_interval(counts)
 
 
-def _share(cells: Mapping[str, Cell], answer: bool) -> float:
-    """Return what the constant ``answer`` scores as the mean of the cells' accuracies."""
-    return sum(cell.answer is answer for cell in cells.values()) / len(cells)
+def _share(groups: Mapping[str, Group], answer: bool) -> float:
+    """Return what the constant ``answer`` scores as the mean of the groups' accuracies."""
+    return sum(group.answer is answer for group in groups.values()) / len(groups)
 
 
-def overlap_of(rows: pd.DataFrame) -> AttentionOverlap:
+def localization_of(rows: pd.DataFrame) -> Localization:
     """Return the mean overlap of the rows that have a region and a map, and how many they are.
 
     Args:
         rows: Per-image rows.
     """
-    found = AttentionOverlap()
+    found = Localization()
     valid = rows[rows["energy_pointing_game"].notna()]
     if not valid.empty:
         energy, iou = valid["energy_pointing_game"].to_numpy(), valid["iou"].to_numpy()

@@ -1,4 +1,4 @@
-"""The four corners: right or wrong answer, times attention on or off the object.
+"""The four quadrants: right or wrong answer, times attention on or off the object.
 
 "Right for the wrong reason" is a right answer with the attention off the object.
 """
@@ -19,8 +19,8 @@ UNMEASURED = "unmeasured"
 
 
 @dataclass(frozen=True)
-class Corners:
-    """The four corners of one cell, as ids of its images.
+class Quadrants:
+    """The four quadrants of one group, as ids of its images.
 
     Attributes:
         right_on: Right answer, attention on the object.
@@ -28,7 +28,7 @@ class Corners:
         wrong_on: Wrong although the attention is on the object.
         wrong_off: Wrong, attention elsewhere.
         unmeasured: Images without a region of the object or with an all-zero map; every image of
-            a cell that lacks the object is one.
+            a group that lacks the object is one.
     """
 
     right_on: tuple[str, ...]
@@ -39,7 +39,7 @@ class Corners:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many images stand in each corner."""
+        """How many images stand in each quadrant."""
         return {
             "right_on": len(self.right_on),
             "right_off": len(self.right_off),
@@ -49,8 +49,8 @@ class Corners:
         }
 
 
-def corner_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> pd.Series:
-    """Return the corner of each image.
+def quadrant_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> pd.Series:
+    """Return the quadrant of each image.
 
     Args:
         table: Per-image rows with ``correct``, ``energy_pointing_game`` and ``area_fraction``.
@@ -65,28 +65,28 @@ def corner_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> pd.Series:
     energy, area = table["energy_pointing_game"], table["area_fraction"]
     on = attention_is_on(energy, area, enrichment)
     right = table["correct"] == 1
-    corners = pd.Series(WRONG_OFF, index=table.index, name="corner", dtype=object)
-    corners[right & on] = RIGHT_ON
-    corners[right & ~on] = RIGHT_OFF
-    corners[~right & on] = WRONG_ON
-    corners[~attention_is_known(energy, area)] = UNMEASURED
-    return corners
+    quadrants = pd.Series(WRONG_OFF, index=table.index, name="quadrant", dtype=object)
+    quadrants[right & on] = RIGHT_ON
+    quadrants[right & ~on] = RIGHT_OFF
+    quadrants[~right & on] = WRONG_ON
+    quadrants[~attention_is_known(energy, area)] = UNMEASURED
+    return quadrants
 
 
-def four_corners(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> dict[str, Corners]:
-    """Return the four corners of each cell, the cells in the order of the table.
+def four_quadrants(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> dict[str, Quadrants]:
+    """Return the four quadrants of each group, the groups in the order of the table.
 
     Args:
         table: Per-image rows of one split.
-        enrichment: As for :func:`corner_of`.
+        enrichment: As for :func:`quadrant_of`.
     """
-    corners = corner_of(table, enrichment)
+    quadrants = quadrant_of(table, enrichment)
     return {
-        str(cell): Corners(
+        str(group): Quadrants(
             *(
-                tuple(table.loc[rows.index[corners[rows.index] == corner], "id"])
-                for corner in (RIGHT_ON, RIGHT_OFF, WRONG_ON, WRONG_OFF, UNMEASURED)
+                tuple(table.loc[rows.index[quadrants[rows.index] == quadrant], "id"])
+                for quadrant in (RIGHT_ON, RIGHT_OFF, WRONG_ON, WRONG_OFF, UNMEASURED)
             )
         )
-        for cell, rows in table.groupby("cell", sort=False)
+        for group, rows in table.groupby("group", sort=False)
     }

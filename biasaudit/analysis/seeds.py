@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from biasaudit.analysis.aligned import align, cells_of, clusters_of, figures_of, measured_in_both
 from biasaudit.analysis.compare import accuracy_p, outcome_of
+from biasaudit.analysis.paired_tables import (
+    align,
+    clusters_of,
+    figures_of,
+    groups_of,
+    measured_in_both,
+)
 from biasaudit.errors import RunError
 from biasaudit.statistics import (
     Figure,
@@ -48,7 +54,7 @@ def compare_seeds(
     images = align(reference, reference)[0]
     return across_seeds(
         differences,
-        images["cell"],
+        images["group"],
         seed=seed,
         clusters=clusters_of(images),
         bounds=(-1.0, 1.0),
@@ -71,7 +77,7 @@ def worsened(pairs: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str
     found: dict[str, tuple[float, float]] = {}
     for name, (before, after) in pairs.items():
         before, after = align(before, after)
-        rows = [before["cell"] == cell for cell in cells_of(before)]
+        rows = [before["group"] == group for group in groups_of(before)]
         counts = [count_pairs(after.loc[r, "correct"], before.loc[r, "correct"]) for r in rows]
         difference = sum(count.difference for count in counts) / len(counts)
         found[name] = (difference, accuracy_p(counts))

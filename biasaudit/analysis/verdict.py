@@ -65,14 +65,14 @@ class Verdict:
         kind: One of three.
         headline: As a report prints it, such as "biased by water".
         reason: One sentence with the figures that decided.
-        gap: Mean accuracy on the matched cells less that on the conflicting ones: the effect of
-            the context on the share of yes answers. NaN where a cell is empty.
+        gap: Mean accuracy on the aligned groups less that on the conflicting ones: the effect of
+            the context on the share of yes answers. NaN where a group is empty.
         gap_ci: Its interval.
-        matched_ci: Interval of the mean accuracy on the matched cells.
+        aligned_ci: Interval of the mean accuracy on the aligned groups.
         margin: The smallest gap that counts.
         level: Confidence level of the intervals.
         attention: Whether the attention speaks for a bias.
-        images_needed: Images a cell at which the rates seen would decide; None where they would
+        images_needed: Images a group at which the rates seen would decide; None where they would
             not, or where the verdict stands already.
     """
 
@@ -81,7 +81,7 @@ class Verdict:
     reason: str
     gap: float
     gap_ci: Interval
-    matched_ci: Interval
+    aligned_ci: Interval
     margin: float
     level: float
     attention: Agreement
@@ -90,7 +90,7 @@ class Verdict:
 
 def judge(
     context: str,
-    matched: Mapping[str, Count],
+    aligned: Mapping[str, Count],
     conflicting: Mapping[str, Count],
     attention: Attention | None = None,
     *,
@@ -101,9 +101,9 @@ def judge(
 
     Args:
         context: The suspected context, for the headline.
-        matched: Right answers and images of the cells in which context and answer go together
+        aligned: Right answers and images of the groups in which context and answer go together
             (the object with the context, neither of them).
-        conflicting: The same for the cells in which they do not.
+        conflicting: The same for the groups in which they do not.
         attention: Where the object's attention lies, if that was measured.
         margin: The smallest gap that counts as bias, in (0, 1).
         level: Confidence level of the intervals, in (0, 1). To judge many pairs at once, give
@@ -115,21 +115,21 @@ def judge(
     if not 0.0 < margin < 1.0:
         raise ValueError(f"the margin lies between 0 and 1, not at {margin}")
     agreement = (attention or Attention()).agreement
-    first, second = list(matched.values()), list(conflicting.values())
+    first, second = list(aligned.values()), list(conflicting.values())
     gap = _mean_rate(first) - _mean_rate(second)
     gap_ci = gap_interval(first, second, level)
-    matched_ci = mean_of_rates_interval(first, level)
-    kind, reason = _decide(gap_ci, matched_ci, agreement, margin)
+    aligned_ci = mean_of_rates_interval(first, level)
+    kind, reason = _decide(gap_ci, aligned_ci, agreement, margin)
     needed = None
     if kind == "cannot tell" and not math.isnan(gap):
         needed = _images_needed(first, second, agreement, margin, level)
     return Verdict(
         kind,
-        _headline(kind, context, poor=matched_ci[0] <= 0.5 and needed is None),
+        _headline(kind, context, poor=aligned_ci[0] <= 0.5 and needed is None),
         reason,
         gap,
         gap_ci,
-        matched_ci,
+        aligned_ci,
         margin,
         level,
         agreement,
@@ -138,39 +138,39 @@ def judge(
 
 
 def _decide(
-    gap: Interval, matched: Interval, agreement: Agreement, margin: float
+    gap: Interval, aligned: Interval, agreement: Agreement, margin: float
 ) -> tuple[Kind, str]:
     low, high = gap
     if math.isnan(low):
-        return "cannot tell", "A cell has no images."
+        return "cannot tell", "A group has no images."
     span = f"{100 * low:+.1f} to {100 * high:+.1f} points"
-    if not matched[0] > 0.5:
+    if not aligned[0] > 0.5:
         return "cannot tell", (
             "Where the context helps it, the model is not shown to beat a constant answer, so a "
             "lack of a gap would say nothing."
         )
     if -margin < low and high < margin:
         return "no bias shown", (
-            f"The gap between matched and conflicting images is {span}, less than "
+            f"The gap between aligned and conflicting images is {span}, less than "
             f"{100 * margin:g} either way."
         )
     if high < 0:
         low, high = -high, -low
         span += " (the model answers against the context)"
     if low >= margin:
-        return "biased", f"The gap between matched and conflicting images is {span}."
+        return "biased", f"The gap between aligned and conflicting images is {span}."
     if low > 0 and agreement == "agrees":
         return "biased", (
-            f"The gap between matched and conflicting images is {span}, and the attention agrees."
+            f"The gap between aligned and conflicting images is {span}, and the attention agrees."
         )
     if low > 0:
         said = "contradicts it" if agreement == "disagrees" else "does not settle it"
         return "cannot tell", (
-            f"The gap between matched and conflicting images is {span}; it may be under "
+            f"The gap between aligned and conflicting images is {span}; it may be under "
             f"{100 * margin:g}, and the attention {said}."
         )
     return "cannot tell", (
-        f"The gap between matched and conflicting images is {span}: none at all, or one of "
+        f"The gap between aligned and conflicting images is {span}: none at all, or one of "
         f"{100 * margin:g} and more."
     )
 
@@ -183,22 +183,22 @@ def _headline(kind: Kind, context: str, *, poor: bool) -> str:
     return f"{kind} (the model knows too little)" if poor else f"{kind} (n too small)"
 
 
-def _mean_rate(cells: list[Count]) -> float:
-    return math.fsum(rate(k, n) for k, n in cells) / len(cells) if cells else math.nan
+def _mean_rate(groups: list[Count]) -> float:
+    return math.fsum(rate(k, n) for k, n in groups) / len(groups) if groups else math.nan
 
 
 def _images_needed(
-    matched: list[Count],
+    aligned: list[Count],
     conflicting: list[Count],
     agreement: Agreement,
     margin: float,
     level: float,
 ) -> int | None:
-    """Return from how many images a cell on the rates seen would decide, found by halving."""
+    """Return from how many images a group on the rates seen would decide, found by halving."""
 
     def decides(n: int) -> bool:
-        first = [(round(n * rate(*cell)), n) for cell in matched]
-        second = [(round(n * rate(*cell)), n) for cell in conflicting]
+        first = [(round(n * rate(*group)), n) for group in aligned]
+        second = [(round(n * rate(*group)), n) for group in conflicting]
         kind, _ = _decide(
             gap_interval(first, second, level),
             mean_of_rates_interval(first, level),

@@ -17,13 +17,13 @@ from biasaudit.data.sample import BIASED, EDITED, Dataset
 from biasaudit.data.splits.resolve import named_object, usual_splits
 from biasaudit.data.splits.split import Split as SplitSpec
 from biasaudit.errors import ConfigError, near_names
-from biasaudit.evaluation.all_pairs import SMALLEST_CELL, audit_pairs, images_of
+from biasaudit.evaluation.all_pairs import SMALLEST_GROUP, audit_pairs, images_of
 from biasaudit.evaluation.audit import Audit, audit, plan_splits
 from biasaudit.evaluation.faithfulness import measure_faithfulness
 from biasaudit.evaluation.maps import MAPS_FILE, write_maps
 from biasaudit.evaluation.operating_point import FITTED_ON
 from biasaudit.evaluation.predict import Subject
-from biasaudit.models.external import GivenModel, load_given
+from biasaudit.models.external import ExternalModel, load_external
 from biasaudit.results import (
     GALLERY_FILE,
     PAIRS_FILE,
@@ -98,7 +98,7 @@ def audit_run(path: Path, request: AuditRequest, target: Path) -> Results:
     )
 
 
-def audit_given(given: GivenModel, request: AuditRequest, target: Path) -> Results:
+def audit_external(external: ExternalModel, request: AuditRequest, target: Path) -> Results:
     """Audit a model that was trained elsewhere and write its results to ``target``.
 
     Raises:
@@ -112,38 +112,38 @@ def audit_given(given: GivenModel, request: AuditRequest, target: Path) -> Resul
             f"add --object, one of: {', '.join(dataset.classes)}",
         )
     context = request.context or (dataset.context if object_ == dataset.object else None)
-    model, classes = load_given(given)
+    model, classes = load_external(external)
     err.print(f"note: attention layer: {model.layer}", markup=False, soft_wrap=True)
     _check_class("--classes", classes, object_)
     device = make_accelerator(request.device or "auto", "fp32").device
     subject = Subject(
         model.to(device),
         classes,
-        given.image_size,
+        external.image_size,
         device,
         request.batch_size or 32,
         request.workers or 0,
         DataSettings(cache=request.cache or "memory").cache_folder,
     )
     about = {
-        "name": given.name,
-        "mode": "given",
-        "backbone": given.model,
+        "name": external.name,
+        "mode": "external",
+        "backbone": external.model,
         "device": device.type,
-        "settings": {"given": {**_texts(given), "layer": model.layer}},
+        "settings": {"external": {**_texts(external), "layer": model.layer}},
         "environment": environment(),
     }
     return _audit(_Case(subject, dataset, object_, context, about), request, target)
 
 
-def _texts(given: GivenModel) -> dict[str, Any]:
-    return {key: str(v) if isinstance(v, Path) else v for key, v in asdict(given).items()}
+def _texts(external: ExternalModel) -> dict[str, Any]:
+    return {key: str(v) if isinstance(v, Path) else v for key, v in asdict(external).items()}
 
 
 def _audit(case: _Case, request: AuditRequest, target: Path) -> Results:
     names = request.splits or usual_splits(case.dataset, case.object, case.context)
     if not request.splits and names[0].startswith(EDITED):
-        err.print(f"note: a cell of {BIASED}{case.object} is empty: edited pairs instead")
+        err.print(f"note: a group of {BIASED}{case.object} is empty: edited pairs instead")
     splits = plan_splits(case.dataset, ["val", *names], case.object, case.context)
     for split in splits:
         if split.note:
@@ -268,6 +268,8 @@ def _write(
         table, small = pairs
         write_per_image(table, target / PAIRS_FILE)
         told = f"note: {table['split'].nunique()} other object-context pairs audited"
-        left = f", {small} left out (fewer than {SMALLEST_CELL} images in a cell)" if small else ""
+        left = (
+            f", {small} left out (fewer than {SMALLEST_GROUP} images in a group)" if small else ""
+        )
         err.print(told + left, markup=False, soft_wrap=True)
     write_atomic(target / RESULTS_FILE, results.to_json().encode())

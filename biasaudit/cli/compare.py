@@ -53,7 +53,7 @@ def compare(
     """Compare two evaluated runs image by image: better, worse, or no difference shown.
 
     Shows each figure's difference with its 95% interval for paired images and its p-value (exact
-    McNemar for a cell's accuracy), adjusted by Holm over the figures of a split, and names the
+    McNemar for a group's accuracy), adjusted by Holm over the figures of a split, and names the
     images whose answer changed. Two files of several seeds are compared seed by seed: the mean
     difference, with the variance between seeds apart from that between images.
     """
@@ -95,7 +95,7 @@ def _table(view: RunView) -> pd.DataFrame:
 
 
 def _splits(sides: tuple[list[RunView], list[RunView]], asked: list[str]) -> list[str]:
-    """Return the splits to compare, those with cells first."""
+    """Return the splits to compare, those with groups first."""
     tables = [_table(view) for side in sides for view in side]
     known = [
         str(name)
@@ -107,10 +107,10 @@ def _splits(sides: tuple[list[RunView], list[RunView]], asked: list[str]) -> lis
     for name in asked:
         if name not in known:
             raise RunError(f"--split {name}: not evaluated in both", near_names(name, known))
-    cells = {
-        name: (tables[0].loc[tables[0]["split"] == name, "cell"] != "").any() for name in known
+    groups = {
+        name: (tables[0].loc[tables[0]["split"] == name, "group"] != "").any() for name in known
     }
-    return asked or sorted(known, key=lambda name: not cells[name])
+    return asked or sorted(known, key=lambda name: not groups[name])
 
 
 def _rows(view: RunView, split: str) -> pd.DataFrame:
@@ -151,7 +151,7 @@ def _compare_two(
     labels = _labels(first, second)
     for name, one in found.items():
         print_table(changes_table(name, one, labels))
-        sizes = _rows(first, name)["cell"].value_counts().to_dict()
+        sizes = _rows(first, name)["group"].value_counts().to_dict()
         for line in (carried_line(one, sizes), *id_lines(one, labels)):
             out.print(line, markup=False, soft_wrap=True)
     for line in pair_lines(worse, labels[1]):

@@ -35,7 +35,7 @@ def changes_table(split: str, found: Comparison, labels: tuple[str, str]) -> Tab
         table.add_column(column, justify="right")
     table.add_column("", justify="left")
     for change in found.changes:
-        table.add_row(change.figure, *_cells(change), change.outcome)
+        table.add_row(change.figure, *_groups(change), change.outcome)
     return table
 
 
@@ -76,35 +76,35 @@ def seeds_table(
 
 
 def id_lines(found: Comparison, labels: tuple[str, str]) -> list[str]:
-    """Return, by cell, which images the second run alone gets right, and which the first alone.
+    """Return, by group, which images the second run alone gets right, and which the first alone.
 
     Args:
         found: The comparison.
         labels: What the two runs are called.
     """
     lines = []
-    for ids_by_cell, label in ((found.mended, labels[1]), (found.broken, labels[0])):
-        for cell, ids in ids_by_cell.items():
+    for ids_by_group, label in ((found.mended, labels[1]), (found.broken, labels[0])):
+        for group, ids in ids_by_group.items():
             if not ids:
                 continue
             more = len(ids) - IDS_SHOWN
             tail = f" and {more} more (--json names all)" if more > 0 else ""
-            where = f"{cell}: " if cell else ""
+            where = f"{group}: " if group else ""
             shown = ", ".join(ids[:IDS_SHOWN])
             lines.append(f"{where}{len(ids)} that {label} alone gets right: {shown}{tail}")
     return lines or ["No image is answered otherwise."]
 
 
 def carried_line(found: Comparison, sizes: Mapping[str, int]) -> str:
-    """Return what the images of each cell can show at best.
+    """Return what the images of each group can show at best.
 
     Args:
         found: The comparison.
-        sizes: Images of each cell.
+        sizes: Images of each group.
     """
     parts = []
-    for cell, least in found.least.items():
-        images = f"{sizes[cell]} images" + (f" of {cell}" if cell else "")
+    for group, least in found.least.items():
+        images = f"{sizes[group]} images" + (f" of {group}" if group else "")
         shown = "no difference" if math.isnan(least) else f"no less than {100 * least:.0f} points"
         parts.append(f"{images} can show {shown}")
     return f"At best, {'; '.join(parts)} (exact McNemar at 5%, before Holm)."
@@ -158,7 +158,7 @@ def _frame(title: str, caption: str) -> Table:
     return table
 
 
-def _cells(change: Change) -> tuple[str, str, str, str]:
+def _groups(change: Change) -> tuple[str, str, str, str]:
     scale = _scale(change.figure)
     return (
         _number(change.first, scale),

@@ -13,7 +13,7 @@ def conclusion_lines(run: Run) -> list[str]:
     """Return the verdict on each biased split of a run, and what stands beside it.
 
     Args:
-        run: With the extra keys ``verdict``, ``corners`` and ``faithfulness`` of its splits,
+        run: With the extra keys ``verdict``, ``quadrants`` and ``faithfulness`` of its splits,
             where they exist.
     """
     lines = []
@@ -23,8 +23,8 @@ def conclusion_lines(run: Run) -> list[str]:
         if "verdict" in extra:
             by = f" by {name}" if several else ""
             lines.append(f"{run.name}{by}: {_verdict(run, extra['verdict'])}")
-        if "corners" in extra:
-            lines += [f"  {told}" for told in _corners(run, extra["corners"])]
+        if "quadrants" in extra:
+            lines += [f"  {told}" for told in _quadrants(run, extra["quadrants"])]
         lines += [f"  {told}" for told in _flips(extra.get("flips", {}))]
     for name, split in run.splits.items():
         told = (split.model_extra or {}).get("faithfulness")
@@ -58,14 +58,14 @@ def _verdict(run: Run, verdict: dict[str, Any]) -> str:
     told = told or f"{run.object}: {verdict['headline']}."
     told += f" {verdict['reason']}"
     if verdict["images_needed"] is not None:
-        told += f" {verdict['images_needed']} images a cell would settle it at these rates."
+        told += f" {verdict['images_needed']} images a group would settle it at these rates."
     return told
 
 
-def _corners(run: Run, corners: dict[str, dict[str, int]]) -> list[str]:
-    """Word the corners of the cells that show the object."""
+def _quadrants(run: Run, quadrants: dict[str, dict[str, int]]) -> list[str]:
+    """Word the quadrants of the groups that show the object."""
     told = []
-    for cell, counts in corners.items():
+    for group, counts in quadrants.items():
         if sum(counts.values()) == counts["unmeasured"]:
             continue
         right = counts["right_on"] + counts["right_off"]
@@ -78,13 +78,13 @@ def _corners(run: Run, corners: dict[str, dict[str, int]]) -> list[str]:
             parts.append(f"{wrong} wrong, {counts['wrong_on']} of them with the attention on it")
         if counts["unmeasured"]:
             parts.append(f"{counts['unmeasured']} without a region or an attention map")
-        told.append(f"{cell}: {'; '.join(parts)}.")
+        told.append(f"{group}: {'; '.join(parts)}.")
     return told
 
 
 def _flips(flips: dict[str, dict[str, Any]]) -> list[str]:
     told = []
-    for cell, found in flips.items():
+    for group, found in flips.items():
         parts = []
         for way, words in (("yes_to_no", "from yes to no"), ("no_to_yes", "from no to yes")):
             one = found[way]
@@ -95,7 +95,7 @@ def _flips(flips: dict[str, dict[str, Any]]) -> list[str]:
         left = found["without"]
         rest = f" {left} more have no original among the images audited." if left else ""
         if parts or left:
-            told.append(f"{cell}: the edit turns {' and '.join(parts) or 'nothing'}.{rest}")
+            told.append(f"{group}: the edit turns {' and '.join(parts) or 'nothing'}.{rest}")
     return told
 
 

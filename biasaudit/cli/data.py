@@ -39,7 +39,7 @@ def check(
     json_: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Read a dataset once, list its faults, and say what its cells can show.
+    """Read a dataset once, list its faults, and say what its groups can show.
 
     Every image and mask is decoded. The exit code is 2 if there is a fault.
     """
@@ -73,16 +73,16 @@ def preview(
             "--split",
             metavar="NAME",
             help="biased-OBJECT, edited-OBJECT, a declared split or a subset. Default: "
-            "biased-OBJECT of the object; edited-OBJECT where a cell of that is empty.",
+            "biased-OBJECT of the object; edited-OBJECT where a group of that is empty.",
         ),
     ] = None,
-    cell: Annotated[
-        str | None, typer.Option("--cell", metavar="CELL", help="Show this cell only.")
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="GROUP", help="Show this group only.")
     ] = None,
     object_: opt.Object = None,
     context: opt.Context = None,
     count: Annotated[
-        int, typer.Option("--count", min=1, help="Images of each cell, the first ones.")
+        int, typer.Option("--count", min=1, help="Images of each group, the first ones.")
     ] = 24,
     out_file: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="Where to write the picture (PNG).")
@@ -108,7 +108,7 @@ def preview(
     if found.note:
         err.print(f"note: {found.name}: {found.note}", markup=False, soft_wrap=True)
     partners = {s.id: s for samples in dataset.subsets.values() for s in samples}
-    sheet = contact_sheet(found, cell, partners, Sheet(count=count))
+    sheet = contact_sheet(found, group, partners, Sheet(count=count))
     png = io.BytesIO()
     sheet.save(png, format="PNG")
     write_bytes(out_file, png.getvalue(), "--out")
@@ -204,12 +204,12 @@ def _print_check(found: Check, every: bool) -> None:
         print_table(_pairs_table(found, every))
         if not every and len(found.pairs) > _SHOWN:
             _line(f"{len(found.pairs) - _SHOWN} more pairs: --all")
-    for cell in found.cells:
-        told = _CELL[cell.verdict].format(needed=cell.needed, more=cell.needed - cell.n)
-        _line(f"{cell.cell} (from {cell.subset}): {cell.n} images{told}")
+    for group in found.groups:
+        told = _GROUP[group.verdict].format(needed=group.needed, more=group.needed - group.n)
+        _line(f"{group.group} (from {group.subset}): {group.n} images{told}")
 
 
-_CELL = {
+_GROUP = {
     "empty": ": empty, so nothing can be measured; {needed} images would do",
     "small": ", small: to tell a classifier that is right 3 times in 4 from a coin takes "
     "{needed}, {more} more",
@@ -219,7 +219,7 @@ _CELL = {
 
 def _pairs_table(found: Check, every: bool) -> Table:
     """Return objects and contexts in the training images; the audited pair stands first."""
-    audited = {cell.cell for cell in found.cells}
+    audited = {group.group for group in found.groups}
     pairs = sorted(found.pairs, key=lambda p: f"{p.object}-without-{p.context}" not in audited)
     table = Table(title="training images", title_justify="left", box=None, pad_edge=False)
     for name in ("object", "context"):

@@ -84,7 +84,7 @@ def demo(
         overall = parts[-1].runs[0].splits["biased-boat"].overall.accuracy
         err.print(
             f"{number}/{len(RUNS)} {run['name']}: val {run['val_accuracy']:.3f}, "
-            f"two counterfactual cells {overall:.3f}"
+            f"two counterfactual groups {overall:.3f}"
         )
     results = merge(parts)
     write_results(folder, results)

@@ -125,9 +125,10 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--fail-under",
-            metavar="CELL.METRIC=X",
+            metavar="GROUP.METRIC=X",
             help="Exit with code 1 where a figure is lower, as in "
-            "boat-without-water.accuracy=0.8; the cell may be 'overall' or 'val'. May be repeated.",
+            "boat-without-water.accuracy=0.8; the group may be 'overall' or 'val'. May be "
+            "repeated.",
         ),
     ] = None,
     max_gap: Annotated[
@@ -157,13 +158,13 @@ def evaluate(
 ) -> None:
     """Audit trained runs on counterfactual splits.
 
-    Prints accuracy with 95% intervals on each cell, AUROC, how much of the attention falls on the
+    Prints accuracy with 95% intervals on each group, AUROC, how much of the attention falls on the
     object, and the verdict; writes results.json, per_image.csv and gallery.npz.
     """
     quieten(quiet)
-    from biasaudit.cli.auditing import AuditRequest, audit_given, audit_run
+    from biasaudit.cli.auditing import AuditRequest, audit_external, audit_run
     from biasaudit.cli.gating import check_gates, parse_gates
-    from biasaudit.models.external import GivenModel
+    from biasaudit.models.external import ExternalModel
     from biasaudit.results import merge
     from biasaudit.training.run_directory import newest_run, unused
 
@@ -185,9 +186,9 @@ def evaluate(
     if model is not None:
         if run:
             raise ConfigError("--model and --run", "evaluate them one after the other")
-        given = GivenModel(model, state, classes, layer, normalise, scores, image_size)
-        targets.append(out_dir or unused(RUNS, given.name))
-        parts.append(audit_given(given, request, targets[0]))
+        external = ExternalModel(model, state, classes, layer, normalise, scores, image_size)
+        targets.append(out_dir or unused(RUNS, external.name))
+        parts.append(audit_external(external, request, targets[0]))
         err.print(f"results: {targets[0]}", markup=False, soft_wrap=True)
     else:
         _refuse_without_model(state=state, classes=classes, layer=layer)

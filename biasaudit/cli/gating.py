@@ -28,7 +28,7 @@ class Gates:
 
     Attributes:
         least: Smallest values of figures.
-        most_gap: Largest gap between matched and conflicting images; None for no limit.
+        most_gap: Largest gap between aligned and conflicting images; None for no limit.
         on: What is held against the limits.
         junit: Where to write a JUnit file; None for nowhere.
     """
@@ -63,11 +63,11 @@ def parse_gates(
 def check_gates(gates: Gates, results: Results) -> list[GateResult]:
     """Hold every gate against every run, and write the JUnit file where one is asked for.
 
-    A cell, ``overall`` and the gap are held in every split that has them; a split's name (``val``)
+    A group, ``overall`` and the gap are held in every split that has them; a split's name (``val``)
     stands for that split's overall figures.
 
     Raises:
-        ConfigError: There is no such cell or metric.
+        ConfigError: There is no such group or metric.
         RunError: The JUnit file cannot be written.
     """
     found: list[GateResult] = []
@@ -84,19 +84,19 @@ def check_gates(gates: Gates, results: Results) -> list[GateResult]:
 
 def _check(gate: Gate, run: Run, on: GateOn) -> list[GateResult]:
     """Hold a gate against every split that it speaks of."""
-    if gate.cell in run.splits:
-        whole = replace(gate, cell="overall")
-        told = check_gate(whole, run.splits[gate.cell], on)
+    if gate.group in run.splits:
+        whole = replace(gate, group="overall")
+        told = check_gate(whole, run.splits[gate.group], on)
         return [replace(told, name=gate.name, line=told.line.replace(whole.name, gate.name, 1))]
     holding = {
         name: split
-        for name, split in _with_cells(run).items()
-        if gate.cell == "overall" or gate.cell in split.cells
+        for name, split in _with_groups(run).items()
+        if gate.group == "overall" or gate.group in split.groups
     }
     if not holding:
-        known = ["overall", *run.splits, *(c for s in run.splits.values() for c in s.cells)]
+        known = ["overall", *run.splits, *(c for s in run.splits.values() for c in s.groups)]
         raise ConfigError(
-            f"--fail-under {gate.name}: no cell '{gate.cell}'", near_names(gate.cell, known)
+            f"--fail-under {gate.name}: no group '{gate.group}'", near_names(gate.group, known)
         )
     results = {name: check_gate(gate, split, on) for name, split in holding.items()}
     return _of_splits(results)
@@ -119,9 +119,9 @@ def _check_gap(most: float, run: Run, on: GateOn) -> list[GateResult]:
     return _of_splits(told)
 
 
-def _with_cells(run: Run) -> dict[str, Split]:
-    """Return the splits that have cells; all but ``val`` where none has."""
-    found = {name: split for name, split in run.splits.items() if split.cells}
+def _with_groups(run: Run) -> dict[str, Split]:
+    """Return the splits that have groups; all but ``val`` where none has."""
+    found = {name: split for name, split in run.splits.items() if split.groups}
     return found or {n: s for n, s in run.splits.items() if n != "val"} or run.splits
 
 

@@ -61,16 +61,19 @@ def _splits(data: str, object_: str | None, context: str | None) -> list[tuple[s
         except DataError as error:
             rows.append((name, f"cannot be measured: {error.message}"))
             continue
-        counts = ", ".join(f"{cell} {len(found)}" for cell, found in split.cells.items())
+        counts = ", ".join(f"{group} {len(found)}" for group, found in split.groups.items())
         rows.append((name, counts or f"{len(split.samples)} images"))
     return rows
 
 
 METRICS = [
-    ("accuracy", "share of right decisions; overall, the mean of the cells' accuracies"),
-    ("accuracy_fitted", "the same where a yes is a score above the threshold fitted on val"),
+    ("accuracy", "share of right decisions; overall, the mean of the groups' accuracies"),
+    (
+        "accuracy_at_operating_point",
+        "the same where a yes is a score above the threshold fitted on val",
+    ),
     ("auroc", "probability that an image with the object scores above one without"),
-    ("floor", "accuracy of the best constant answer"),
+    ("constant_baseline", "accuracy of the best constant answer"),
     ("energy_pointing_game", "share of the attention that falls inside the object's region"),
     ("iou", "overlap of the region and the attention map at 20% of its maximum"),
     ("area_fraction", "share of the image inside the region: what a uniform map would score"),

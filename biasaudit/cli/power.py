@@ -24,18 +24,18 @@ class Found:
     """What images can show.
 
     Attributes:
-        cells: Images in each cell.
-        matched: Images in each matched cell; empty where they are not known.
-        runs: Smallest difference in accuracy that two runs on the same images show, by cell and
-            for the mean of the cells; None where none is large enough.
-        gap: Smallest gap between matched and conflicting images that is shown; None likewise.
-        runs_need: Images a cell that show the wanted difference of two runs; None for too many.
-        gap_needs: Images in each of the four cells that show a gap of that size; None likewise,
+        groups: Images in each group.
+        aligned: Images in each aligned group; empty where they are not known.
+        runs: Smallest difference in accuracy that two runs on the same images show, by group and
+            for the mean of the groups; None where none is large enough.
+        gap: Smallest gap between aligned and conflicting images that is shown; None likewise.
+        runs_need: Images a group that show the wanted difference of two runs; None for too many.
+        gap_needs: Images in each of the four groups that show a gap of that size; None likewise,
             or where the expected accuracy leaves no room for it.
     """
 
-    cells: Mapping[str, int]
-    matched: Mapping[str, int]
+    groups: Mapping[str, int]
+    aligned: Mapping[str, int]
     runs: Mapping[str, float | None]
     gap: float | None
     runs_need: int | None
@@ -45,7 +45,9 @@ class Found:
 def power(
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="NAME", help="A split with cells. Default: biased-OBJECT."),
+        typer.Option(
+            "--split", metavar="NAME", help="A split with groups. Default: biased-OBJECT."
+        ),
     ] = None,
     data: opt.Data = None,
     object_: opt.Object = None,
@@ -56,7 +58,7 @@ def power(
             "--images",
             metavar="N",
             min=1,
-            help="No dataset: a cell of so many images. Once for each cell.",
+            help="No dataset: a group of so many images. Once for each group.",
         ),
     ] = None,
     difference: Annotated[
@@ -94,11 +96,11 @@ def power(
     if images:
         if split or data:
             raise ConfigError("--images: takes the place of a dataset", "leave --split and --data")
-        cells = {f"cell {i}": n for i, n in enumerate(images, start=1)}
-        title, matched = "cells of the sizes given", dict(cells)
+        groups = {f"group {i}": n for i, n in enumerate(images, start=1)}
+        title, aligned = "groups of the sizes given", dict(groups)
     else:
-        title, cells, matched = _sizes(split, data, object_, context)
-    found = _find(cells, matched, difference, accuracy, disagreement, wanted)
+        title, groups, aligned = _sizes(split, data, object_, context)
+    found = _find(groups, aligned, difference, accuracy, disagreement, wanted)
     if json_:
         asked = {"difference": difference, "accuracy": accuracy, "disagreement": disagreement}
         typer.echo(json.dumps({**asked, "power": wanted, **asdict(found)}, indent=2))
@@ -118,38 +120,40 @@ def _sizes(
     if split is None and audited is None:
         raise ConfigError(f"{dataset.root}: names no object of its own", "give --object")
     found = resolve_split(dataset, split or f"biased-{audited}", object_, context)
-    if not found.cells or found.context is None:
-        raise ConfigError(f"--split {found.name}: has no cells", "name a split such as biased-boat")
+    if not found.groups or found.context is None:
+        raise ConfigError(
+            f"--split {found.name}: has no groups", "name a split such as biased-boat"
+        )
     if found.note:
         err.print(f"note: {found.name}: {found.note}", markup=False, soft_wrap=True)
-    matched = _matched(dataset, found.object, found.context)
+    aligned = _aligned(dataset, found.object, found.context)
     title = f"{found.name} of {dataset.name}"
-    return title, {name: len(samples) for name, samples in found.cells.items()}, matched
+    return title, {name: len(samples) for name, samples in found.groups.items()}, aligned
 
 
-def _matched(dataset: Dataset, object_: str, context: str) -> dict[str, int]:
-    """Return the sizes of the matched cells, as the verdict draws them."""
+def _aligned(dataset: Dataset, object_: str, context: str) -> dict[str, int]:
+    """Return the sizes of the aligned groups, as the verdict draws them."""
     import pandas as pd
 
-    from biasaudit.analysis.conclude import MATCHED_FROM, matched_cells
+    from biasaudit.analysis.conclude import ALIGNED_FROM, aligned_groups
     from biasaudit.evaluation.predict import context_shown
 
-    samples = dataset.subset(MATCHED_FROM)
+    samples = dataset.subset(ALIGNED_FROM)
     rows = pd.DataFrame(
         {
             "label": [int(object_ in s.labels) for s in samples],
             "context": [context_shown(s, context, dataset.classes) for s in samples],
         }
     )
-    cells, notes = matched_cells(rows, object_, context)
+    groups, notes = aligned_groups(rows, object_, context)
     for note in notes:
         err.print(f"note: {note}", markup=False, soft_wrap=True)
-    return {name: len(found) for name, found in cells.items()}
+    return {name: len(found) for name, found in groups.items()}
 
 
 def _find(
-    cells: Mapping[str, int],
-    matched: Mapping[str, int],
+    groups: Mapping[str, int],
+    aligned: Mapping[str, int],
     difference: float,
     accuracy: float,
     disagreement: float,
@@ -163,13 +167,13 @@ def _find(
     def gap(first: int, second: int, size: float) -> float:
         return power_two(first, second, accuracy, accuracy - size)
 
-    conflicting, helping = _as_one(cells), _as_one(matched)
-    sizes = {**cells, "overall": conflicting} if len(cells) > 1 else cells
+    conflicting, helping = _as_one(groups), _as_one(aligned)
+    sizes = {**groups, "overall": conflicting} if len(groups) > 1 else groups
     shown = {name: detectable(partial(runs, n), 1.0, wanted) for name, n in sizes.items()}
     smallest = detectable(lambda d: gap(helping, conflicting, d), accuracy, wanted)
     return Found(
-        dict(cells),
-        dict(matched),
+        dict(groups),
+        dict(aligned),
         {name: _known(value) for name, value in shown.items()},
         _known(smallest),
         images_needed(lambda n: runs(n, difference), wanted),
@@ -179,11 +183,11 @@ def _find(
     )
 
 
-def _as_one(cells: Mapping[str, int]) -> int:
-    """Return the size of one cell whose rate varies as the mean of these cells' rates does."""
-    if not cells or not all(cells.values()):
+def _as_one(groups: Mapping[str, int]) -> int:
+    """Return the size of one group whose rate varies as the mean of these groups' rates does."""
+    if not groups or not all(groups.values()):
         return 0
-    return round(len(cells) ** 2 / sum(1 / n for n in cells.values()))
+    return round(len(groups) ** 2 / sum(1 / n for n in groups.values()))
 
 
 def _known(value: float) -> float | None:
@@ -201,20 +205,20 @@ def _lines(
             return f"impossible from an accuracy of {100 * accuracy:.0f}%"
         return "more than 100,000 images" if value is None else f"{value} images in {of}"
 
-    sizes = ", ".join(f"{name} {n}" for name, n in found.cells.items())
-    beside = ", ".join(f"{name} {n}" for name, n in found.matched.items())
+    sizes = ", ".join(f"{name} {n}" for name, n in found.groups.items())
+    beside = ", ".join(f"{name} {n}" for name, n in found.aligned.items())
     width = max(len(name) for name in found.runs)
     return [
-        f"{title}: {sizes} images; matched: {beside}",
+        f"{title}: {sizes} images; aligned: {beside}",
         "",
         f"The smallest difference that is shown {100 * wanted:.0f} times in 100, at a level of 5%:",
         f"  two runs on the same images (exactly one right on {100 * disagreement:.0f}% of them)",
         *(f"    {name:<{width}}  {points(value)}" for name, value in found.runs.items()),
-        f"  matched against conflicting images ({100 * accuracy:.0f}% right on the matched ones)",
+        f"  aligned against conflicting images ({100 * accuracy:.0f}% right on the aligned ones)",
         f"    {'gap':<{width}}  {points(found.gap)}",
         "",
         f"To show {100 * difference:.0f} points:",
-        f"  two runs on the same images: {count(found.runs_need, 'the cell')}",
-        "  matched against conflicting images: "
-        + count(found.gap_needs, "each of the four cells", difference <= accuracy),
+        f"  two runs on the same images: {count(found.runs_need, 'the group')}",
+        "  aligned against conflicting images: "
+        + count(found.gap_needs, "each of the four groups", difference <= accuracy),
     ]

@@ -35,7 +35,7 @@ def report(
         bool, typer.Option("--model-card", help="Write a model card in Markdown instead.")
     ] = False,
     gallery: Annotated[
-        int, typer.Option("--gallery", metavar="N", min=0, help="Images shown of each cell.")
+        int, typer.Option("--gallery", metavar="N", min=0, help="Images shown of each group.")
     ] = 20,
     open_: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     quiet: opt.Quiet = False,

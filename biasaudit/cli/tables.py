@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
-from biasaudit.results import Cell, Interval, Overall, Run, Split
+from biasaudit.results import Group, Interval, Overall, Run, Split
 
 Row = tuple[str, Callable[[Run], str]]
 
@@ -30,7 +30,7 @@ def decimal(value: float | None, interval: Interval | None = None) -> str:
 
 
 def results_table(runs: Sequence[Run]) -> Table:
-    """Return val, every cell and overall of several runs, with intervals.
+    """Return val, every group and overall of several runs, with intervals.
 
     Args:
         runs: Runs that were audited on the same splits.
@@ -47,8 +47,8 @@ def results_table(runs: Sequence[Run]) -> Table:
     table.add_column("")
     for run in runs:
         table.add_column(run.name, justify="right")
-    for name, cell in _rows(runs):
-        table.add_row(name, *(cell(run) for run in runs))
+    for name, group in _rows(runs):
+        table.add_row(name, *(group(run) for run in runs))
     return table
 
 
@@ -59,17 +59,19 @@ def _title(runs: Sequence[Run]) -> str:
 
 
 def _caption(runs: Sequence[Run]) -> str:
-    floors = {
-        name: split.overall.floor
+    baselines = {
+        name: split.overall.constant_baseline
         for run in runs
         for name, split in run.splits.items()
-        if split.overall.floor is not None
+        if split.overall.constant_baseline is not None
     }
-    constant = ", ".join(f"{name} {percent(floor)}" for name, floor in floors.items())
+    constant = ", ".join(
+        f"{name} {percent(constant_baseline)}" for name, constant_baseline in baselines.items()
+    )
     points = [run.operating_point for run in runs if run.operating_point]
     fitted = "Fitted: a yes is a score above the threshold fitted on val, not above 0. "
     return (
-        f"A constant answer scores: {constant}. Overall is the mean of the cells' accuracies. "
+        f"A constant answer scores: {constant}. Overall is the mean of the groups' accuracies. "
         f"{fitted if any(point['threshold'] is not None for point in points) else ''}"
         "Energy: share of the attention inside the object's region."
     )
@@ -78,26 +80,26 @@ def _caption(runs: Sequence[Run]) -> str:
 def _rows(runs: Sequence[Run]) -> list[Row]:
     rows: list[Row] = []
     for name in _ordered(dict.fromkeys(name for run in runs for name in run.splits)):
-        cells = dict.fromkeys(
-            cell for run in runs if name in run.splits for cell in run.splits[name].cells
+        groups = dict.fromkeys(
+            group for run in runs if name in run.splits for group in run.splits[name].groups
         )
-        if not cells:
+        if not groups:
             rows += _accuracies(runs, _counted(runs, name), name)
             continue
-        for cell in cells:
-            rows += _accuracies(runs, _counted(runs, name, cell), name, cell)
+        for group in groups:
+            rows += _accuracies(runs, _counted(runs, name, group), name, group)
         rows += _accuracies(runs, "overall", name)
         rows.append(("AUROC", _auroc(name)))
         rows += [
-            (f"energy, {cell}", _energy(name, cell))
-            for cell in cells
-            if any(_attended(run, name, cell) for run in runs)
+            (f"energy, {group}", _energy(name, group))
+            for group in groups
+            if any(_attended(run, name, group) for run in runs)
         ]
     return rows
 
 
 def _ordered(names: Sequence[str] | dict[str, None]) -> list[str]:
-    """Pools first, as in the paper's table, then the splits that have cells."""
+    """Pools first, as in the paper's table, then the splits that have groups."""
     return sorted(names, key=lambda name: name.startswith("biased-"))
 
 
@@ -105,32 +107,36 @@ def _split(run: Run, name: str) -> Split | None:
     return run.splits.get(name)
 
 
-def _counted(runs: Sequence[Run], split: str, cell: str | None = None) -> str:
+def _counted(runs: Sequence[Run], split: str, group: str | None = None) -> str:
     found = next(run.splits[split] for run in runs if split in run.splits)
-    n = found.overall.n if cell is None else found.cells[cell].n
-    return f"{cell or split} (n={n})"
+    n = found.overall.n if group is None else found.groups[group].n
+    return f"{group or split} (n={n})"
 
 
-def _accuracies(runs: Sequence[Run], title: str, name: str, cell: str | None = None) -> list[Row]:
+def _accuracies(runs: Sequence[Run], title: str, name: str, group: str | None = None) -> list[Row]:
     """Return the row of the raw accuracy and, where some run has one, of the fitted accuracy."""
 
     def raw(run: Run) -> str:
-        found = _found(run, name, cell)
+        found = _found(run, name, group)
         return percent(found.accuracy, found.accuracy_ci) if found else "–"
 
     def fitted(run: Run) -> str:
-        found = _found(run, name, cell)
-        return percent(found.accuracy_fitted, found.accuracy_fitted_ci) if found else "–"
+        found = _found(run, name, group)
+        return (
+            percent(found.accuracy_at_operating_point, found.accuracy_at_operating_point_ci)
+            if found
+            else "–"
+        )
 
     any_fitted = any(fitted(run) != "–" for run in runs)
     return [(title, raw), *([("  fitted", fitted)] if any_fitted else [])]
 
 
-def _found(run: Run, name: str, cell: str | None) -> Overall | Cell | None:
+def _found(run: Run, name: str, group: str | None) -> Overall | Group | None:
     split = _split(run, name)
     if split is None:
         return None
-    return split.overall if cell is None else split.cells.get(cell)
+    return split.overall if group is None else split.groups.get(group)
 
 
 def _auroc(name: str) -> Callable[[Run], str]:
@@ -141,17 +147,17 @@ def _auroc(name: str) -> Callable[[Run], str]:
     return show
 
 
-def _attended(run: Run, name: str, cell: str) -> bool:
+def _attended(run: Run, name: str, group: str) -> bool:
     split = _split(run, name)
-    return bool(split and cell in split.cells and split.cells[cell].attention.n_valid)
+    return bool(split and group in split.groups and split.groups[group].attention.n_valid)
 
 
-def _energy(name: str, cell: str) -> Callable[[Run], str]:
+def _energy(name: str, group: str) -> Callable[[Run], str]:
     def show(run: Run) -> str:
         split = _split(run, name)
-        if split is None or cell not in split.cells:
+        if split is None or group not in split.groups:
             return "–"
-        overlap = split.cells[cell].attention
+        overlap = split.groups[group].attention
         return percent(overlap.energy_pointing_game, overlap.energy_pointing_game_ci)
 
     return show

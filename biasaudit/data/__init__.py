@@ -1,1 +1,1 @@
-"""Datasets: readers, embedded scenes, splits and their cells, pixel labels, batches."""
+"""Datasets: readers, embedded scenes, splits and their groups, pixel labels, batches."""

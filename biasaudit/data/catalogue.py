@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from biasaudit.data.formats import coco, folder, manifest, voc  # noqa: F401 -- register them
 from biasaudit.data.checks.faults import Complain, refuse
+from biasaudit.data.formats import coco, folder, manifest, voc  # noqa: F401 -- register them
 from biasaudit.data.formats.toml_file import DATASET_FILE, read_dataset_file
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, DataError, near_names

@@ -88,14 +88,14 @@ def shows(sample: Sample, name: str, least_area: float = 0.0) -> bool:
 
 
 BIASED = "biased-"
-"""What the name of a built-in split of counterfactual cells begins with."""
+"""What the name of a built-in split of counterfactual groups begins with."""
 EDITED = "edited-"
 """What the name of a built-in split of edited pairs begins with."""
 
 
 @dataclass(frozen=True)
 class SplitRule:
-    """A split that a dataset declares: the counterfactual cells of an object and a context.
+    """A split that a dataset declares: the counterfactual groups of an object and a context.
 
     Attributes:
         object: An object class.
@@ -103,7 +103,7 @@ class SplitRule:
         subset: Where the images come from; ``test`` or else ``val`` where None.
         object_area: Share of the image from which on the object counts as there, in [0, 1].
         context_area: Share from which on the context does.
-        edits: Edits of held-out images, a cell each, instead of images as they are.
+        edits: Edits of held-out images, a group each, instead of images as they are.
         yes: Images with the object and without the context, instead of a subset's.
         no: Images with the context and without the object, likewise.
     """
@@ -127,7 +127,7 @@ class Dataset:
         classes: The object classes that a classifier is trained on, in score order.
         contexts: The context classes that annotations know.
         subsets: Samples by subset name; ``train`` and ``val`` always, ``test`` where the
-            counterfactual cells are drawn from a subset of their own.
+            counterfactual groups are drawn from a subset of their own.
         object: The object to audit unless the user names another.
         context: Its suspected context.
         root: What messages call the dataset: a path, or a built-in name.

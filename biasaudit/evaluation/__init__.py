@@ -1,1 +1,1 @@
-"""Evaluation: one pass over a split, scores and maps, overlap, cells with intervals."""
+"""Evaluation: one pass over a split, scores and maps, overlap, groups with intervals."""

@@ -1,6 +1,6 @@
 """Every object-context pair of a dataset at once: did guidance for one pair spoil another?
 
-One pass over the images gives the scores of all classes, and each pair's two conflicting cells
+One pass over the images gives the scores of all classes, and each pair's two conflicting groups
 are drawn from those images. The answers before and after guidance are compared by
 :func:`biasaudit.analysis.worsened`.
 """
@@ -19,8 +19,8 @@ from biasaudit.evaluation.predict import Subject, batches, context_shown
 from biasaudit.results import PER_IMAGE_COLUMNS
 
 FROM = ("val", "test")
-"""Subsets that the cells are drawn from: all that the model was not trained on."""
-SMALLEST_CELL = 8
+"""Subsets that the groups are drawn from: all that the model was not trained on."""
+SMALLEST_GROUP = 8
 
 
 def audit_pairs(
@@ -39,7 +39,7 @@ def audit_pairs(
 
     Returns:
         Rows with the columns of ``per_image.csv``, overlaps NaN; ``split`` is the pair, as in
-        "car/road". And the number of pairs left out for want of images in a cell.
+        "car/road". And the number of pairs left out for want of images in a group.
     """
     samples = images_of(dataset)
     scores = _scores(subject, samples, tell)
@@ -78,20 +78,20 @@ def _scores(
 def _rows(
     object: str, context: str, samples: Sequence[Sample], scores: NDArray[np.float64]
 ) -> pd.DataFrame | None:
-    """Return the conflicting images of one pair; None where a cell has too few."""
+    """Return the conflicting images of one pair; None where a group has too few."""
     label = np.array([object in sample.labels for sample in samples])
     shown = np.array([context_shown(sample, context, ()) for sample in samples])
-    cells = {
+    groups = {
         f"{object}-without-{context}": label & (shown == 0),
         f"{context}-without-{object}": ~label & (shown == 1),
     }
-    if min(int(chosen.sum()) for chosen in cells.values()) < SMALLEST_CELL:
+    if min(int(chosen.sum()) for chosen in groups.values()) < SMALLEST_GROUP:
         return None
     decision = (scores > 0).astype(int)
     every = pd.DataFrame(
         {
             "split": f"{object}/{context}",
-            "cell": "",
+            "group": "",
             "id": [sample.id for sample in samples],
             "label": label.astype(int),
             "score": scores,
@@ -100,4 +100,4 @@ def _rows(
             "context": shown,
         }
     ).reindex(columns=list(PER_IMAGE_COLUMNS))
-    return pd.concat([every[chosen].assign(cell=cell) for cell, chosen in cells.items()])
+    return pd.concat([every[chosen].assign(group=group) for group, chosen in groups.items()])

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biasaudit.analysis.conclude import MATCHED_FROM, conclude
+from biasaudit.analysis.conclude import ALIGNED_FROM, conclude
 from biasaudit.analysis.flip_rates import flips_of
 from biasaudit.analysis.groups import summarise
-from biasaudit.analysis.quadrants import corner_of
+from biasaudit.analysis.quadrants import quadrant_of
 from biasaudit.data.sample import Dataset
 from biasaudit.data.splits.resolve import Split as SplitSpec
 from biasaudit.data.splits.resolve import resolve_split
@@ -22,8 +22,8 @@ from biasaudit.results import PER_IMAGE_COLUMNS, Gallery, Split
 from biasaudit.results.plain import plain
 from biasaudit.statistics import OperatingPoint
 
-GALLERY_PER_CELL = 200
-"""Pictures kept of each cell: enough to choose the worst from, bounded whatever the dataset."""
+GALLERY_PER_GROUP = 200
+"""Pictures kept of each group: enough to choose the worst from, bounded whatever the dataset."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def plan_splits(
     """Return the splits to audit, each once.
 
     Raises:
-        BiasAuditError: Unknown split, or one with an empty cell.
+        BiasAuditError: Unknown split, or one with an empty group.
     """
     return [resolve_split(dataset, name, object_, context) for name in dict.fromkeys(names)]
 
@@ -63,11 +63,11 @@ def audit(
     *,
     keep_maps: bool = False,
 ) -> Audit:
-    """Audit a model: one pass over each split, then its figures, corners and verdict.
+    """Audit a model: one pass over each split, then its figures, quadrants and verdict.
 
     Args:
         subject: The classifier under audit.
-        splits: What :func:`plan_splits` gave. The matched images of the verdict are those of the
+        splits: What :func:`plan_splits` gave. The aligned images of the verdict are those of the
             pool ``val`` among them.
         tell: Called with the number of images just done.
         keep_maps: Keep the attention map of every image.
@@ -79,17 +79,17 @@ def audit(
     pictured = pictured_splits(splits)
     for split in splits:
         rows = []
-        for cell, samples in split.groups.items():
+        for group, samples in split.image_sets.items():
             done = one_pass(
                 subject,
                 split.object,
                 samples,
                 context=split.context or context,
-                gallery=GALLERY_PER_CELL if split.name in pictured else 0,
+                gallery=GALLERY_PER_GROUP if split.name in pictured else 0,
                 keep_maps=keep_maps,
                 tell=tell,
             )
-            rows.append(_labelled(done, split, cell))
+            rows.append(_labelled(done, split, group))
             galleries += [done.gallery] if done.gallery is not None else []
             maps += [done.maps] if done.maps is not None else []
         tables[split.name] = pd.concat(rows, ignore_index=True)
@@ -97,7 +97,7 @@ def audit(
     for split in splits:
         if split.object in points:
             table = tables[split.name]
-            table["decision_fitted"] = points[split.object].decision(table["score"])
+            table["decision_at_operating_point"] = points[split.object].decision(table["score"])
     return Audit(
         {split.name: figures_of_split(split, tables, context) for split in splits},
         pd.concat(tables.values(), ignore_index=True),
@@ -114,17 +114,17 @@ def pictured_splits(splits: Sequence[SplitSpec]) -> set[str]:
         splits: What is audited.
 
     Returns:
-        Those with cells; without any, all but ``val``, or ``val`` where there is no other.
+        Those with groups; without any, all but ``val``, or ``val`` where there is no other.
     """
-    with_cells = {split.name for split in splits if split.cells}
-    others = {split.name for split in splits if split.name != MATCHED_FROM}
-    return with_cells or others or {MATCHED_FROM}
+    with_groups = {split.name for split in splits if split.groups}
+    others = {split.name for split in splits if split.name != ALIGNED_FROM}
+    return with_groups or others or {ALIGNED_FROM}
 
 
 def figures_of_split(
     split: SplitSpec, tables: Mapping[str, pd.DataFrame], context: str | None
 ) -> Split:
-    """Return a split's figures; where it has cells, with their corners and the verdict.
+    """Return a split's figures; where it has groups, with their quadrants and the verdict.
 
     Args:
         split: What was measured.
@@ -132,22 +132,22 @@ def figures_of_split(
         context: The context that the pools' rows speak of.
     """
     found = summarise(tables[split.name], split.answers)
-    if not split.cells or split.context is None:
+    if not split.groups or split.context is None:
         return found
-    matched = tables.get(MATCHED_FROM) if split.context == context else None
-    extra = conclude(tables[split.name], matched, split.object, split.context)
+    aligned = tables.get(ALIGNED_FROM) if split.context == context else None
+    extra = conclude(tables[split.name], aligned, split.object, split.context)
     originals = [table[table["pair"] == ""] for table in tables.values()]
     flips = flips_of(tables[split.name], pd.concat(originals, ignore_index=True))
     extra |= {"flips": plain(flips)} if flips else {}
-    return Split(overall=found.overall, cells=found.cells, **extra)
+    return Split(overall=found.overall, groups=found.groups, **extra)
 
 
-def _labelled(done: Pass, split: SplitSpec, cell: str) -> pd.DataFrame:
-    """Return the rows with their split and cell; a cell says whether the context is there."""
-    table = done.table.assign(split=split.name, cell=cell, decision_fitted=np.nan)
-    table["corner"] = corner_of(table)
-    if cell in split.answers:
-        table["context"] = 0.0 if split.answers[cell] else 1.0
+def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:
+    """Return the rows with their split and group; a group says whether the context is there."""
+    table = done.table.assign(split=split.name, group=group, decision_at_operating_point=np.nan)
+    table["quadrant"] = quadrant_of(table)
+    if group in split.answers:
+        table["context"] = 0.0 if split.answers[group] else 1.0
     return table[list(PER_IMAGE_COLUMNS)]
 
 

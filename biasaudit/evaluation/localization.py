@@ -3,7 +3,7 @@
 Every metric takes (N, H, W) non-negative maps and (N, H, W) regions and gives (N,) values on the
 maps' device. None depends on the scale of a map. An image that cannot be measured, because its
 region is empty or its map is all zero (or not finite), gives NaN and is for the caller to count;
-it is never a 0. A new metric is one function registered in :data:`OVERLAP_METRICS`;
+it is never a 0. A new metric is one function registered in :data:`LOCALIZATION_METRICS`;
 :func:`area_fraction` stands beside them, for it needs no map.
 """
 
@@ -16,15 +16,15 @@ from torch import Tensor
 
 from biasaudit.registry import Registry
 
-OverlapMetric = Callable[[Tensor, Tensor], Tensor]
+LocalizationMetric = Callable[[Tensor, Tensor], Tensor]
 
-OVERLAP_METRICS: Registry[OverlapMetric] = Registry("overlap metric")
+LOCALIZATION_METRICS: Registry[LocalizationMetric] = Registry("localization metric")
 
 CURVE_FRACTIONS = tuple(i / 20 for i in range(21))
 """Thresholds of the IoU curve, as fractions of the map's maximum: 0, 0.05, ..., 1."""
 
 
-@OVERLAP_METRICS.register("energy_pointing_game")
+@LOCALIZATION_METRICS.register("energy_pointing_game")
 def energy_pointing_game(maps: Tensor, regions: Tensor) -> Tensor:
     """Return the share of each map's energy that lies inside the region.
 
@@ -44,7 +44,7 @@ def energy_pointing_game(maps: Tensor, regions: Tensor) -> Tensor:
     return attention_on(maps, regions)
 
 
-@OVERLAP_METRICS.register("attention_on")
+@LOCALIZATION_METRICS.register("attention_on")
 def attention_on(maps: Tensor, regions: Tensor) -> Tensor:
     """Return the share of each map's energy that lies on any region, such as the context's.
 
@@ -56,7 +56,7 @@ def attention_on(maps: Tensor, regions: Tensor) -> Tensor:
     return _nan_where_not(valid, inside / unit.sum(dim=(1, 2)))
 
 
-@OVERLAP_METRICS.register("pointing_game")
+@LOCALIZATION_METRICS.register("pointing_game")
 def pointing_game(maps: Tensor, regions: Tensor) -> Tensor:
     """Return 1 where the map's maximum lies inside the region and 0 where it lies outside.
 
@@ -72,7 +72,7 @@ def pointing_game(maps: Tensor, regions: Tensor) -> Tensor:
     return _nan_where_not(valid, hits / top.sum(dim=(1, 2)))
 
 
-@OVERLAP_METRICS.register("iou")
+@LOCALIZATION_METRICS.register("iou")
 def iou_at(maps: Tensor, regions: Tensor, fraction: float = 0.2) -> Tensor:
     """Return the intersection over union of the region and the map above a threshold.
 
@@ -118,7 +118,7 @@ def iou_curve(
     return torch.stack(columns, dim=1)
 
 
-@OVERLAP_METRICS.register("pixel_average_precision")
+@LOCALIZATION_METRICS.register("pixel_average_precision")
 def pixel_average_precision(maps: Tensor, regions: Tensor) -> Tensor:
     """Return the average precision of the map as a score for "this pixel is in the region".
 

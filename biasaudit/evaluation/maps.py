@@ -18,11 +18,11 @@ def write_maps(table: pd.DataFrame, maps: NDArray[np.float32], file: Path) -> No
     """Write maps as a compressed npz file.
 
     Args:
-        table: The per-image table: ``split``, ``cell`` and ``id`` say whose map each is.
+        table: The per-image table: ``split``, ``group`` and ``id`` say whose map each is.
         maps: (N, h, w) in the table's order, non-negative, at the attention layer's resolution.
-        file: Gets the arrays ``split``, ``cell``, ``id`` (text) and ``maps``.
+        file: Gets the arrays ``split``, ``group``, ``id`` (text) and ``maps``.
     """
-    texts = {name: table[name].to_numpy(np.str_) for name in ("split", "cell", "id")}
+    texts = {name: table[name].to_numpy(np.str_) for name in ("split", "group", "id")}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, maps=maps, **texts)
     write_atomic(file, buffer.getvalue())

@@ -11,7 +11,7 @@ from biasaudit.evaluation.predict import Subject
 from biasaudit.statistics import OperatingPoint, fit_operating_point
 
 FITTED_ON = "val"
-"""The subset that operating points are fitted on, never a counterfactual cell."""
+"""The subset that operating points are fitted on, never a counterfactual group."""
 
 
 def operating_points(
@@ -27,7 +27,7 @@ def operating_points(
     objects = {split.object for split in splits}
     if subject.operating_points is not None:
         return {name: subject.operating_points[name] for name in objects}
-    val = [split for split in splits if split.name == FITTED_ON and not split.cells]
+    val = [split for split in splits if split.name == FITTED_ON and not split.groups]
     return {
         split.object: fit_operating_point(
             tables[split.name]["score"], tables[split.name]["label"] == 1

@@ -20,7 +20,7 @@ from biasaudit.data.loading.batches import Batch, SampleTensors, collate
 from biasaudit.data.sample import Sample
 from biasaudit.errors import RunError
 from biasaudit.evaluation.localization import (
-    OverlapMetric,
+    LocalizationMetric,
     area_fraction,
     attention_on,
     energy_pointing_game,
@@ -32,13 +32,13 @@ from biasaudit.models.classifier import Classifier
 from biasaudit.results import Gallery
 from biasaudit.statistics import OperatingPoint
 
-ON_OBJECT: Mapping[str, OverlapMetric] = {
+ON_OBJECT: Mapping[str, LocalizationMetric] = {
     "energy_pointing_game": energy_pointing_game,
     "iou": iou_at,
     "pointing_game": pointing_game,
     "pixel_average_precision": pixel_average_precision,
 }
-ON_CONTEXT: Mapping[str, OverlapMetric] = {"context_energy": attention_on}
+ON_CONTEXT: Mapping[str, LocalizationMetric] = {"context_energy": attention_on}
 """Columns of the per-image table that compare the map with a region."""
 
 
@@ -122,7 +122,7 @@ def one_pass(
         tell: Called with the number of images just done.
 
     Returns:
-        A table with the columns of ``per_image.csv`` but ``split`` and ``cell``, in the order of
+        A table with the columns of ``per_image.csv`` but ``split`` and ``group``, in the order of
         ``samples``, the gallery and the maps.
 
     Raises:
@@ -251,7 +251,7 @@ def _rows(batch: Batch, column: int, answers: Answers, with_context: bool) -> pd
 
 
 def _measured(
-    maps: Tensor, regions: Tensor, metrics: Mapping[str, OverlapMetric]
+    maps: Tensor, regions: Tensor, metrics: Mapping[str, LocalizationMetric]
 ) -> dict[str, Tensor]:
     """Return each metric by name, (N,); images without a region are NaN and cost no time."""
     rows = regions.flatten(1).any(dim=1)

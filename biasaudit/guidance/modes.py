@@ -33,9 +33,9 @@ class Mode:
     Attributes:
         summary: One line for ``biasaudit list modes``.
         terms: Options by term name; what is not said is the term's default.
-        balanced: Draw the four cells of object and context equally often; this reads the context
+        balanced: Draw the four groups of object and context equally often; this reads the context
             label of every training image.
-        head_epochs: Then train the head alone for so many epochs, on balanced cells.
+        head_epochs: Then train the head alone for so many epochs, on balanced groups.
     """
 
     summary: str
@@ -90,7 +90,7 @@ MODES.add(
 MODES.add(
     "upweight",
     Mode(
-        "rival: the scarce cells of object and context as often as the others",
+        "rival: the scarce groups of object and context as often as the others",
         {"classification": {}},
         balanced=True,
     ),
@@ -98,7 +98,7 @@ MODES.add(
 MODES.add(
     "last_layer",
     Mode(
-        "rival: the baseline, then its last layer again on balanced cells (Kirichenko et al. 2023)",
+        "rival: the baseline, then its last layer on balanced groups (Kirichenko et al. 2023)",
         {"classification": {}},
         head_epochs=3,
     ),

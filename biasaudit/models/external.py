@@ -27,7 +27,7 @@ KINDS = ("sigmoid", "softmax")
 
 
 @dataclass(frozen=True)
-class GivenModel:
+class ExternalModel:
     """What a user says of a model.
 
     Attributes:
@@ -55,7 +55,7 @@ class GivenModel:
         return self.state.stem if self.state else self.model.rpartition(":")[2].rpartition(".")[2]
 
 
-def load_given(given: GivenModel) -> tuple[WholeNetwork, tuple[str, ...]]:
+def load_external(external: ExternalModel) -> tuple[WholeNetwork, tuple[str, ...]]:
     """Build the network, fill it, and find its attention layer.
 
     Returns:
@@ -64,19 +64,19 @@ def load_given(given: GivenModel) -> tuple[WholeNetwork, tuple[str, ...]]:
     Raises:
         ConfigError: Anything of it does not exist or does not fit.
     """
-    classes = read_classes(given.classes)
-    mean, std = read_normalisation(given.normalise)
-    if given.scores not in KINDS:
-        raise ConfigError(f"--scores {given.scores}", near_names(given.scores, KINDS))
-    if given.scores == "softmax" and len(classes) < 2:
+    classes = read_classes(external.classes)
+    mean, std = read_normalisation(external.normalise)
+    if external.scores not in KINDS:
+        raise ConfigError(f"--scores {external.scores}", near_names(external.scores, KINDS))
+    if external.scores == "softmax" and len(classes) < 2:
         raise ConfigError("--scores softmax: one class alone", "use --scores sigmoid")
-    network = _build(given, len(classes)).eval()
-    if given.state is not None:
-        _fill(network, given.state)
-    _probe(network, given, len(classes))
-    softmax = given.scores == "softmax"
+    network = _build(external, len(classes)).eval()
+    if external.state is not None:
+        _fill(network, external.state)
+    _probe(network, external, len(classes))
+    softmax = external.scores == "softmax"
     whole = WholeNetwork(
-        network, given.layer, given.image_size, softmax=softmax, mean=mean, std=std
+        network, external.layer, external.image_size, softmax=softmax, mean=mean, std=std
     )
     return whole, classes
 
@@ -124,28 +124,28 @@ def read_normalisation(text: str) -> tuple[Colour, Colour]:
     return (m1, m2, m3), (s1, s2, s3)
 
 
-def _build(given: GivenModel, classes: int) -> nn.Module:
-    if ":" in given.model:
-        return _from_factory(given.model)
+def _build(external: ExternalModel, classes: int) -> nn.Module:
+    if ":" in external.model:
+        return _from_factory(external.model)
     known = torchvision.models.list_models(module=torchvision.models)
     has_timm = importlib.util.find_spec("timm") is not None
     timm: Any = importlib.import_module("timm") if has_timm else None
-    if given.model not in known and not (timm and timm.is_model(given.model)):
+    if external.model not in known and not (timm and timm.is_model(external.model)):
         names = [*known, *(timm.list_models() if timm else [])]
-        near = get_close_matches(given.model, names, n=1)
+        near = get_close_matches(external.model, names, n=1)
         raise ConfigError(
-            f"--model {given.model}: no such model",
+            f"--model {external.model}: no such model",
             f"did you mean '{near[0]}'?"
             if near
             else "name one of torchvision"
             + (" or timm" if timm else " (or install timm)")
             + ", or write package.module:factory",
         )
-    if given.state is None:
-        raise ConfigError(f"--model {given.model}: has no weights", "add --state FILE")
-    if given.model in known:
-        return torchvision.models.get_model(given.model, weights=None, num_classes=classes)
-    network: nn.Module = timm.create_model(given.model, pretrained=False, num_classes=classes)
+    if external.state is None:
+        raise ConfigError(f"--model {external.model}: has no weights", "add --state FILE")
+    if external.model in known:
+        return torchvision.models.get_model(external.model, weights=None, num_classes=classes)
+    network: nn.Module = timm.create_model(external.model, pretrained=False, num_classes=classes)
     return network
 
 
@@ -187,20 +187,20 @@ def _fill(network: nn.Module, file: Path) -> None:
         ) from None
 
 
-def _probe(network: nn.Module, given: GivenModel, classes: int) -> None:
-    size = given.image_size
+def _probe(network: nn.Module, external: ExternalModel, classes: int) -> None:
+    size = external.image_size
     try:
         with torch.no_grad():
             found = network(torch.zeros(1, 3, size, size))
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         raise ConfigError(
-            f"--model {given.model}: does not take a {size} px image ({_first(error)})",
+            f"--model {external.model}: does not take a {size} px image ({_first(error)})",
             "give the --image-size it was trained with",
         ) from None
     if not isinstance(found, Tensor) or tuple(found.shape) != (1, classes):
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise ConfigError(
-            f"--model {given.model}: gives {shape} for one image, --classes names {classes}",
+            f"--model {external.model}: gives {shape} for one image, --classes names {classes}",
             "name the class of every score; the network must return (N, C) logits",
         )
 

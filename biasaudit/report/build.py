@@ -23,16 +23,16 @@ from biasaudit.report.drawing import charts, pictures
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import RunView
 from biasaudit.report.sections import limits, provenance
-from biasaudit.report.sections.changes import Change, changes_against, compared_groups
+from biasaudit.report.sections.changes import Change, changes_against, compared_sets
 from biasaudit.report.sections.decision import ErasureRow, FlipRow, erasures, flips
 from biasaudit.report.sections.images import Images, build_images
 from biasaudit.report.sections.limits import Carry
-from biasaudit.report.sections.localization import OverlapRow, overlap
-from biasaudit.report.sections.operating_point import fitted
+from biasaudit.report.sections.localization import LocalizationRow, localization
+from biasaudit.report.sections.operating_point import operating_point
 from biasaudit.report.sections.pairs import PairGuard, pair_guard
-from biasaudit.report.sections.quadrants import CORNERS, CornerRow, count_corners
+from biasaudit.report.sections.quadrants import QUADRANTS, QuadrantRow, count_quadrants
 from biasaudit.report.sections.seeds import SeedRow, over_seeds
-from biasaudit.report.view import Audit, Row, cell_words
+from biasaudit.report.view import Audit, Row, group_words
 
 GALLERY_SIZE = 20
 LIST_SIZE = 600
@@ -66,14 +66,14 @@ class Page:
     changes: Sequence[Change]
     flips: Sequence[FlipRow]
     pairs: PairGuard | None
-    overlap: Sequence[OverlapRow]
+    localization: Sequence[LocalizationRow]
     erasures: Sequence[ErasureRow]
-    corners: Sequence[CornerRow]
+    quadrants: Sequence[QuadrantRow]
     seeds: Sequence[SeedRow]
     images: Images
     curve: Markup | None
     gap_chart: Markup | None
-    overlap_chart: Markup | None
+    localization_chart: Markup | None
     limits: Sequence[str]
     notes: Sequence[str]
 
@@ -87,7 +87,7 @@ def render_html(
 
     Args:
         runs: From :func:`biasaudit.report.load.load_runs`.
-        gallery_size: How many images of each cell the gallery shows, the worst first.
+        gallery_size: How many images of each group the gallery shows, the worst first.
         title: The page's title; object, context and dataset where None.
 
     Raises:
@@ -143,7 +143,7 @@ def _page(audit: Audit, gallery_size: int, *, first: bool) -> Page:
     prefix = "" if audit.number == 1 else f"a{audit.number}-"
     labels = [column.label for column in audit.columns]
     lead = words.lead_place(audit)
-    places = overlap(audit)
+    places = localization(audit)
     changes = changes_against(audit, lead)
     return Page(
         audit=audit,
@@ -156,14 +156,14 @@ def _page(audit: Audit, gallery_size: int, *, first: bool) -> Page:
         changes=[change for change in changes if change is not None],
         flips=flips(audit),
         pairs=pair_guard(audit, lead) if first else None,
-        overlap=places,
+        localization=places,
         erasures=erasures(audit),
-        corners=count_corners(audit),
+        quadrants=count_quadrants(audit),
         seeds=over_seeds(audit),
         images=build_images(audit, gallery_size, LIST_SIZE),
         curve=charts.label_curve(audit, f"{prefix}c1"),
         gap_chart=charts.gap_chart(audit, f"{prefix}c2"),
-        overlap_chart=charts.overlap_chart(places, labels, f"{prefix}c3"),
+        localization_chart=charts.localization_chart(places, labels, f"{prefix}c3"),
         limits=limits.limits(audit),
         notes=words.run_notes(audit.columns),
     )
@@ -181,18 +181,18 @@ def _environment() -> Environment:
     )
     environment.filters.update(_filters())
     environment.globals.update(
-        corners=CORNERS,
+        quadrants=QUADRANTS,
         most=MOST,
         enrichment=ENRICHMENT,
         scale_stops=pictures.scale_stops(),
-        fitted=fitted,
-        cell_description=words.cell_description,
+        operating_point=operating_point,
+        group_description=words.group_description,
         train_command=provenance.train_command,
         evaluate_command=provenance.evaluate_command,
         settings_table=provenance.settings_table,
         environment_table=provenance.environment_table,
         label_forms=provenance.label_forms,
-        compared_groups=compared_groups,
+        compared_sets=compared_sets,
         by_boxes=charts.by_boxes,
         small=limits.SMALL,
     )
@@ -207,8 +207,8 @@ def _filters() -> Mapping[str, object]:
         "interval": numbers.interval,
         "figure": numbers.figure,
         "span": numbers.span,
-        "words": cell_words,
-        "corner": _corner_words,
+        "words": group_words,
+        "quadrant": _quadrant_words,
         "clean": numbers.clean,
         "keep": _keep_together,
         "lead": words.lead_place,
@@ -217,8 +217,8 @@ def _filters() -> Mapping[str, object]:
     }
 
 
-def _corner_words(name: str) -> str:
-    """Return a corner as a head of the table, or as a choice of the gallery."""
+def _quadrant_words(name: str) -> str:
+    """Return a quadrant as a head of the table, or as a choice of the gallery."""
     answer, _, where = name.partition("-")
     mark = "✓" if answer == "right" else "✗"
     return f"{mark} {answer}, {'no region' if where == 'none' else where}"

@@ -11,12 +11,12 @@ from biasaudit.report.format import NAME_LENGTH, Estimate, clean, figure, points
 from biasaudit.report.grouping import run_labels
 from biasaudit.report.load import RunView
 from biasaudit.report.sections.images import Images, build_images
-from biasaudit.report.view import VAL, Audit, Column, cell_words
-from biasaudit.results import Cell, Overall
+from biasaudit.report.view import VAL, Audit, Column, group_words
+from biasaudit.results import Group, Overall
 
 NAMES = {
     "overall.accuracy": "overall accuracy",
-    "worst.accuracy": "accuracy of the worst cell",
+    "worst.accuracy": "accuracy of the worst group",
     "overall.auroc": "AUROC",
     "overall.energy_pointing_game": "attention inside the region",
 }
@@ -53,11 +53,11 @@ class FigureRow:
 
 
 @dataclass(frozen=True)
-class ChangedCell:
-    """How many answers changed in one cell.
+class ChangedGroup:
+    """How many answers changed in one group.
 
     Attributes:
-        name: The cell, or the split.
+        name: The group, or the split.
         mended: Images that the second run alone gets right.
         broken: Images that the first run alone gets right.
     """
@@ -76,7 +76,7 @@ class VersusPage:
         prefix: Begins every anchor of this split; empty for the first.
         verdict: One sentence on the overall accuracy.
         rows: Every figure.
-        cells: How many answers changed.
+        groups: How many answers changed.
         images: The images whose answer changed.
         n: Images that both answered.
     """
@@ -85,7 +85,7 @@ class VersusPage:
     prefix: str
     verdict: str
     rows: Sequence[FigureRow]
-    cells: Sequence[ChangedCell]
+    groups: Sequence[ChangedGroup]
     images: Images
     n: int
 
@@ -103,16 +103,16 @@ def versus_pages(
         first: The run to hold against.
         second: The run that is judged.
         found: Their comparison on each split.
-        gallery_size: How many changed images of each cell are shown as pictures.
+        gallery_size: How many changed images of each group are shown as pictures.
         list_size: How many changed images the table lists at most.
     """
     pages = []
     for number, (name, one) in enumerate(found.items(), 1):
         audit = _audit(first, second, name, number)
         changed = {
-            (cell or name, image)
+            (group or name, image)
             for side in (one.mended, one.broken)
-            for cell, ids in side.items()
+            for group, ids in side.items()
             for image in ids
         }
         rows = [_row(change, audit) for change in one.changes]
@@ -123,8 +123,8 @@ def versus_pages(
                 _verdict(audit, rows[0], one.n),
                 rows,
                 [
-                    ChangedCell(cell_words(cell or name), len(ids), len(one.broken[cell]))
-                    for cell, ids in one.mended.items()
+                    ChangedGroup(group_words(group or name), len(ids), len(one.broken[group]))
+                    for group, ids in one.mended.items()
                 ],
                 build_images(audit, gallery_size, list_size, changed),
                 one.n,
@@ -137,16 +137,16 @@ def _audit(first: RunView, second: RunView, name: str, number: int) -> Audit:
     views = (first, second)
     columns = tuple(Column(*pair) for pair in zip(run_labels(views), views, strict=True))
     run = first.run
-    cells = tuple(run.splits[name].cells) if name in run.splits else ()
+    groups = tuple(run.splits[name].groups) if name in run.splits else ()
     return Audit(
         number,
         clean(run.object, NAME_LENGTH),
         None if run.context is None else clean(run.context, NAME_LENGTH),
         clean(run.dataset, NAME_LENGTH),
-        name if cells else None,
-        cells,
+        name if groups else None,
+        groups,
         columns,
-        () if cells else (name,),
+        () if groups else (name,),
     )
 
 
@@ -155,11 +155,11 @@ def _row(change: Change, audit: Audit) -> FigureRow:
         _estimate(column, audit.target, change.figure, value)
         for column, value in zip(audit.columns, (change.first, change.second), strict=True)
     )
-    cell = change.figure.removesuffix(".accuracy")
+    group = change.figure.removesuffix(".accuracy")
     low, high = change.interval
     known = not math.isnan(low)
     return FigureRow(
-        NAMES.get(change.figure) or cell_words(cell),
+        NAMES.get(change.figure) or group_words(group),
         "auroc" if change.figure.endswith("auroc") else "rate",
         first,
         second,
@@ -175,9 +175,9 @@ def _estimate(column: Column, name: str | None, path: str, value: float) -> Esti
         return Estimate(None)
     place, _, metric = path.rpartition(".")
     split = Audit.split_of(column, name)
-    part: Overall | Cell | None = None
+    part: Overall | Group | None = None
     if split is not None:
-        part = split.overall if place == "overall" else split.cells.get(place)
+        part = split.overall if place == "overall" else split.groups.get(place)
     holder = part.attention if part is not None and metric == "energy_pointing_game" else part
     return Estimate.of(value, getattr(holder, f"{metric}_ci", None), 0)
 
@@ -185,7 +185,7 @@ def _estimate(column: Column, name: str | None, path: str, value: float) -> Esti
 def _verdict(audit: Audit, row: FigureRow, n: int) -> str:
     first, second = (column.label for column in audit.columns)
     place = f"on {audit.target}"
-    if audit.cells and audit.context is not None and str(audit.split).startswith("biased-"):
+    if audit.groups and audit.context is not None and str(audit.split).startswith("biased-"):
         place = f"where {audit.object} and {audit.context} part"
     told = f"{figure(row.second)} against {figure(row.first)} right, "
     told += f"{points(row.difference.value)} points {span(row.difference)} on the same {n} images."

@@ -24,7 +24,7 @@ def render_comparison(
         first: The run to hold against.
         second: The run that is judged.
         found: Their comparison on each split, the most telling one first.
-        gallery_size: How many changed images of each cell are shown as pictures.
+        gallery_size: How many changed images of each group are shown as pictures.
 
     Raises:
         RunError: No split is compared.

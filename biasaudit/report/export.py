@@ -15,9 +15,9 @@ from biasaudit.report.load import RunView
 from biasaudit.report.sections import provenance
 from biasaudit.report.sections.changes import changes_against
 from biasaudit.report.sections.limits import carry, limits
-from biasaudit.report.sections.localization import overlap
-from biasaudit.report.view import Audit, Column, Row, cell_words
-from biasaudit.results import AttentionOverlap, Cell, Interval, Overall
+from biasaudit.report.sections.localization import localization
+from biasaudit.report.view import Audit, Column, Row, group_words
+from biasaudit.results import Group, Interval, Localization, Overall
 
 CSV_COLUMNS = (
     "run",
@@ -30,7 +30,7 @@ CSV_COLUMNS = (
     "box_labels",
     "seed",
     "split",
-    "cell",
+    "group",
     "metric",
     "n",
     "value",
@@ -83,7 +83,7 @@ def _summary(audit: Audit) -> str:
     changes = changes_against(audit, words.lead_place(audit))
     lines += [_plain(sentence) for sentence in words.followup(audit, changes)]
     lines += ["", *_table(audit.table(), audit.columns)]
-    mean = "; overall is the mean of the cells" if audit.cells else ""
+    mean = "; overall is the mean of the groups" if audit.groups else ""
     lines += ["", f"Figures in brackets are 95% intervals{mean}.", ""]
     return "\n".join(lines)
 
@@ -93,10 +93,10 @@ def _card(audit: Audit) -> str:
     for column in audit.columns:
         lines += [*_details(column), ""]
     lines += ["## Intended use", "", _use(audit), "", "## Metrics", ""]
-    mean = "Overall is the mean of the accuracies of the counterfactual cells. "
-    place = f"split {audit.split}" if audit.split else f"subsets {', '.join(audit.groups)}"
+    mean = "Overall is the mean of the accuracies of the counterfactual groups. "
+    place = f"split {audit.split}" if audit.split else f"subsets {', '.join(audit.image_sets)}"
     lines += [
-        f"Accuracy counts a score above 0 as yes. {mean if audit.cells else ''}Brackets hold 95% "
+        f"Accuracy counts a score above 0 as yes. {mean if audit.groups else ''}Brackets hold 95% "
         "intervals.",
         "",
         "## Evaluation data",
@@ -105,8 +105,8 @@ def _card(audit: Audit) -> str:
         "",
     ]
     lines += [
-        f"- {_plain(cell_words(name))}: {_plain(words.cell_description(audit, name))}"
-        for name in audit.cells
+        f"- {_plain(group_words(name))}: {_plain(words.group_description(audit, name))}"
+        for name in audit.groups
     ]
     if carried := carry(audit):
         lines += ["", "What so many images can show:", ""]
@@ -145,7 +145,7 @@ def _use(audit: Audit) -> str:
 
 
 def _attention(audit: Audit) -> list[str]:
-    rows = overlap(audit)
+    rows = localization(audit)
     if not rows:
         return []
     heads = ["images", *[column.label for column in audit.columns], "region's area"]
@@ -205,24 +205,29 @@ def _lines(view: RunView) -> Iterator[list[object]]:
     names = (run.name, run.mode, run.object, run.context, run.dataset, run.backbone)
     head = (*names, run.pixel_labels, run.box_labels, run.seed)
     for name, split in run.splits.items():
-        parts: dict[str, Overall | Cell] = {"": split.overall, **split.cells}
-        for cell, part in parts.items():
+        parts: dict[str, Overall | Group] = {"": split.overall, **split.groups}
+        for group, part in parts.items():
             for metric, n, value, interval in _measures(part):
                 low, high = interval or (None, None)
                 if value is not None:
-                    yield [*head, name, cell, metric, n, value, low, high]
+                    yield [*head, name, group, metric, n, value, low, high]
 
 
-def _measures(part: Overall | Cell) -> Iterator[_Measure]:
+def _measures(part: Overall | Group) -> Iterator[_Measure]:
     yield "accuracy", part.n, part.accuracy, part.accuracy_ci
-    yield "accuracy_fitted", part.n, part.accuracy_fitted, part.accuracy_fitted_ci
+    yield (
+        "accuracy_at_operating_point",
+        part.n,
+        part.accuracy_at_operating_point,
+        part.accuracy_at_operating_point_ci,
+    )
     if isinstance(part, Overall):
         yield "auroc", part.n, part.auroc, part.auroc_ci
-        yield "floor", part.n, part.floor, None
-    yield from _overlap_measures(part.attention)
+        yield "constant_baseline", part.n, part.constant_baseline, None
+    yield from _localization_measures(part.attention)
 
 
-def _overlap_measures(found: AttentionOverlap) -> Iterator[_Measure]:
+def _localization_measures(found: Localization) -> Iterator[_Measure]:
     n = found.n_valid
     yield "energy_pointing_game", n, found.energy_pointing_game, found.energy_pointing_game_ci
     yield "iou", n, found.iou, found.iou_ci

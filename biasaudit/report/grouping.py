@@ -12,21 +12,21 @@ from biasaudit.results import Run
 
 
 def build_audits(views: Sequence[RunView]) -> list[Audit]:
-    """Group runs by dataset, object and context; one audit for each split with cells."""
-    groups: dict[tuple[str, str, str | None], list[RunView]] = {}
+    """Group runs by dataset, object and context; one audit for each split with groups."""
+    asked: dict[tuple[str, str, str | None], list[RunView]] = {}
     for view in views:
         run = view.run
-        groups.setdefault((run.dataset, run.object, run.context), []).append(view)
+        asked.setdefault((run.dataset, run.object, run.context), []).append(view)
     audits: list[Audit] = []
-    for (dataset, name, context), members in groups.items():
+    for (dataset, name, context), members in asked.items():
         labels = run_labels(members)
         columns = tuple(Column(label, v) for label, v in zip(labels, members, strict=True))
-        for split in _splits_with_cells(members, name):
-            cells = _cells(members, split)
+        for split in _splits_with_groups(members, name):
+            groups = _groups(members, split)
             number = len(audits) + 1
             shown = (_shown(name), None if context is None else _shown(context), _shown(dataset))
             pools = _pools(members) if split is None else ()
-            audits.append(Audit(number, *shown, split, cells, columns, pools))
+            audits.append(Audit(number, *shown, split, groups, columns, pools))
     return audits
 
 
@@ -67,9 +67,9 @@ def _shown(name: str) -> str:
     return clean(name, NAME_LENGTH)
 
 
-def _splits_with_cells(views: Sequence[RunView], name: str) -> list[str | None]:
+def _splits_with_groups(views: Sequence[RunView], name: str) -> list[str | None]:
     found = dict.fromkeys(
-        split for view in views for split, found in view.run.splits.items() if found.cells
+        split for view in views for split, found in view.run.splits.items() if found.groups
     )
     own = f"biased-{name}"
     return sorted(found, key=lambda split: split != own) if found else [None]
@@ -80,6 +80,6 @@ def _pools(views: Sequence[RunView]) -> tuple[str, ...]:
     return tuple(name for name in names if name != VAL)
 
 
-def _cells(views: Sequence[RunView], split: str | None) -> tuple[str, ...]:
+def _groups(views: Sequence[RunView], split: str | None) -> tuple[str, ...]:
     splits = [view.run.splits[split] for view in views if split in view.run.splits]
-    return tuple(dict.fromkeys(cell for found in splits for cell in found.cells))
+    return tuple(dict.fromkeys(group for found in splits for group in found.groups))

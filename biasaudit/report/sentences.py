@@ -7,7 +7,7 @@ from typing import Any
 
 from biasaudit.report.format import Estimate, figure, percent, points, span
 from biasaudit.report.sections.changes import Change
-from biasaudit.report.sections.localization import overlap
+from biasaudit.report.sections.localization import localization
 from biasaudit.report.sections.seeds import SeedRow, Spread, over_seeds
 from biasaudit.report.view import VAL, Audit, Column
 
@@ -18,7 +18,7 @@ EDITS = {
     "alone": "the {0} alone, all else in one colour",
     "blackened": "the {0} blackened",
 }
-"""What was done to the images of an edited cell, by the end of its name."""
+"""What was done to the images of an edited group, by the end of its name."""
 
 
 def verdict(audit: Audit) -> str:
@@ -37,7 +37,7 @@ def verdict(audit: Audit) -> str:
         )
     told = _recorded(audit, place, "headline")
     body = f"{_where(audit)}, {label} {_rate(audit, estimate)}"
-    body += _against_floor(audit, estimate) + _against_val(audit.val()[place], estimate)
+    body += _against_baseline(audit, estimate) + _against_val(audit.val()[place], estimate)
     return f"{audit.object}: {told}. {body}." if told else f"{body}."
 
 
@@ -62,7 +62,7 @@ def followup(audit: Audit, changes: Sequence[Change | None]) -> list[str]:
     sentences += _attention(audit, lead)
     if audit.split is None and audit.pools:
         sentences.append(
-            f"No cells part {audit.object} from a context here: a fall from val to {audit.target} "
+            f"No groups part {audit.object} from a context here: a fall from val to {audit.target} "
             "shows that the classifier reads what those images lack, not what that is."
         )
     return sentences
@@ -74,8 +74,8 @@ def lead_place(audit: Audit) -> int:
     return modes.index("baseline") if "baseline" in modes else 0
 
 
-def cell_description(audit: Audit, name: str) -> str:
-    """Return how a cell is made, from its name and its answer."""
+def group_description(audit: Audit, name: str) -> str:
+    """Return how a group is made, from its name and its answer."""
     with_it, found, without = name.partition("-without-")
     answer = audit.answer(name)
     told = "" if answer is None else f" The right answer is {'yes' if answer else 'no'}."
@@ -83,7 +83,7 @@ def cell_description(audit: Audit, name: str) -> str:
     if edit is not None:
         return f"Edited images: {edit.format(audit.object, audit.context)}.{told}"
     if not found:
-        return f"Images of the {'cell' if audit.cells else 'subset'} “{name}”.{told}"
+        return f"Images of the {'group' if audit.groups else 'subset'} “{name}”.{told}"
     return f"Images that show {with_it} and no {without}.{told}"
 
 
@@ -95,7 +95,7 @@ def run_notes(columns: Sequence[Column]) -> list[str]:
         if view.per_image is None:
             notes.append(
                 f"{column.label}: no per_image.csv lies beside its results, so its single images "
-                "and its four corners are not shown."
+                "and its four quadrants are not shown."
             )
         elif view.pictures is None:
             notes.append(
@@ -125,25 +125,25 @@ def _where(audit: Audit) -> str:
 
 def _rate(audit: Audit, estimate: Estimate) -> str:
     split = next(s for s in audit.splits() if s is not None)
-    sizes = {cell.n for cell in split.cells.values()}
+    sizes = {group.n for group in split.groups.values()}
     if not sizes:
         return f"gets {figure(estimate)} of the {estimate.n} images right"
     if len(sizes) == 1:
         return f"gets {figure(estimate)} of the {estimate.n} counterfactual images right"
     return (
-        f"scores {figure(estimate)} on the {estimate.n} counterfactual images (mean of the cells)"
+        f"scores {figure(estimate)} on the {estimate.n} counterfactual images (mean of the groups)"
     )
 
 
-def _against_floor(audit: Audit, estimate: Estimate) -> str:
-    floor = audit.floor()
-    if floor is None:
+def _against_baseline(audit: Audit, estimate: Estimate) -> str:
+    constant_baseline = audit.constant_baseline()
+    if constant_baseline is None:
         return ""
-    if estimate.below(floor):
-        return f", less than a constant answer ({percent(floor)})"
-    if estimate.above(floor):
-        return f", more than a constant answer ({percent(floor)})"
-    return f", which a constant answer ({percent(floor)}) might score too"
+    if estimate.below(constant_baseline):
+        return f", less than a constant answer ({percent(constant_baseline)})"
+    if estimate.above(constant_baseline):
+        return f", more than a constant answer ({percent(constant_baseline)})"
+    return f", which a constant answer ({percent(constant_baseline)}) might score too"
 
 
 def _against_val(val: Estimate, estimate: Estimate) -> str:
@@ -204,7 +204,7 @@ def _against_lead(audit: Audit, lead: int, second: Estimate, change: Change | No
 
 
 def _attention(audit: Audit, lead: int) -> list[str]:
-    rows = [row for row in overlap(audit) if row.name != VAL]
+    rows = [row for row in localization(audit) if row.name != VAL]
     rows = [row for row in rows if row.name == audit.target] or rows
     if not rows or rows[0].energy[lead].value is None or rows[0].area_fraction is None:
         return []

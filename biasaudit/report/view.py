@@ -40,18 +40,18 @@ class Row:
 
     Attributes:
         name: What is measured.
-        note: One short remark, such as the right answer of a cell.
+        note: One short remark, such as the right answer of a group.
         kind: ``rate`` (a share, shown in percent), ``auroc`` or ``gap`` (percentage points).
         entries: The runs' figures, in column order.
-        floor: What a constant answer scores.
-        key: ``val``, the cell's name, ``overall`` or ``auroc``.
+        constant_baseline: What a constant answer scores.
+        key: ``val``, the group's name, ``overall`` or ``auroc``.
     """
 
     name: str
     note: str
     kind: str
     entries: tuple[Estimate, ...]
-    floor: float | None = None
+    constant_baseline: float | None = None
     key: str = ""
 
     @property
@@ -67,8 +67,8 @@ class Audit:
 
     Attributes:
         number: Counts from 1; part of the anchors.
-        split: The split with counterfactual cells, or None where no run has one.
-        cells: Its cells, in the order of the results.
+        split: The split with counterfactual groups, or None where no run has one.
+        groups: Its groups, in the order of the results.
         pools: Where there is no such split, the subsets measured beside val.
     """
 
@@ -77,14 +77,14 @@ class Audit:
     context: str | None
     dataset: str
     split: str | None
-    cells: tuple[str, ...]
+    groups: tuple[str, ...]
     columns: tuple[Column, ...]
     pools: tuple[str, ...] = ()
 
     @property
-    def groups(self) -> tuple[str, ...]:
-        """What single images are sorted by: cells, or else pools, or else val."""
-        return self.cells or self.pools or (VAL,)
+    def image_sets(self) -> tuple[str, ...]:
+        """What single images are sorted by: groups, or else pools, or else val."""
+        return self.groups or self.pools or (VAL,)
 
     @property
     def target(self) -> str | None:
@@ -98,51 +98,55 @@ class Audit:
         return [self.split_of(column, self.target) for column in self.columns]
 
     def overall(self) -> tuple[Estimate, ...]:
-        """Return each run's accuracy on the target: over its cells where it has some."""
+        """Return each run's accuracy on the target: over its groups where it has some."""
         return tuple(_overall(split) for split in self.splits())
 
     def apart(self) -> list[tuple[str, str, tuple[Estimate, ...]]]:
-        """Return key, name and accuracies of each cell, or of each pool."""
+        """Return key, name and accuracies of each group, or of each pool."""
         if self.split is None:
             return [(name, clean(name, NAME_LENGTH), self._pool(name)) for name in self.pools]
-        return [(name, cell_words(name), self.cell(name)) for name in self.cells]
+        return [(name, group_words(name), self.group(name)) for name in self.groups]
 
     def val(self) -> tuple[Estimate, ...]:
         """Return each run's accuracy on the validation images."""
         return self._pool(VAL)
 
-    def floor(self) -> float | None:
+    def constant_baseline(self) -> float | None:
         """Return what a constant answer scores on the target."""
-        return first(s.overall.floor for s in self.splits() if s is not None)
+        return first(s.overall.constant_baseline for s in self.splits() if s is not None)
 
-    def cell(self, name: str) -> tuple[Estimate, ...]:
-        """Return each run's accuracy in one cell."""
-        found = [s.cells.get(name) if s is not None else None for s in self.splits()]
+    def group(self, name: str) -> tuple[Estimate, ...]:
+        """Return each run's accuracy in one group."""
+        found = [s.groups.get(name) if s is not None else None for s in self.splits()]
         return tuple(
             Estimate.of(c.accuracy, c.accuracy_ci, c.n) if c is not None else Estimate(None)
             for c in found
         )
 
     def answer(self, name: str) -> bool | None:
-        """Return the right answer of a cell, where the results give it."""
-        cells = [s.cells[name] for s in self.splits() if s is not None and name in s.cells]
-        return first(cell.answer for cell in cells)
+        """Return the right answer of a group, where the results give it."""
+        groups = [s.groups[name] for s in self.splits() if s is not None and name in s.groups]
+        return first(group.answer for group in groups)
 
     def table(self) -> list[Row]:
         """Return the rows of the paper's Table 4, and the AUROC below them."""
         rows = [
-            Row(name, "", "rate", tuple(_overall(s) for s in plain), _floor(plain), name)
+            Row(
+                name, "", "rate", tuple(_overall(s) for s in plain), _constant_baseline(plain), name
+            )
             for name, plain in self._plain_splits()
         ]
-        for name in self.cells:
+        for name in self.groups:
             answer = self.answer(name)
             note = "" if answer is None else f"right answer: {'yes' if answer else 'no'}"
-            rows.append(Row(cell_words(name), note, "rate", self.cell(name), None, name))
+            rows.append(Row(group_words(name), note, "rate", self.group(name), None, name))
         if self.split is not None:
-            note = "mean of the cells" if self.cells else ""
-            rows.append(Row("overall", note, "rate", self.overall(), self.floor(), "overall"))
+            note = "mean of the groups" if self.groups else ""
+            rows.append(
+                Row("overall", note, "rate", self.overall(), self.constant_baseline(), "overall")
+            )
             auroc = tuple(_auroc(split) for split in self.splits())
-            rows.append(Row("AUROC", "of the cells together", "auroc", auroc, 0.5, "auroc"))
+            rows.append(Row("AUROC", "of the groups together", "auroc", auroc, 0.5, "auroc"))
         for name in self.pools:
             auroc = tuple(_auroc(self.split_of(column, name)) for column in self.columns)
             words = clean(name, NAME_LENGTH)
@@ -150,7 +154,7 @@ class Audit:
         return rows
 
     def gaps(self) -> list[Row]:
-        """Return how far cells or pools lie from val; positive where val is better."""
+        """Return how far groups or pools lie from val; positive where val is better."""
         val = self.val()
         if all(entry.value is None for entry in val):
             return []
@@ -174,7 +178,7 @@ class Audit:
             name
             for column in self.columns
             for name, split in column.run.splits.items()
-            if not split.cells and name != self.split
+            if not split.groups and name != self.split
         )
         return [(name, [self.split_of(c, name) for c in self.columns]) for name in names]
 
@@ -192,7 +196,7 @@ class Audit:
 
 
 def rows_of(audit: Audit, table: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Return the per-image rows of an audit's groups, each image once; ``cell`` is the group.
+    """Return the per-image rows of an audit's image sets, each image once; ``group`` names the set.
 
     Args:
         audit: The audit.
@@ -201,15 +205,15 @@ def rows_of(audit: Audit, table: pd.DataFrame | None) -> pd.DataFrame | None:
     if table is None:
         return None
     if audit.split is None:
-        rows = table[table["split"].isin(audit.groups)]
-        rows = rows.assign(cell=rows["split"])
+        rows = table[table["split"].isin(audit.image_sets)]
+        rows = rows.assign(group=rows["split"])
     else:
-        rows = table[(table["split"] == audit.split) & table["cell"].isin(audit.cells)]
-    return rows.drop_duplicates(["cell", "id"]).set_index(["cell", "id"])
+        rows = table[(table["split"] == audit.split) & table["group"].isin(audit.groups)]
+    return rows.drop_duplicates(["group", "id"]).set_index(["group", "id"])
 
 
-def cell_words(name: str) -> str:
-    """Return a cell's name as it reads in a sentence."""
+def group_words(name: str) -> str:
+    """Return a group's name as it reads in a sentence."""
     words = name.replace("-without-", " without ").replace("-with-", " with ")
     return clean(words, 2 * NAME_LENGTH)
 
@@ -226,8 +230,8 @@ def _auroc(split: Split | None) -> Estimate:
     return Estimate.of(split.overall.auroc, split.overall.auroc_ci, split.overall.n)
 
 
-def _floor(splits: Iterable[Split | None]) -> float | None:
-    return first(split.overall.floor for split in splits if split is not None)
+def _constant_baseline(splits: Iterable[Split | None]) -> float | None:
+    return first(split.overall.constant_baseline for split in splits if split is not None)
 
 
 def first(values: Iterable[T | None]) -> T | None:

@@ -17,7 +17,7 @@ PAIRS_FILE = "pairs.csv"
 GALLERY_FILE = "gallery.npz"
 PER_IMAGE_COLUMNS = (
     "split",  # "biased-boat", "val"
-    "cell",  # "boat-without-water"; empty outside the split's cells
+    "group",  # "boat-without-water"; empty outside the split's groups
     "id",  # the sample's id
     "label",  # 1: the object is there, 0: it is not
     "score",  # raw score (logit) of the object
@@ -32,10 +32,10 @@ PER_IMAGE_COLUMNS = (
     "context_energy",  # share of the attention on the context's region; NaN where it has none
     "context_area",  # share of the image inside the context's region; NaN where it has none
     "pair",  # id of the image that this one is an edited version of; empty for one as it is
-    "corner",  # right or wrong answer, attention on or off the object: "right-off", "unmeasured"
-    "decision_fitted",  # 1 where score > the fitted threshold; NaN where there is none
+    "quadrant",  # right or wrong answer, attention on or off the object: "right-off", "unmeasured"
+    "decision_at_operating_point",  # 1 where score > the fitted threshold; NaN where there is none
 )
-_TEXTS = ("split", "cell", "id", "pair", "corner")
+_TEXTS = ("split", "group", "id", "pair", "quadrant")
 REQUIRED_COLUMNS = PER_IMAGE_COLUMNS[:10]
 """What every per-image table has; the columns after these came later and may be missing."""
 

@@ -33,7 +33,7 @@ class _Model(BaseModel):
         return value
 
 
-class AttentionOverlap(_Model):
+class Localization(_Model):
     """Overlap of the object's attention with its region, averaged over the valid images.
 
     Attributes:
@@ -67,44 +67,44 @@ class _Answers(_Model):
     n: int
     accuracy: float | None = None
     accuracy_ci: Interval | None = None
-    accuracy_fitted: float | None = None
-    accuracy_fitted_ci: Interval | None = None
+    accuracy_at_operating_point: float | None = None
+    accuracy_at_operating_point_ci: Interval | None = None
 
 
-class Cell(_Answers):
-    """One counterfactual cell: images that share one right answer."""
+class Group(_Answers):
+    """One counterfactual group: images that share one right answer."""
 
     answer: bool | None = None
-    attention: AttentionOverlap = Field(default_factory=AttentionOverlap)
+    attention: Localization = Field(default_factory=Localization)
 
 
 class Overall(_Answers):
     """A whole split.
 
     Attributes:
-        accuracy: Mean of the cells' accuracies where the split has cells (the paper's Table 4),
+        accuracy: Mean of the groups' accuracies where the split has groups (the paper's Table 4),
             else the share of right answers.
-        accuracy_fitted: The same where a yes is a score above the fitted threshold, not above 0.
-            Its interval takes the threshold as given.
+        accuracy_at_operating_point: The same where a yes is a score above the fitted threshold,
+            not above 0. Its interval takes the threshold as given.
         auroc: Probability that an image with the object scores above one without.
-        floor: Accuracy of the best constant answer.
+        constant_baseline: Accuracy of the best constant answer.
     """
 
     auroc: float | None = None
     auroc_ci: Interval | None = None
-    floor: float | None = None
-    attention: AttentionOverlap = Field(default_factory=AttentionOverlap)
+    constant_baseline: float | None = None
+    attention: Localization = Field(default_factory=Localization)
 
 
 class Split(_Model):
-    """A set of cells and what they come to together.
+    """A set of groups and what they come to together.
 
-    ``evaluate`` adds, where they exist, ``verdict`` (docs/verdict.md), ``corners`` (counts of the
-    four corners by cell) and ``faithfulness``.
+    ``evaluate`` adds, where they exist, ``verdict`` (docs/verdict.md), ``quadrants`` (counts of the
+    four quadrants by group) and ``faithfulness``.
     """
 
     overall: Overall
-    cells: dict[str, Cell] = Field(default_factory=dict)
+    groups: dict[str, Group] = Field(default_factory=dict)
 
 
 class Run(_Model):

@@ -3,7 +3,7 @@
 A resample of N images is a row of multiplicities, and a figure maps (B, N) such rows to (B,)
 values: :func:`mean_of`, :func:`auroc_of`, and what is built from them (:func:`mean_over`,
 :func:`worst_of`, :func:`difference_of`). Weights of one everywhere give the figure itself. Because
-the whole figure is recomputed in each resample, the choice of the worst cell is resampled too.
+the whole figure is recomputed in each resample, the choice of the worst group is resampled too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def mean_of(values: ArrayLike, rows: ArrayLike | None = None) -> Figure:
 
     Args:
         values: (N,) one value an image (1 and 0 for right and wrong answers).
-        rows: (N,) bool, the images that count (a cell's); None for all.
+        rows: (N,) bool, the images that count (a group's); None for all.
     """
     kept = np.asarray(values, dtype=np.float64).ravel()
     counts = ~np.isnan(kept)
@@ -63,7 +63,7 @@ def auroc_of(scores: ArrayLike, labels: ArrayLike) -> Figure:
 
 
 def mean_over(figures: Sequence[Figure]) -> Figure:
-    """Return the unweighted mean of several figures (overall accuracy of two cells)."""
+    """Return the unweighted mean of several figures (overall accuracy of two groups)."""
     return lambda weights: np.mean([figure(weights) for figure in figures], axis=0)
 
 

@@ -122,22 +122,22 @@ def paired_interval(pairs: Paired, level: float = 0.95) -> Interval:
     return max(-1.0, pairs.difference - down), min(1.0, pairs.difference + up)
 
 
-def mean_paired_interval(cells: Sequence[Paired], level: float = 0.95) -> Interval:
-    """Return the interval of the unweighted mean of the cells' paired differences.
+def mean_paired_interval(groups: Sequence[Paired], level: float = 0.95) -> Interval:
+    """Return the interval of the unweighted mean of the groups' paired differences.
 
     Args:
-        cells: The counts of cells that share no image.
+        groups: The counts of groups that share no image.
         level: Confidence level, in (0, 1).
 
     Returns:
-        Lower and upper limit; NaN twice where a cell is empty or there is none.
+        Lower and upper limit; NaN twice where a group is empty or there is none.
     """
-    if not cells:
+    if not groups:
         return NO_INTERVAL
     return combined_interval(
-        [1 / len(cells)] * len(cells),
-        [cell.difference for cell in cells],
-        [paired_interval(cell, level) for cell in cells],
+        [1 / len(groups)] * len(groups),
+        [group.difference for group in groups],
+        [paired_interval(group, level) for group in groups],
     )
 
 

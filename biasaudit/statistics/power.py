@@ -1,7 +1,7 @@
 """What a split could show, and how many images a wanted difference needs.
 
-Three questions: one rate against a fixed value (the floor of a constant answer), two rates on
-different images (matched against conflicting cells), and two models on the same images. The first
+Three questions: one rate against a fixed value (the constant baseline), two rates on different
+images (bias-aligned against bias-conflicting groups), and two models on the same images. The first
 and the last are answered by enumerating the exact tests that the audit uses, the second by the
 normal approximation. All tests are two-sided.
 """

@@ -1,7 +1,7 @@
 """Rates and their intervals: one proportion, and sums and differences of independent ones.
 
 Wilson's interval (1927) holds its level where the plain one fails, near 0 and 1 and for the dozens
-of images that a counterfactual cell has. Sums and differences of independent rates combine the
+of images that a counterfactual group has. Sums and differences of independent rates combine the
 Wilson limits by squaring and adding them (Newcombe 1998; Zou and Donner 2008, "MOVER").
 """
 
@@ -93,14 +93,14 @@ def combined_interval(
 def mean_of_rates_interval(counts: Sequence[Count], level: float = 0.95) -> Interval:
     """Return the interval of the unweighted mean of independent rates.
 
-    The paper's "overall" accuracy of a biased split is such a mean: of its two cells.
+    The paper's "overall" accuracy of a biased split is such a mean: of its two groups.
 
     Args:
-        counts: Successes and trials of each cell.
+        counts: Successes and trials of each group.
         level: Confidence level, in (0, 1).
 
     Returns:
-        Lower and upper limit in [0, 1]; NaN twice where a cell is empty or there is none.
+        Lower and upper limit in [0, 1]; NaN twice where a group is empty or there is none.
     """
     if not counts:
         return NO_INTERVAL
@@ -114,26 +114,26 @@ def mean_of_rates_interval(counts: Sequence[Count], level: float = 0.95) -> Inte
 def gap_interval(first: Sequence[Count], second: Sequence[Count], level: float = 0.95) -> Interval:
     """Return the interval of the mean rate of ``first`` less the mean rate of ``second``.
 
-    With one cell on either side this is Newcombe's hybrid score interval (1998, method 10).
+    With one group on either side this is Newcombe's hybrid score interval (1998, method 10).
 
     Args:
-        first: Successes and trials of the cells on the one side (the matched cells).
-        second: The same for the other side (the conflicting cells); no image is in both.
+        first: Successes and trials of the groups on the one side (the aligned groups).
+        second: The same for the other side (the conflicting groups); no image is in both.
         level: Confidence level, in (0, 1).
 
     Returns:
-        Lower and upper limit in [-1, 1]; NaN twice where a cell is empty or a side has none.
+        Lower and upper limit in [-1, 1]; NaN twice where a group is empty or a side has none.
     """
     if not first or not second:
         return NO_INTERVAL
-    cells = [*first, *second]
+    groups = [*first, *second]
     weights = [1 / len(first)] * len(first) + [-1 / len(second)] * len(second)
     return combined_interval(
-        weights, [rate(k, n) for k, n in cells], [wilson_interval(k, n, level) for k, n in cells]
+        weights, [rate(k, n) for k, n in groups], [wilson_interval(k, n, level) for k, n in groups]
     )
 
 
-def constant_floor(labels: ArrayLike) -> float:
+def constant_baseline(labels: ArrayLike) -> float:
     """Return the accuracy of the best constant answer: the share of the commoner label.
 
     Args:

@@ -71,12 +71,12 @@ def bootstrap(
 
     Each stratum of n units gives n - 1 draws (Rao and Wu 1988), which makes the resamples' variance
     unbiased. In 600 simulated audits of 16 + 50, 50 + 50 and 200 + 200 images the nominal 95%
-    intervals of differences in accuracy and AUROC held 94-96%, of worst-cell accuracy 94-98%
+    intervals of differences in accuracy and AUROC held 94-96%, of worst-group accuracy 94-98%
     (BCa's: 91%).
 
     Args:
         figure: From :mod:`biasaudit.statistics.figures`; recomputed as a whole in each resample.
-        strata: (N,) what each image belongs to (its cell); the sizes of the strata stay.
+        strata: (N,) what each image belongs to (its group); the sizes of the strata stay.
         level: Confidence level, in (0, 1).
         seed: Of the resamples: the same input and seed give the same interval.
         resamples: How many.
@@ -119,7 +119,7 @@ def across_seeds(
 
     Args:
         figures: The figure of each seed's run, on the same images in the same order.
-        strata: (N,) what each image belongs to (its cell).
+        strata: (N,) what each image belongs to (its group).
         level: Confidence level, in (0, 1).
         seed: Of the resamples.
         resamples: How many.

@@ -22,14 +22,14 @@ def training_loader(
     Args:
         plan: Whose settings to follow.
         images: The training images.
-        balanced: Draw the four cells of object and context equally often.
+        balanced: Draw the four groups of object and context equally often.
     """
     settings = plan.settings.training
     generator = torch.Generator().manual_seed(settings.seed)
     sampler: Sampler[int] = RandomSampler(images, generator=generator)
     if balanced:
         data = plan.settings.data
-        weights = cell_weights(images.samples, str(data.object), str(data.context))
+        weights = group_weights(images.samples, str(data.object), str(data.context))
         sampler = WeightedRandomSampler(weights, len(weights), generator=generator)
     return DataLoader(
         images,
@@ -41,8 +41,8 @@ def training_loader(
     )
 
 
-def cell_weights(samples: Sequence[Sample], object: str, context: str) -> list[float]:
-    """Return weights that give the cells of object and context the same total, each image its part.
+def group_weights(samples: Sequence[Sample], object: str, context: str) -> list[float]:
+    """Return weights that give the groups of object and context the same total.
 
     Args:
         samples: Images; a context that is not annotated counts as absent.
@@ -52,9 +52,9 @@ def cell_weights(samples: Sequence[Sample], object: str, context: str) -> list[f
     Returns:
         One weight a sample; they sum to 1.
     """
-    cells = [(object in s.labels, context in s.contexts | s.labels) for s in samples]
-    counts = Counter(cells)
-    return [1 / (len(counts) * counts[cell]) for cell in cells]
+    groups = [(object in s.labels, context in s.contexts | s.labels) for s in samples]
+    counts = Counter(groups)
+    return [1 / (len(counts) * counts[group]) for group in groups]
 
 
 class LabelledStream(Iterator[Batch]):

@@ -138,11 +138,11 @@
     const cards = all(".card", box).map((node, place) => ({
       node,
       place,
-      cell: node.dataset.cell,
+      group: node.dataset.group,
       score: list(node.dataset.score, " "),
       overlap: list(node.dataset.overlap, ","),
       chance: list(node.dataset.p, " "),
-      corner: list(node.dataset.corner, ","),
+      quadrant: list(node.dataset.quadrant, ","),
     }));
     const choice = (name) => tools.querySelector(name).value;
     const keys = {
@@ -152,7 +152,7 @@
       range: (card) => range(card.chance),
     };
     const apply = () => {
-      const [by, run, cell, corner] = [".sort-by", ".by-run", ".by-cell", ".by-corner"].map(choice);
+      const [by, run, group, quadrant] = [".sort-by", ".by-run", ".by-group", ".by-quadrant"].map(choice);
       const change = tools.querySelector(".by-change")?.value || "";
       const down = by.startsWith("-");
       const key = keys[by.replace("-", "")];
@@ -163,8 +163,8 @@
       });
       let shown = 0;
       ordered.forEach(([, card]) => {
-        const corners = run === "" ? card.corner : [card.corner[run]];
-        const visible = (change === "" || card.node.dataset.change === change) && (cell === "" || card.cell === cell) && (corner === "" || corners.includes(corner));
+        const quadrants = run === "" ? card.quadrant : [card.quadrant[run]];
+        const visible = (change === "" || card.node.dataset.change === change) && (group === "" || card.group === group) && (quadrant === "" || quadrants.includes(quadrant));
         card.node.hidden = !visible;
         shown += visible;
       });

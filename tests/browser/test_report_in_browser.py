@@ -116,16 +116,16 @@ def test_gallery_sorts_by_disagreement(page):
     assert shown(page) == before
 
 
-def test_gallery_filters_by_cell_and_corner(page):
-    page.select_option(".by-cell", "1")
+def test_gallery_filters_by_group_and_quadrant(page):
+    page.select_option(".by-group", "1")
     assert len(shown(page)) == 6
     assert all(name.startswith("test/water-without-boat") for name in shown(page))
     assert page.inner_text(".count") == "6 of 12 images"
-    page.select_option(".by-cell", "")
-    page.select_option(".by-corner", "wrong-off")
+    page.select_option(".by-group", "")
+    page.select_option(".by-quadrant", "wrong-off")
     page.select_option(".by-run", "0")
     assert shown(page)
-    assert {text.split(",")[0] for text in data(page, "corner")} == {"wrong-off"}
+    assert {text.split(",")[0] for text in data(page, "quadrant")} == {"wrong-off"}
 
 
 def test_layers_toggle_by_mouse(page):
@@ -153,7 +153,7 @@ def test_layers_toggle_by_key_inside_the_gallery_only(page):
 
 
 def test_keys_are_left_to_menus(page):
-    page.locator(".by-cell").focus()
+    page.locator(".by-group").focus()
     page.keyboard.press("a")
     assert page.locator(".card .heat").first.is_visible()
 
@@ -179,7 +179,7 @@ def test_one_image_enlarged_by_keyboard(page):
 
 
 def test_tables_sort_by_keyboard(page):
-    table = page.locator("table[data-copy=corners]")
+    table = page.locator("table[data-copy=quadrants]")
     button = table.get_by_role("button", name="right, on", exact=False).first
     button.focus()
     page.keyboard.press("Enter")
@@ -213,7 +213,7 @@ def test_every_table_sorts_and_is_copied(page):
     open_details(page)
     tables = page.evaluate("""() => [...document.querySelectorAll("table")].map(table => [
         table.dataset.copy,
-        [...table.tHead.rows[0].cells].every(
+        [...table.tHead.rows[0].groups].every(
             head => head.scope === "col" && head.querySelector("button.sort")
         ),
         [...table.tBodies[0].rows].every(row => row.querySelector("th[scope=row]")),

@@ -8,7 +8,7 @@ from biasaudit.cli import main
 
 SMALL = [
     f"--set=data.options.{name}={count}"
-    for name, count in (("train", 160), ("val", 40), ("cell", 20))
+    for name, count in (("train", 160), ("val", 40), ("group", 20))
 ]
 
 

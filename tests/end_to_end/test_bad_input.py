@@ -135,7 +135,7 @@ def test_photographs_that_are_right(biasaudit, photographs):
     assert answer.code == 0, answer.err
     answer = biasaudit("evaluate")
     assert answer.code == 0, answer.err
-    assert "note: biased-boat: cells are drawn from 'val'" in answer.err
+    assert "note: biased-boat: groups are drawn from 'val'" in answer.err
 
 
 def test_an_unreadable_image(biasaudit, photographs, tmp_path):

@@ -23,7 +23,7 @@ def test_train_and_evaluate_with_nothing_else_said(biasaudit, tmp_path):
     assert {name: split["overall"]["n"] for name, split in run["splits"].items()} == {
         "val": 4, "test1": 6, "test2": 8,
     }  # fmt: skip
-    assert all(split["cells"] == {} for split in run["splits"].values())
+    assert all(split["groups"] == {} for split in run["splits"].values())
 
     labels = json.loads((tmp_path / "runs" / run["name"] / "labels.json").read_text())
     assert labels["objects"] == ["forward", "reverse"]

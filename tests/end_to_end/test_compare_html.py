@@ -31,7 +31,7 @@ def test_a_page_is_written_without_torch(demo_runs, tmp_path, verb):
     assert done.returncode == 0, done.stderr
     html = file.read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>")
-    wanted = "gain_ext · 78 labels is better than baseline" if verb == "compare" else "Four corners"
+    wanted = "gain_ext · 78 labels is better than baseline" if verb == "compare" else "Quadrants"
     assert wanted in html
 
 

@@ -9,14 +9,14 @@ from scipy.stats import binomtest
 
 from biasaudit.results import merge, read_per_image, read_results
 
-CELL = "boat-without-water"
+GROUP = "boat-without-water"
 BIASED = ("--split", "biased-boat")
 """The drawn runs share no labels on val."""
 
 
-def correct(folder, cell):
+def correct(folder, group):
     table = read_per_image(folder / "per_image.csv")
-    return table[table["cell"] == cell].set_index("id")["correct"]
+    return table[table["group"] == group].set_index("id")["correct"]
 
 
 @pytest.mark.parametrize("suffix", ["", "results.json"])
@@ -27,11 +27,11 @@ def test_two_runs(biasaudit, demo_runs, suffix):
     found = json.loads(answer.out)
     split = found["splits"]["biased-boat"]
     changes = {change["figure"]: change for change in split["changes"]}
-    before, after = correct(demo_runs[0], CELL), correct(demo_runs[4], CELL)
+    before, after = correct(demo_runs[0], GROUP), correct(demo_runs[4], GROUP)
     gained, lost = after.index[(after > before)], after.index[(after < before)]
-    assert split["mended"][CELL] == sorted(gained)
-    assert split["broken"][CELL] == sorted(lost)
-    change = changes[f"{CELL}.accuracy"]
+    assert split["mended"][GROUP] == sorted(gained)
+    assert split["broken"][GROUP] == sorted(lost)
+    change = changes[f"{GROUP}.accuracy"]
     assert change["difference"] == pytest.approx(after.mean() - before.mean())
     expected = binomtest(len(gained), len(gained) + len(lost)).pvalue
     assert change["p_value"] == pytest.approx(expected)
@@ -42,9 +42,9 @@ def test_two_runs(biasaudit, demo_runs, suffix):
     told = biasaudit("compare", first, second, *BIASED)
     assert "overall.accuracy" in told.out
     assert "better" in told.out
-    assert f"{CELL}: {len(gained)} that" in told.out
+    assert f"{GROUP}: {len(gained)} that" in told.out
     # Of 200 images six must turn, and none back.
-    assert f"200 images of {CELL} can show no less than 3 points" in told.out
+    assert f"200 images of {GROUP} can show no less than 3 points" in told.out
     assert "(--json names all)" in told.out
 
 
@@ -87,7 +87,7 @@ def test_several_seeds(biasaudit, seeds):
     assert level["n_seeds"] == 2
     assert level["mean"] == pytest.approx(sum(sides[1]) / 2 - sum(sides[0]) / 2)
     figures = found["splits"]["biased-boat"]
-    assert {f"{CELL}.accuracy", "worst.accuracy", "overall.energy_pointing_game"} < set(figures)
+    assert {f"{GROUP}.accuracy", "worst.accuracy", "overall.energy_pointing_game"} < set(figures)
     assert all(f["p_adjusted"] >= f["p_value"] for f in figures.values() if f["p_value"])
     told = biasaudit("compare", *seeds, *BIASED)
     assert "p (Holm)" in told.out

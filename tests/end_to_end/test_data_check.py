@@ -42,7 +42,7 @@ def test_json_alone(biasaudit, tmp_path):
     found = json.loads(answer.out)
     assert found["images"] == {"train": 6, "val": 4, "test": 2}
     assert [fault["kind"] for fault in found["faults"]] == ["wrong size"]
-    assert [cell["verdict"] for cell in found["cells"]] == ["empty", "small"]
+    assert [group["verdict"] for group in found["groups"]] == ["empty", "small"]
     pair = next(p for p in found["pairs"] if (p["object"], p["context"]) == ("cow", "grass"))
     assert (pair["both"], pair["object_only"]) == (1, 1)
 

@@ -1,4 +1,4 @@
-"""An audit on edited pairs, where the biased cells are empty."""
+"""An audit on edited pairs, where the biased groups are empty."""
 
 from pathlib import Path
 
@@ -27,32 +27,32 @@ def test_evaluate_on_edited_pairs(biasaudit, tmp_path):
     assert "edited-boat" in listed.out
 
 
-def test_an_empty_cell_is_listed_and_edited_pairs_stand_in(biasaudit, tmp_path):
+def test_an_empty_group_is_listed_and_edited_pairs_stand_in(biasaudit, tmp_path):
     root = write_coco(tmp_path / "own")
     listed = biasaudit("list", "splits", "--data", root, "--object", "cow", "--context", "grass")
     assert listed.code == 0, listed.err
     (row,) = [line for line in listed.out.splitlines() if line.startswith("biased-cow")]
     assert "cannot be measured" in row
-    assert "no image of subset 'test' is in cell" in row
+    assert "no image of subset 'test' is in group" in row
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs are not here")
 @pytest.mark.photos
 @pytest.mark.slow
 def test_cows_and_grass_by_two_words(biasaudit, tmp_path):
-    """biased-cow has an empty cell; the edited pairs answer."""
+    """biased-cow has an empty group; the edited pairs answer."""
     words = ("--object", "cow", "--context", "grass")
     trained = biasaudit("train", "--data", PHOTOS, *words, *TINY, "--out", "run")
     assert trained.code == 0, trained.err
     refused = biasaudit("evaluate", "--run", "run", "--split", "biased-cow")
     assert refused.code == 2
-    assert "cell 'cow-without-grass'" in refused.err
+    assert "group 'cow-without-grass'" in refused.err
     assert "or measure --split edited-cow" in refused.err
     answer = biasaudit("evaluate", "--run", "run")
     assert answer.code == 0, answer.err
-    assert "note: a cell of biased-cow is empty: edited pairs instead" in answer.err
+    assert "note: a group of biased-cow is empty: edited pairs instead" in answer.err
     split = read_results(tmp_path / "run").runs[0].splits["edited-cow"]
-    assert {name: cell.n for name, cell in split.cells.items()} == {
+    assert {name: group.n for name, group in split.groups.items()} == {
         "cow-removed": 17,
         "cow-on-other-ground": 17,
     }

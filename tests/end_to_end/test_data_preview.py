@@ -11,7 +11,7 @@ from four_formats import write_voc
         (),
         ("--split", "edited-boat"),
         ("--split", "train", "--count", "2"),
-        ("--cell", "water-without-boat", "--out", "new/sea.png"),
+        ("--group", "water-without-boat", "--out", "new/sea.png"),
         ("--object", "cow", "--context", "grass", "--split", "val"),
     ],
 )
@@ -27,7 +27,7 @@ def test_a_sheet(biasaudit, tmp_path, words):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--cell", "sea"), "--cell sea: 'biased-boat' has no such cell"),
+        (("--group", "sea"), "--group sea: 'biased-boat' has no such group"),
         (("--split", "sea"), "no split 'sea'"),
         (("--out", "sheet.jpg"), "--out sheet.jpg: not a .png file"),
         (("--out", "taken/sheet.png"), "--out taken/sheet.png: cannot be written"),

@@ -29,7 +29,7 @@ def test_faithfulness_can_be_recomputed_and_maps_belong_to_their_rows(biasaudit,
 
     maps = np.load(run / "maps.npz", allow_pickle=False)
     assert maps["id"].tolist() == table["id"].tolist()
-    assert maps["cell"].tolist() == table["cell"].tolist()
+    assert maps["group"].tolist() == table["group"].tolist()
     assert (run / "pairs.csv").is_file()
     assert len(maps["maps"]) == len(table)
     assert (maps["maps"] >= 0).all()

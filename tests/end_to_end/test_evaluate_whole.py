@@ -24,7 +24,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained") / "run"
     sizes = [
         f"--set=data.options.{name}={count}"
-        for name, count in (("train", 160), ("val", 40), ("cell", 20))
+        for name, count in (("train", 160), ("val", 40), ("group", 20))
     ]
     with pytest.raises(SystemExit) as end:
         main(["train", "--quiet", *sizes, "--epochs", "1", "--out", str(folder)])
@@ -57,15 +57,15 @@ def test_every_figure_can_be_recomputed_from_the_table(evaluated):
         scores, there = rows["score"].to_numpy(), rows["label"].to_numpy() == 1
         above = (scores[there][:, None] > scores[~there]).mean()
         assert split.overall.auroc == pytest.approx(above, abs=1e-4)
-        parts = [rows[rows["cell"] == cell] for cell in split.cells] or [rows]
+        parts = [rows[rows["group"] == group] for group in split.groups] or [rows]
         counts = [(int(part["correct"].sum()), len(part)) for part in parts]
         assert split.overall.accuracy == pytest.approx(np.mean([k / n for k, n in counts]))
-        interval = mean_of_rates_interval(counts) if split.cells else wilson_interval(*counts[0])
+        interval = mean_of_rates_interval(counts) if split.groups else wilson_interval(*counts[0])
         assert split.overall.accuracy_ci == pytest.approx(interval)
-        share = max(there.mean(), 1 - there.mean()) if not split.cells else 0.5
-        assert split.overall.floor == pytest.approx(share)
-        for cell, figures in split.cells.items():
-            part = rows[rows["cell"] == cell]
+        share = max(there.mean(), 1 - there.mean()) if not split.groups else 0.5
+        assert split.overall.constant_baseline == pytest.approx(share)
+        for group, figures in split.groups.items():
+            part = rows[rows["group"] == group]
             assert figures.accuracy == pytest.approx(part["correct"].mean())
             assert figures.accuracy_ci == pytest.approx(
                 wilson_interval(int(part["correct"].sum()), len(part))
@@ -85,17 +85,19 @@ def test_the_fitted_figures_can_be_recomputed_from_point_and_table(evaluated):
     assert (point["n"], point["nll_fitted"] < point["nll_raw"]) == (40, True)
     table = read_per_image(folder / "per_image.csv")
     right = (table["score"] > point["threshold"]) == (table["label"] == 1)
-    assert (table["decision_fitted"] == (table["score"] > point["threshold"])).all()
+    assert (table["decision_at_operating_point"] == (table["score"] > point["threshold"])).all()
     for name, split in run.splits.items():
         rows = table["split"] == name
-        parts = [rows & (table["cell"] == cell) for cell in split.cells] or [rows]
+        parts = [rows & (table["group"] == group) for group in split.groups] or [rows]
         counts = [(int(right[part].sum()), int(part.sum())) for part in parts]
-        assert split.overall.accuracy_fitted == pytest.approx(np.mean([k / n for k, n in counts]))
-        interval = mean_of_rates_interval(counts) if split.cells else wilson_interval(*counts[0])
-        assert split.overall.accuracy_fitted_ci == pytest.approx(interval)
-        for cell, count in zip(split.cells.values(), counts, strict=False):
-            assert cell.accuracy_fitted == pytest.approx(count[0] / count[1])
-            assert cell.accuracy_fitted_ci == pytest.approx(wilson_interval(*count))
+        assert split.overall.accuracy_at_operating_point == pytest.approx(
+            np.mean([k / n for k, n in counts])
+        )
+        interval = mean_of_rates_interval(counts) if split.groups else wilson_interval(*counts[0])
+        assert split.overall.accuracy_at_operating_point_ci == pytest.approx(interval)
+        for group, count in zip(split.groups.values(), counts, strict=False):
+            assert group.accuracy_at_operating_point == pytest.approx(count[0] / count[1])
+            assert group.accuracy_at_operating_point_ci == pytest.approx(wilson_interval(*count))
     assert answer.out.count("  fitted ") == 4
 
 
@@ -104,7 +106,9 @@ def test_a_run_of_an_older_version_is_fitted_when_it_is_evaluated(biasaudit, eva
     _, folder = evaluated
     before = read_results(folder).runs[0].operating_point
     (folder / "operating_points.json").unlink()
-    answer = biasaudit("evaluate", "--run", folder, "--fail-under", "val.accuracy_fitted=0.01")
+    answer = biasaudit(
+        "evaluate", "--run", folder, "--fail-under", "val.accuracy_at_operating_point=0.01"
+    )
     assert answer.code == 0, answer.err
     point = read_results(folder).runs[0].operating_point
     assert point["fitted_in"] == "evaluation"
@@ -137,27 +141,27 @@ def test_the_verdict_can_be_recomputed_from_the_table(evaluated):
     answer, folder = evaluated
     table = read_per_image(folder / "per_image.csv")
     split = read_results(folder).runs[0].splits["biased-boat"]
-    verdict, corners = split.model_extra["verdict"], split.model_extra["corners"]
+    verdict, quadrants = split.model_extra["verdict"], split.model_extra["quadrants"]
     val = table[table["split"] == "val"]
-    cells = [
+    groups = [
         val[(val["label"] == 1) & (val["context"] == 1)],
         val[(val["label"] == 0) & (val["context"] == 0)],
-        *(table[table["cell"] == cell] for cell in split.cells),
+        *(table[table["group"] == group] for group in split.groups),
     ]
-    counts = [(int(rows["correct"].sum()), len(rows)) for rows in cells]
+    counts = [(int(rows["correct"].sum()), len(rows)) for rows in groups]
     assert all(n > 0 for _, n in counts)
-    matched, conflicting = counts[:2], counts[2:]
-    gap = np.mean([k / n for k, n in matched]) - np.mean([k / n for k, n in conflicting])
+    aligned, conflicting = counts[:2], counts[2:]
+    gap = np.mean([k / n for k, n in aligned]) - np.mean([k / n for k, n in conflicting])
     assert verdict["gap"] == pytest.approx(gap)
-    assert verdict["gap_ci"] == pytest.approx(gap_interval(matched, conflicting))
-    assert [tuple(cell.values()) for cell in verdict["matched"].values()] == matched
-    ashore, afloat = cells[2], cells[3]
+    assert verdict["gap_ci"] == pytest.approx(gap_interval(aligned, conflicting))
+    assert [tuple(group.values()) for group in verdict["aligned"].values()] == aligned
+    ashore, afloat = groups[2], groups[3]
     excess = (ashore["energy_pointing_game"] - ashore["area_fraction"]).mean()
     assert verdict["object_excess"] == pytest.approx(excess, rel=1e-5)
     excess = (afloat["context_energy"] - afloat["context_area"]).mean()
     assert verdict["context_excess"] == pytest.approx(excess, rel=1e-5)
-    assert sum(corners["boat-without-water"].values()) == 20
-    assert corners["water-without-boat"]["unmeasured"] == 20
+    assert sum(quadrants["boat-without-water"].values()) == 20
+    assert quadrants["water-without-boat"]["unmeasured"] == 20
     assert verdict["headline"] in answer.out
     assert verdict["reason"] in answer.out
     assert "for the wrong reason" in answer.out
@@ -213,7 +217,7 @@ def test_gates(biasaudit, evaluated, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--fail-under", "boat.accuracy"], ["CELL.METRIC=X"]),
+        (["--fail-under", "boat.accuracy"], ["GROUP.METRIC=X"]),
         (["--fail-under", "overall.acuracy=1"], ["did you mean 'accuracy'"]),
         (["--fail-under", "overall.accuracy=80"], ["from 0 to 1"]),
         (["--max-gap", "much"], ["--max-gap much"]),
@@ -244,7 +248,7 @@ def test_faithfulness_and_other_pairs(biasaudit, trained, tmp_path):
     assert "val: erasing what the attention marks changes" in answer.out
     pairs = read_per_image(tmp_path / "both" / "other" / "pairs.csv")
     assert "boat/water" not in set(pairs["split"])
-    assert pairs.groupby(["split", "cell"]).size().min() >= 8
+    assert pairs.groupby(["split", "group"]).size().min() >= 8
     assert f"{pairs['split'].nunique()} other object-context pairs audited" in answer.err
     assert "no other object-context pair is shown to have got worse" in answer.out
 
@@ -266,7 +270,7 @@ class Logits(nn.Module):
 
 
 @pytest.mark.slow
-def test_a_given_model_is_audited_like_the_run_that_it_is(biasaudit, trained, tmp_path):
+def test_an_external_model_is_audited_like_the_run_that_it_is(biasaudit, trained, tmp_path):
     (tmp_path / "own_logits.py").write_text(OWN)
     weights = load_file(trained / "weights.safetensors")
     save_file({f"net.{key}": value for key, value in weights.items()}, tmp_path / "m.safetensors")
@@ -292,8 +296,8 @@ def test_a_given_model_is_audited_like_the_run_that_it_is(biasaudit, trained, tm
     assert (point["threshold"], point["temperature"]) == pytest.approx(
         (fitted.threshold, fitted.temperature), rel=1e-5
     )
-    assert found.splits["val"].overall.accuracy_fitted is not None
-    first, second = (table.drop(columns="decision_fitted") for table in (first, second))
+    assert found.splits["val"].overall.accuracy_at_operating_point is not None
+    first, second = (table.drop(columns="decision_at_operating_point") for table in (first, second))
     assert_same_figures(first, second, rtol=1e-3, atol=1e-4)
     assert biasaudit("report", "runs/m", "--out", "m.html").code == 0
 

@@ -44,18 +44,18 @@ def test_train_evaluate_report(biasaudit, small, tmp_path):
         "boat",
         "water",
     )
-    assert split.overall.floor == 0.5
+    assert split.overall.constant_baseline == 0.5
     table = pd.read_csv(run / "per_image.csv", keep_default_na=False)
     assert tuple(table.columns) == PER_IMAGE_COLUMNS
-    for name, cell in split.cells.items():
-        rows = table[table["cell"] == name]
-        assert cell.n == len(rows) == 20
-        assert cell.accuracy == rows["correct"].astype(int).mean()
+    for name, group in split.groups.items():
+        rows = table[table["group"] == name]
+        assert group.n == len(rows) == 20
+        assert group.accuracy == rows["correct"].astype(int).mean()
     assert split.overall.accuracy == pytest.approx(
-        sum(cell.accuracy for cell in split.cells.values()) / 2
+        sum(group.accuracy for group in split.groups.values()) / 2
     )
-    assert split.cells["water-without-boat"].attention.n_valid == 0
-    assert split.cells["water-without-boat"].attention.energy_pointing_game is None
+    assert split.groups["water-without-boat"].attention.n_valid == 0
+    assert split.groups["water-without-boat"].attention.energy_pointing_game is None
 
     reported = biasaudit("report")
     assert reported.code == 0, reported.err

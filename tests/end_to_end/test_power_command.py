@@ -15,11 +15,11 @@ def ask(biasaudit, *arguments):
 
 def test_of_a_split(biasaudit):
     found = ask(biasaudit, "--split", "biased-boat")
-    assert found["cells"] == {"boat-without-water": 200, "water-without-boat": 200}
-    assert found["matched"] == {"boat-with-water": 190, "neither": 190}
-    cell = found["runs"]["boat-without-water"]
-    assert power_paired(200, cell, 0.2) >= 0.8 > power_paired(200, cell - 0.002, 0.2)
-    assert found["runs"]["overall"] < cell
+    assert found["groups"] == {"boat-without-water": 200, "water-without-boat": 200}
+    assert found["aligned"] == {"boat-with-water": 190, "neither": 190}
+    group = found["runs"]["boat-without-water"]
+    assert power_paired(200, group, 0.2) >= 0.8 > power_paired(200, group - 0.002, 0.2)
+    assert found["runs"]["overall"] < group
     gap = found["gap"]
     assert power_two(380, 400, 0.9, 0.9 - gap) >= 0.8 > power_two(380, 400, 0.9, 0.902 - gap)
     assert power_paired(found["runs_need"], 0.1, 0.2) >= 0.8
@@ -29,21 +29,21 @@ def test_of_a_split(biasaudit):
 
 def test_of_numbers(biasaudit):
     small, large = (ask(biasaudit, "--images", n) for n in (20, 500))
-    assert small["runs"]["cell 1"] > large["runs"]["cell 1"]
+    assert small["runs"]["group 1"] > large["runs"]["group 1"]
     assert small["runs_need"] == large["runs_need"]
     wide, narrow = (ask(biasaudit, "--images", 50, "--difference", d) for d in (0.2, 0.1))
     assert wide["runs_need"] < narrow["runs_need"]
     # Five images cannot show anything, whatever happens: 2 * 0.5**5 > 0.05.
-    assert ask(biasaudit, "--images", 5)["runs"]["cell 1"] is None
+    assert ask(biasaudit, "--images", 5)["runs"]["group 1"] is None
     answer = biasaudit("power", "--images", 5, "--images", 60)
-    assert "cell 1   none, however large" in answer.out
+    assert "group 1   none, however large" in answer.out
     assert "To show 10 points:" in answer.out
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--split", "val"], ["--split val", "has no cells"]),
+        (["--split", "val"], ["--split val", "has no groups"]),
         (["--split", "biased-bota"], ["biased-bota"]),
         (["--images", "50", "--split", "biased-boat"], ["--images"]),
         (["--images", "0"], ["--images"]),

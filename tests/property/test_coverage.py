@@ -69,7 +69,7 @@ def test_wilson(n):
 
 
 @SIZES
-def test_mean_of_two_cells(sizes):
+def test_mean_of_two_groups(sizes):
     def draw(rng):
         p = rng.uniform(0.1, 0.95, 2)
         return mean_of_rates_interval(
@@ -80,11 +80,11 @@ def test_mean_of_two_cells(sizes):
 
 
 @SIZES
-def test_gap_between_matched_and_conflicting_cells(sizes):
+def test_gap_between_matched_and_conflicting_groups(sizes):
     def draw(rng):
         p = rng.uniform(0.3, 0.98, 4)
-        cells = [(int(rng.binomial(n, q)), n) for n, q in zip((*sizes, *sizes), p, strict=True)]
-        return gap_interval(cells[:2], cells[2:]), (p[0] + p[1] - p[2] - p[3]) / 2
+        groups = [(int(rng.binomial(n, q)), n) for n, q in zip((*sizes, *sizes), p, strict=True)]
+        return gap_interval(groups[:2], groups[2:]), (p[0] + p[1] - p[2] - p[3]) / 2
 
     assert 0.93 <= held(draw) <= 0.97
 
@@ -114,11 +114,11 @@ def test_paired_difference_of_overall_accuracy(sizes):
 
     def draw(rng):
         labels, first, second = two_models(rng, *sizes)
-        cells = [
+        groups = [
             count_pairs((second > 0)[labels == v] == v, (first > 0)[labels == v] == v)
             for v in (1, 0)
         ]
-        return mean_paired_interval(cells), truth
+        return mean_paired_interval(groups), truth
 
     assert 0.93 <= held(draw) <= 0.97
 
@@ -134,10 +134,10 @@ def test_paired_stratified_bootstrap(sizes, kind):
 
     def figure(labels, scores):
         right = ((scores > 0) == labels).astype(float)
-        cells = [mean_of(right, labels == v) for v in (1, 0)]
+        groups = [mean_of(right, labels == v) for v in (1, 0)]
         made = {
-            "accuracy": mean_over(cells),
-            "worst": worst_of(cells),
+            "accuracy": mean_over(groups),
+            "worst": worst_of(groups),
             "auroc": auroc_of(scores, labels),
         }
         return made[kind]
@@ -152,7 +152,7 @@ def test_paired_stratified_bootstrap(sizes, kind):
         )
         return found.interval, truth
 
-    # The worst cell of 16 images is cautious: the smallest of two rates varies less than either.
+    # The worst group of 16 images is cautious: the smallest of two rates varies less than either.
     assert 0.93 <= held(draw) <= (0.985 if kind == "worst" else 0.97)
 
 

@@ -6,12 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from biasaudit.evaluation.localization import OVERLAP_METRICS, iou_curve
+from biasaudit.evaluation.localization import LOCALIZATION_METRICS, iou_curve
 
 SHAPE = (3, 5, 6)
 MAPS = npst.arrays("float64", SHAPE, elements=st.integers(0, 9).map(float)).map(torch.from_numpy)
 REGIONS = npst.arrays("bool", SHAPE).map(torch.from_numpy)
-METRICS = {**{name: OVERLAP_METRICS[name] for name in OVERLAP_METRICS}, "iou_curve": iou_curve}
+METRICS = {
+    **{name: LOCALIZATION_METRICS[name] for name in LOCALIZATION_METRICS},
+    "iou_curve": iou_curve,
+}
 metrics = pytest.mark.parametrize("name", list(METRICS))
 
 

@@ -18,7 +18,7 @@ from biasaudit.statistics import (
 )
 
 scores = st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=12)
-cells = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+groups = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 pairs = st.builds(Paired, *[st.integers(0, 30)] * 4)
 
 
@@ -37,16 +37,16 @@ def test_auroc_turns_with_its_sides(positive, negative):
     assert auroc_interval(negative, positive) == pytest.approx((1 - high, 1 - low), abs=1e-6)
 
 
-@given(cell=cells, level=st.floats(0.5, 0.99))
-def test_wilson_holds_the_rate_and_turns_with_it(cell, level):
-    k, n = cell
+@given(group=groups, level=st.floats(0.5, 0.99))
+def test_wilson_holds_the_rate_and_turns_with_it(group, level):
+    k, n = group
     low, high = wilson_interval(k, n, level)
     assert 0 <= low <= k / n <= high <= 1
     assert wilson_interval(n - k, n, level) == pytest.approx((1 - high, 1 - low))
 
 
-@given(group=st.lists(cells, min_size=1, max_size=4), seed=st.integers(0, 99))
-def test_the_order_of_cells_changes_nothing(group, seed):
+@given(group=st.lists(groups, min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_the_order_of_groups_changes_nothing(group, seed):
     shuffled = [group[i] for i in np.random.default_rng(seed).permutation(len(group))]
     assert mean_of_rates_interval(shuffled) == pytest.approx(mean_of_rates_interval(group))
     assert gap_interval(shuffled, [(1, 2)]) == pytest.approx(gap_interval(group, [(1, 2)]))
@@ -63,7 +63,7 @@ def test_swapping_two_models_turns_the_sign_alone(counts):
 
 
 @settings(max_examples=60)
-@given(group=st.lists(cells, min_size=4, max_size=4))
+@given(group=st.lists(groups, min_size=4, max_size=4))
 def test_a_verdict_of_bias_or_none_never_rests_on_an_interval_that_allows_the_other(group):
     verdict = judge(
         "water", {"a": group[0], "b": group[1]}, {"c": group[2], "d": group[3]}, margin=0.05

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a dataset, and what its counterfactual cells can show."""
+"""Everything that is wrong with a dataset, and what its counterfactual groups can show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.checks.cooccurrence import CellSize, Together, cell_sizes, every_pair
+from biasaudit.data.checks.cooccurrence import GroupSize, Together, every_pair, group_sizes
 from biasaudit.data.checks.faults import (
     NEAR_DUPLICATE,
     NO_CLASS,
@@ -36,14 +36,14 @@ class Check:
         images: How many images each subset has, those with faults included that could be listed.
         faults: Every fault, by file.
         pairs: Every object with every context in the training images, the highest lift first.
-        cells: The two cells of the audited object; empty where none is named.
+        groups: The two groups of the audited object; empty where none is named.
     """
 
     dataset: str
     images: Mapping[str, int]
     faults: Sequence[Fault]
     pairs: Sequence[Together]
-    cells: Sequence[CellSize]
+    groups: Sequence[GroupSize]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the check as JSON takes it."""
@@ -52,7 +52,7 @@ class Check:
             "images": dict(self.images),
             "faults": [fault.to_dict() for fault in self.faults],
             "pairs": [pair.to_dict() for pair in self.pairs],
-            "cells": [cell.to_dict() for cell in self.cells],
+            "groups": [group.to_dict() for group in self.groups],
         }
 
 
@@ -92,15 +92,15 @@ def check_dataset(
         {subset: len(samples) for subset, samples in dataset.subsets.items()},
         sorted(notes.faults),
         every_pair(dataset),
-        _cells(dataset, object, context),
+        _groups(dataset, object, context),
     )
 
 
-def _cells(dataset: Dataset, object: str | None, context: str | None) -> list[CellSize]:
+def _groups(dataset: Dataset, object: str | None, context: str | None) -> list[GroupSize]:
     audited = object or dataset.object
     own = dataset.context if audited == dataset.object else None
     suspected = context or own
-    return cell_sizes(dataset, audited, suspected) if audited and suspected else []
+    return group_sizes(dataset, audited, suspected) if audited and suspected else []
 
 
 _Read = tuple[Sample, Look | None, list[Fault]]

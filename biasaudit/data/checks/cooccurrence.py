@@ -1,4 +1,4 @@
-"""Which contexts go with which objects, and what the counterfactual cells can show."""
+"""Which contexts go with which objects, and what the counterfactual groups can show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from biasaudit.data.splits.resolve import held_out
 from biasaudit.statistics import images_needed, power_one
 
 COIN, GOOD = 0.5, 0.75
-"""A cell is large enough if it tells a classifier that is right 3 times in 4 from a coin."""
+"""A group is large enough if it tells a classifier that is right 3 times in 4 from a coin."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,18 @@ class Together:
 
 
 @dataclass(frozen=True)
-class CellSize:
-    """A counterfactual cell and what it is good for.
+class GroupSize:
+    """A counterfactual group and what it is good for.
 
     Attributes:
-        cell: Its name.
+        group: Its name.
         subset: Where its images come from.
         n: Images.
         needed: Images that a conclusion takes (:data:`GOOD` against :data:`COIN`, at 5%, with
             a power of 80%).
     """
 
-    cell: str
+    group: str
     subset: str
     n: int
     needed: int
@@ -75,7 +75,7 @@ class CellSize:
         return "small" if self.n < self.needed else "enough"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the cell as JSON takes it."""
+        """Return the group as JSON takes it."""
         return asdict(self) | {"verdict": self.verdict}
 
 
@@ -104,8 +104,8 @@ def every_pair(dataset: Dataset, subset: str = "train") -> list[Together]:
     return sorted(pairs, key=lambda p: (math.isnan(p.lift), -p.lift, -p.both))
 
 
-def cell_sizes(dataset: Dataset, object: str, context: str) -> list[CellSize]:
-    """Return the two cells of ``biased-OBJECT``, empty ones too.
+def group_sizes(dataset: Dataset, object: str, context: str) -> list[GroupSize]:
+    """Return the two groups of ``biased-OBJECT``, empty ones too.
 
     Raises:
         DataError: No such object or context.
@@ -115,12 +115,12 @@ def cell_sizes(dataset: Dataset, object: str, context: str) -> list[CellSize]:
     subset = held_out(dataset)
     counts = together(dataset.subset(subset), object, context)
     return [
-        CellSize(f"{object}-without-{context}", subset, counts.object_only, images_for_a_cell()),
-        CellSize(f"{context}-without-{object}", subset, counts.context_only, images_for_a_cell()),
+        GroupSize(f"{object}-without-{context}", subset, counts.object_only, images_for_a_group()),
+        GroupSize(f"{context}-without-{object}", subset, counts.context_only, images_for_a_group()),
     ]
 
 
 @cache
-def images_for_a_cell() -> int:
+def images_for_a_group() -> int:
     """Return how many images tell :data:`GOOD` from :data:`COIN`."""
     return images_needed(lambda n: power_one(n, GOOD, COIN)) or 0

@@ -1,4 +1,4 @@
-"""A contact sheet: the images of cells as one picture, their regions tinted."""
+"""A contact sheet: the images of groups as one picture, their regions tinted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Sheet:
     Attributes:
         columns: Pictures in a row.
         side: Width and height in px that a picture fits into.
-        count: Pictures of each cell at most, the first ones.
+        count: Pictures of each group at most, the first ones.
     """
 
     columns: int = 6
@@ -38,31 +38,31 @@ class Sheet:
 
 def contact_sheet(
     split: Split,
-    cell: str | None = None,
+    group: str | None = None,
     partners: Mapping[str, Sample] | None = None,
     sheet: Sheet | None = None,
 ) -> PIL.Image.Image:
-    """Draw the images of a split, cell by cell.
+    """Draw the images of a split, group by group.
 
     Args:
         split: What to show.
-        cell: Show this cell only.
+        group: Show this group only.
         partners: Samples by id; an edited image stands beside its partner.
         sheet: How it is laid out.
 
     Raises:
-        DataError: No such cell, or an image or a mask cannot be read.
+        DataError: No such group, or an image or a mask cannot be read.
     """
     sheet = sheet or Sheet()
-    groups = split.groups
-    if cell is not None:
-        if cell not in groups:
+    image_sets = split.image_sets
+    if group is not None:
+        if group not in image_sets:
             raise DataError(
-                f"--cell {cell}: '{split.name}' has no such cell", near_names(cell, groups)
+                f"--group {group}: '{split.name}' has no such group", near_names(group, image_sets)
             )
-        groups = {cell: groups[cell]}
+        image_sets = {group: image_sets[group]}
     parts = [
-        _block(split, name, samples, partners or {}, sheet) for name, samples in groups.items()
+        _block(split, name, samples, partners or {}, sheet) for name, samples in image_sets.items()
     ]
     whole = PIL.Image.new("RGB", (parts[0].width, sum(p.height for p in parts)), _PAPER)
     top = 0
@@ -89,12 +89,12 @@ def tinted(sample: Sample, object: str, context: str | None) -> Image:
 
 def _block(
     split: Split,
-    cell: str,
+    group: str,
     samples: Sequence[Sample],
     partners: Mapping[str, Sample],
     sheet: Sheet,
 ) -> PIL.Image.Image:
-    """Draw one cell: a title, then rows of pictures with their ids below."""
+    """Draw one group: a title, then rows of pictures with their ids below."""
     shown: list[Sample] = []
     for sample in samples[: sheet.count]:
         partner = partners.get(sample.pair or "")
@@ -106,7 +106,7 @@ def _block(
         "RGB", (sheet.columns * step + _GAP, _TITLE + rows * (step + _CAPTION) + _GAP), _PAPER
     )
     draw = PIL.ImageDraw.Draw(block)
-    draw.text((_GAP, _GAP), _title(split, cell, samples, sheet), _INK, _font(13))
+    draw.text((_GAP, _GAP), _title(split, group, samples, sheet), _INK, _font(13))
     for number, sample in enumerate(shown):
         left = _GAP + number % sheet.columns * step
         top = _TITLE + number // sheet.columns * (step + _CAPTION)
@@ -117,12 +117,12 @@ def _block(
     return block
 
 
-def _title(split: Split, cell: str, samples: Sequence[Sample], sheet: Sheet) -> str:
+def _title(split: Split, group: str, samples: Sequence[Sample], sheet: Sheet) -> str:
     number = f"{len(samples)} images"
     if len(samples) > sheet.count:
         number = f"first {sheet.count} of {number}"
     tints = f"{split.object} orange" + (f", {split.context} blue" if split.context else "")
-    return f"{split.name}: {cell or 'all'}  ({number}; {tints})"
+    return f"{split.name}: {group or 'all'}  ({number}; {tints})"
 
 
 def _caption(draw: PIL.ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int) -> None:

@@ -108,8 +108,8 @@ def _polygon(points: object, height: int, width: int) -> list[float]:
     if array.ndim != 1 or len(array) < 6 or len(array) % 2:
         raise DataError("segmentation: a polygon needs 3 points or more, as x1, y1, x2, y2, ...")
     limits = np.array([width, height])
-    corners = array.reshape(-1, 2)
-    if not ((corners >= -limits) & (corners <= 2 * limits)).all():
+    quadrants = array.reshape(-1, 2)
+    if not ((quadrants >= -limits) & (quadrants <= 2 * limits)).all():
         raise DataError(f"segmentation: a polygon lies far outside the {width}x{height} image")
     return array.tolist()
 

@@ -178,7 +178,7 @@ class _Rows:
         return [name for name in names if name in self.classes]
 
     def _path(self, row: Row, column: str, given: str) -> Path | None:
-        """Return the file that a cell names, None where it is none of the dataset's."""
+        """Return the file that a group names, None where it is none of the dataset's."""
         path = Path(given)
         if not given:
             self.complain(ANNOTATION, row.error(column, "names no file"))

@@ -6,7 +6,7 @@ whose :meth:`DatasetFile.read` gives the dataset::
     @READERS.register("coco")
     class CocoDataset(DatasetFile): ...
 
-Whatever the format, the file may name splits of its own, each with the two counterfactual cells
+Whatever the format, the file may name splits of its own, each with the two counterfactual groups
 of an object and a context::
 
     [splits.bicycle-grass]

@@ -52,11 +52,11 @@ def _object(file: Path, node: ElementTree.Element) -> tuple[str, Box | None]:
     name = (node.findtext("name") or "").strip()
     if not name:
         raise DataError(f"{file}: an object has no name")
-    corners = node.find("bndbox")
-    if corners is None:
+    quadrants = node.find("bndbox")
+    if quadrants is None:
         return name, None
     left, top, right, bottom = (
-        _number(file, corners, key) for key in ("xmin", "ymin", "xmax", "ymax")
+        _number(file, quadrants, key) for key in ("xmin", "ymin", "xmax", "ymax")
     )
     # VOC counts pixels from 1 and includes the last one.
     box = (left - 1, top - 1, right, bottom)

@@ -1,4 +1,4 @@
-"""A split that ``dataset.toml`` declares: cells from annotations, from edits or from folders.
+"""A split that ``dataset.toml`` declares: groups from annotations, from edits or from folders.
 
 ::
 
@@ -44,7 +44,7 @@ class DeclaredSplit(BaseModel):
         subset: Where the images come from; ``test`` or else ``val`` unless given.
         object_area: Share of the image from which on the object counts as there.
         context_area: Share of the image from which on the context does.
-        edits: Edits, a cell each, of held-out images.
+        edits: Edits, a group each, of held-out images.
         yes: Folder of images with the object and without the context.
         no: Folder of images with the context and without the object.
     """

@@ -1,6 +1,6 @@
 """Splits of edited pairs: the counterfactual in the strict sense, one image changed in one thing.
 
-They measure what ``biased-OBJECT`` cannot where its cells are empty, as those of cows without
+They measure what ``biased-OBJECT`` cannot where its groups are empty, as those of cows without
 grass are in most collections.
 """
 
@@ -13,7 +13,7 @@ from biasaudit.data.splits.edited_samples import EDITS, edited
 from biasaudit.data.splits.split import Split
 from biasaudit.errors import ConfigError, DataError
 
-CELLS = ("removed", "on-other-ground")
+GROUPS = ("removed", "on-other-ground")
 """The edits of ``edited-OBJECT``: the answer is no in the one, yes in the other."""
 LEAST_AREA, MOST_AREA = 0.005, 0.5
 """An object is edited if it covers at least and at most so much of its image: nobody sees a smaller
@@ -25,12 +25,12 @@ def edited_split(
     name: str,
     object: str,
     context: str,
-    kinds: Sequence[str] = CELLS,
+    kinds: Sequence[str] = GROUPS,
     seed: int = 0,
 ) -> Split:
     """Make the edited versions of every held-out image that shows the object in the context.
 
-    Cells are called ``OBJECT-removed``, ``OBJECT-on-other-ground``; each edited image has its
+    Groups are called ``OBJECT-removed``, ``OBJECT-on-other-ground``; each edited image has its
     partner's id in ``pair``. Images come from every subset but ``train``, as do the grounds,
     which show neither the object nor the context.
 
@@ -39,7 +39,7 @@ def edited_split(
         name: The split's name.
         object: The object.
         context: Its suspected context.
-        kinds: Edits, a cell each.
+        kinds: Edits, a group each.
         seed: Chooses the grounds.
 
     Raises:
@@ -54,7 +54,7 @@ def edited_split(
     if not sources:
         raise _no_source(dataset, object, context)
     backdrops = grounds(dataset, object, context)
-    cells: dict[str, tuple[Sample, ...]] = {}
+    groups: dict[str, tuple[Sample, ...]] = {}
     for kind in kinds:
         how = EDITS[kind]
         if how.ground and not backdrops:
@@ -71,14 +71,14 @@ def edited_split(
                 f"take '{kind}' out of the split's edits",
             )
         made = (edited(s, kind, object, context, backdrops, seed) for s in fit)
-        cells[f"{object}-{kind}"] = tuple(made)
+        groups[f"{object}-{kind}"] = tuple(made)
     return Split(
         name=name,
         subset="+".join(_held_out(dataset)),
         object=object,
         context=context,
-        samples=tuple(sample for cell in cells.values() for sample in cell),
-        cells=cells,
+        samples=tuple(sample for group in groups.values() for sample in group),
+        groups=groups,
         answers={f"{object}-{kind}": EDITS[kind].keeps_object for kind in kinds},
         note=f"{len(sources)} images, edited: an edit leaves traces of its own",
     )
@@ -117,7 +117,7 @@ def check_kinds(kinds: Sequence[str]) -> None:
     answers = {EDITS[kind].keeps_object for kind in kinds}
     if answers != {True, False}:
         raise ConfigError(
-            f"edits {list(kinds)}: the right answer is the same in every cell",
+            f"edits {list(kinds)}: the right answer is the same in every group",
             "name one that keeps the object and one that does not",
         )
 

@@ -1,6 +1,6 @@
-"""Splits by name: a subset as one pool, or counterfactual cells.
+"""Splits by name: a subset as one pool, or counterfactual groups.
 
-Cells come from annotations (``biased-OBJECT``), from edited pairs (``edited-OBJECT``), or from two
+Groups come from annotations (``biased-OBJECT``), from edited pairs (``edited-OBJECT``), or from two
 folders of images that the dataset declares.
 """
 
@@ -38,13 +38,13 @@ def usual_splits(dataset: Dataset, object: str, context: str | None = None) -> t
         context: Its suspected context; the dataset's own unless given.
 
     Returns:
-        ``biased-OBJECT``, or ``edited-OBJECT`` where a cell of it is empty and there are images
+        ``biased-OBJECT``, or ``edited-OBJECT`` where a group of it is empty and there are images
         to edit; without any context every subset that is neither ``train`` nor ``val``.
     """
     suspected = context or dataset.context
     if suspected:
-        cells = _members(dataset.subset(held_out(dataset)), SplitRule(object, suspected))
-        edits = not all(cells.values()) and has_edited_split(dataset, object, suspected)
+        groups = _members(dataset.subset(held_out(dataset)), SplitRule(object, suspected))
+        edits = not all(groups.values()) and has_edited_split(dataset, object, suspected)
         return ((EDITED if edits else BIASED) + object,)
     return tuple(name for name in dataset.subsets if name not in ("train", "val"))
 
@@ -74,7 +74,7 @@ def resolve_split(
         context: The suspected context; the dataset's own unless given, if the object is too.
 
     Raises:
-        DataError: No such split, object or context, or a cell is empty.
+        DataError: No such split, object or context, or a group is empty.
     """
     if name in dataset.subsets:
         audited = _given(dataset, object or dataset.object, "object")
@@ -97,24 +97,24 @@ def resolve_split(
 
 def _declared(dataset: Dataset, name: str, rule: SplitRule) -> Split:
     if rule.yes:
-        cells = {
+        groups = {
             f"{rule.object}-without-{rule.context}": rule.yes,
             f"{rule.context}-without-{rule.object}": rule.no,
         }
-        first, second = cells
+        first, second = groups
         return Split(
             name=name,
             subset=name,
             object=rule.object,
             context=rule.context,
             samples=(*rule.yes, *rule.no),
-            cells=cells,
+            groups=groups,
             answers={first: True, second: False},
         )
     if rule.edits:
         check_kinds(rule.edits)
         return edited_split(dataset, name, rule.object, rule.context, rule.edits)
-    return _cells(dataset, name, rule)
+    return _groups(dataset, name, rule)
 
 
 def _given(dataset: Dataset, value: str | None, option: str) -> str:
@@ -132,47 +132,47 @@ def _near_split(dataset: Dataset, name: str, object: str | None) -> str:
 
 
 def biased_split(dataset: Dataset, object: str, context: str) -> Split:
-    """Draw the two counterfactual cells from the annotations.
+    """Draw the two counterfactual groups from the annotations.
 
     ``OBJECT-without-CONTEXT`` holds the images with the object and without the context, and the
     right answer is yes; ``CONTEXT-without-OBJECT`` the other way round, and it is no. They come
     from ``test`` where the dataset has that subset, else from ``val``.
 
     Raises:
-        DataError: No such object or context, both are the same, or a cell is empty.
+        DataError: No such object or context, both are the same, or a group is empty.
     """
     dataset.check_object(object)
     dataset.check_context(context)
     if object == context:
         raise DataError(f"--object and --context are both '{object}'", "name another context")
-    return _cells(dataset, BIASED + object, SplitRule(object, context))
+    return _groups(dataset, BIASED + object, SplitRule(object, context))
 
 
-def _cells(dataset: Dataset, name: str, rule: SplitRule) -> Split:
+def _groups(dataset: Dataset, name: str, rule: SplitRule) -> Split:
     object, context, subset, note = rule.object, rule.context, rule.subset, ""
     if subset is None:
         subset = held_out(dataset)
         if subset == "val":
-            note = "cells are drawn from 'val', as there is no subset 'test'"
-    cells = _members(dataset.subset(subset), rule)
-    for cell, members in cells.items():
+            note = "groups are drawn from 'val', as there is no subset 'test'"
+    groups = _members(dataset.subset(subset), rule)
+    for group, members in groups.items():
         if not members:
-            raise _empty_cell(dataset, subset, cell, object, context)
-    first, second = cells
+            raise _empty_group(dataset, subset, group, object, context)
+    first, second = groups
     return Split(
         name=name,
         subset=subset,
         object=object,
         context=context,
-        samples=cells[first] + cells[second],
-        cells=cells,
+        samples=groups[first] + groups[second],
+        groups=groups,
         answers={first: True, second: False},
-        note="; ".join(filter(None, (note, _bare(subset, first, cells[first], context)))),
+        note="; ".join(filter(None, (note, _bare(subset, first, groups[first], context)))),
     )
 
 
 def _members(samples: Sequence[Sample], rule: SplitRule) -> dict[str, tuple[Sample, ...]]:
-    """Return the images of the two cells; the right answer is yes in the first."""
+    """Return the images of the two groups; the right answer is yes in the first."""
     object, context = rule.object, rule.context
     return {
         f"{object}-without-{context}": tuple(
@@ -187,18 +187,18 @@ def _members(samples: Sequence[Sample], rule: SplitRule) -> dict[str, tuple[Samp
 
 
 def held_out(dataset: Dataset) -> str:
-    """Return the subset that cells are drawn from where no other is named."""
+    """Return the subset that groups are drawn from where no other is named."""
     return "test" if "test" in dataset.subsets else "val"
 
 
-def _empty_cell(dataset: Dataset, subset: str, cell: str, object: str, context: str) -> DataError:
+def _empty_group(dataset: Dataset, subset: str, group: str, object: str, context: str) -> DataError:
     samples = dataset.subset(subset)
     with_object = sum(shows(s, object) for s in samples)
     with_context = sum(shows(s, context) for s in samples)
     both = sum(shows(s, object) and shows(s, context) for s in samples)
     edits = f", or measure --split {EDITED}{object}"
     return DataError(
-        f"{dataset.root or dataset.name}: no image of subset '{subset}' is in cell '{cell}' "
+        f"{dataset.root or dataset.name}: no image of subset '{subset}' is in group '{group}' "
         f"({with_object} of {len(samples)} show '{object}', {with_context} show '{context}', "
         f"{both} show both)",
         f"name another --context, or add such images to '{subset}'"
@@ -206,12 +206,12 @@ def _empty_cell(dataset: Dataset, subset: str, cell: str, object: str, context: 
     )
 
 
-def _bare(subset: str, cell: str, members: tuple[Sample, ...], context: str) -> str:
+def _bare(subset: str, group: str, members: tuple[Sample, ...], context: str) -> str:
     """Say where 'without' may mean 'not annotated'; ``test`` is taken to be chosen by hand."""
     bare = sum(not sample.contexts for sample in members)
     if subset == "test" or not bare:
         return ""
     return (
-        f"{bare} of {len(members)} images in '{cell}' have no context annotated at all and may "
+        f"{bare} of {len(members)} images in '{group}' have no context annotated at all and may "
         f"show '{context}'"
     )

@@ -1,4 +1,4 @@
-"""A split: images to measure on, as one pool or in cells."""
+"""A split: images to measure on, as one pool or in groups."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Split:
         subset: The subset that the images were drawn from.
         object: The audited object.
         context: Its suspected context; None for a pool.
-        samples: All images; those of the cells one after the other, where there are cells.
-        cells: Images by cell name; empty for a pool.
-        answers: The right answer in each cell: whether the object is there.
+        samples: All images; those of the groups one after the other, where there are groups.
+        groups: Images by group name; empty for a pool.
+        answers: The right answer in each group: whether the object is there.
         note: What a reader of the figures must know about the choice, else empty.
     """
 
@@ -28,11 +28,11 @@ class Split:
     object: str
     context: str | None
     samples: tuple[Sample, ...]
-    cells: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     answers: Mapping[str, bool] = field(default_factory=dict)
     note: str = ""
 
     @property
-    def groups(self) -> Mapping[str, tuple[Sample, ...]]:
-        """The cells; a pool is one group without a name."""
-        return self.cells or {"": self.samples}
+    def image_sets(self) -> Mapping[str, tuple[Sample, ...]]:
+        """The groups; a pool is one set without a name."""
+        return self.groups or {"": self.samples}

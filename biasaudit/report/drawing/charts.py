@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from biasaudit.report.drawing.svg import INK, PAPER, QUIET, SERIES, STYLE, inline
 from biasaudit.report.format import Estimate, figure, percent
-from biasaudit.report.sections.localization import OverlapRow
+from biasaudit.report.sections.localization import LocalizationRow
 from biasaudit.report.view import Audit
 
 WIDTH = 5.2
@@ -36,7 +36,7 @@ def label_curve(audit: Audit, prefix: str) -> Markup | None:
         drawn, axes = _axes(3.2)
         for number, (mode, series) in enumerate(points.items()):
             _draw_mode(axes, number, mode, series, places, (number - (len(points) - 1) / 2) * 0.09)
-        _draw_floor(axes, audit.floor(), "horizontal")
+        _draw_floor(axes, audit.constant_baseline(), "horizontal")
         axes.set_xticks(range(len(budgets)), [str(budget) for budget in budgets])
         axes.set_xlim(-0.4, len(budgets) - 0.6)
         labels = "box" if by_boxes(audit) else "pixel"
@@ -47,7 +47,7 @@ def label_curve(audit: Audit, prefix: str) -> Markup | None:
 
 
 def gap_chart(audit: Audit, prefix: str) -> Markup | None:
-    """Draw how far every cell or pool lies from val: a tick, a thin line and a marker a run."""
+    """Draw how far every group or pool lies from val: a tick, a thin line and a marker a run."""
     series = [(name, entries) for _, name, entries in audit.apart() if any(_known(entries))]
     if not series:
         return None
@@ -60,15 +60,17 @@ def gap_chart(audit: Audit, prefix: str) -> Markup | None:
             _draw_gaps(axes, val, entries, number, shift)
             _draw_points(axes, entries, number, name, shift)
         _draw_val(axes, val)
-        _draw_floor(axes, audit.floor(), "vertical")
+        _draw_floor(axes, audit.constant_baseline(), "vertical")
         _run_axis(axes, labels)
         _percent_axis(axes, "x", "accuracy")
         _legend(drawn, 2)
         return _finish(drawn, prefix, _describe([("val", val), *series], labels))
 
 
-def overlap_chart(rows: Sequence[OverlapRow], labels: Sequence[str], prefix: str) -> Markup | None:
-    """Draw energy pointing game of each run by cell, and the region's area as a line."""
+def localization_chart(
+    rows: Sequence[LocalizationRow], labels: Sequence[str], prefix: str
+) -> Markup | None:
+    """Draw energy pointing game of each run by group, and the region's area as a line."""
     if not rows:
         return None
     with mpl.rc_context(STYLE):
@@ -186,7 +188,7 @@ def _draw_interval(
 def _draw_gaps(
     axes: Axes, val: Sequence[Estimate], entries: Sequence[Estimate], number: int, shift: float
 ) -> None:
-    """Draw the thin line from each run's val to its accuracy in one cell."""
+    """Draw the thin line from each run's val to its accuracy in one group."""
     for place, (first, second) in enumerate(zip(val, entries, strict=True)):
         if first.value is not None and second.value is not None:
             ends = [second.value, first.value]
@@ -212,11 +214,18 @@ def _shift(number: int, count: int, width: float) -> float:
     return 0.0 if count < 2 else width * (number / (count - 1) - 0.5)
 
 
-def _draw_floor(axes: Axes, floor: float | None, direction: str) -> None:
-    if floor is None:
+def _draw_floor(axes: Axes, constant_baseline: float | None, direction: str) -> None:
+    if constant_baseline is None:
         return
     draw = axes.axhline if direction == "horizontal" else axes.axvline
-    draw(floor, color=INK, linewidth=1, linestyle=(0, (1, 2)), zorder=1, label="constant answer")
+    draw(
+        constant_baseline,
+        color=INK,
+        linewidth=1,
+        linestyle=(0, (1, 2)),
+        zorder=1,
+        label="constant answer",
+    )
 
 
 def _run_axis(axes: Axes, labels: Sequence[str]) -> None:
@@ -254,7 +263,7 @@ def _legend(drawn: Figure, columns: int) -> None:
 
 
 def _place(audit: Audit) -> str:
-    return "over the cells" if audit.cells else f"on {_short(audit.target or '')}"
+    return "over the groups" if audit.groups else f"on {_short(audit.target or '')}"
 
 
 def _known(entries: Sequence[Estimate]) -> list[bool]:

@@ -18,10 +18,10 @@ class Change:
 
     Attributes:
         label: The run.
-        mended: By cell (or for the one pool of the headline), images that this run gets right
+        mended: By group (or for the one pool of the headline), images that this run gets right
             and the lead run wrong.
         broken: Likewise, images that this run gets wrong and the lead run right.
-        difference: Mean over the cells of the difference in accuracy, this run's less the lead
+        difference: Mean over the groups of the difference in accuracy, this run's less the lead
             run's. Its interval is for paired images, and so wide that the intervals of all runs
             compared hold together with 95% (Bonferroni).
     """
@@ -48,42 +48,43 @@ def changes_against(audit: Audit, lead: int) -> list[Change | None]:
 
     Returns:
         One entry a column; None for the lead run itself, and where a run or the lead run has no
-        per-image table or shares no image of some cell.
+        per-image table or shares no image of some group.
     """
     answers = [_answers(column.view.per_image, audit) for column in audit.columns]
-    groups = compared_groups(audit)
+    compared = compared_sets(audit)
     counts = [
-        None if place == lead else _counts(found, answers[lead], groups)
+        None if place == lead else _counts(found, answers[lead], compared)
         for place, found in enumerate(answers)
     ]
-    compared = sum(found is not None for found in counts)
-    level = 1 - 0.05 / max(1, compared)
+    runs = sum(found is not None for found in counts)
+    level = 1 - 0.05 / max(1, runs)
     return [
         None if found is None else _change(column.label, found, level)
         for column, found in zip(audit.columns, counts, strict=True)
     ]
 
 
-def compared_groups(audit: Audit) -> tuple[str, ...]:
-    """Return the groups whose answers are compared: all cells, or the headline's pool."""
-    return audit.cells or (() if audit.target is None else (audit.target,))
+def compared_sets(audit: Audit) -> tuple[str, ...]:
+    """Return the image sets whose answers are compared: all groups, or the headline's pool."""
+    return audit.groups or (() if audit.target is None else (audit.target,))
 
 
 def _answers(table: pd.DataFrame | None, audit: Audit) -> pd.Series | None:
-    """Return 1 for a right answer and 0 for a wrong one, by group and id."""
+    """Return 1 for a right answer and 0 for a wrong one, by image set and id."""
     rows = rows_of(audit, table)
     return None if rows is None else rows["correct"]
 
 
 def _counts(
-    first: pd.Series | None, second: pd.Series | None, cells: Sequence[str]
+    first: pd.Series | None, second: pd.Series | None, groups: Sequence[str]
 ) -> list[Paired] | None:
     if first is None or second is None:
         return None
     both = pd.concat([first, second], axis=1, join="inner", keys=["first", "second"])
-    places = both.index.get_level_values("cell")
+    places = both.index.get_level_values("group")
     counts = [
-        count_pairs(both["first"][places == cell], both["second"][places == cell]) for cell in cells
+        count_pairs(both["first"][places == group], both["second"][places == group])
+        for group in groups
     ]
     return counts if counts and all(found.n for found in counts) else None
 

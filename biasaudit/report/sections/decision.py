@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean
-from biasaudit.report.view import VAL, Audit, Column, cell_words
+from biasaudit.report.view import VAL, Audit, Column, group_words
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class FlipRow:
     """How often one edit turned one run's answer.
 
     Attributes:
-        cell: The edited images.
+        group: The edited images.
         answer: The right answer after the edit, or None.
         label: The run.
         yes_to_no: Of the pairs answered yes before the edit.
         no_to_yes: Of those answered no.
     """
 
-    cell: str
+    group: str
     answer: bool | None
     label: str
     yes_to_no: Estimate
@@ -61,19 +61,19 @@ class ErasureRow:
 
 
 def flips(audit: Audit) -> list[FlipRow]:
-    """Return one row an edited cell and run; nothing where no cell holds edited pairs."""
+    """Return one row an edited group and run; nothing where no group holds edited pairs."""
     found = [(c.label, _extra(c, audit.split, "flips")) for c in audit.columns]
     return [
         FlipRow(
-            cell_words(cell),
-            audit.answer(cell),
+            group_words(group),
+            audit.answer(group),
             label,
-            _rate(told[cell], "yes_to_no"),
-            _rate(told[cell], "no_to_yes"),
+            _rate(told[group], "yes_to_no"),
+            _rate(told[group], "no_to_yes"),
         )
-        for cell in audit.cells
+        for group in audit.groups
         for label, told in found
-        if cell in told
+        if group in told
     ]
 
 

@@ -24,7 +24,7 @@ class Shot:
         correct: Whether that is right.
         energy: Energy pointing game, or None.
         iou: Intersection over union, or None.
-        corner: One of :data:`biasaudit.report.sections.quadrants.CORNERS`.
+        quadrant: One of :data:`biasaudit.report.sections.quadrants.QUADRANTS`.
         layer: Attention as a data URI, or None.
     """
 
@@ -35,7 +35,7 @@ class Shot:
     correct: bool
     energy: float | None
     iou: float | None
-    corner: str
+    quadrant: str
     layer: str | None = None
 
 
@@ -53,7 +53,7 @@ class Item:
 
     number: int
     id: str
-    cell: str
+    group: str
     label: bool
     area_fraction: float | None
     shots: tuple[Shot | None, ...]
@@ -95,7 +95,7 @@ class Images:
     """The single images of an audit.
 
     Attributes:
-        gallery: The images with pictures, the worst of each group first.
+        gallery: The images with pictures, the worst of each image set first.
         listed: The images of the table: those of the gallery and more, up to a limit.
         total: How many images there are.
         pictured: How many of them have a picture.
@@ -117,7 +117,7 @@ def build_images(
 
     Args:
         audit: The audit.
-        gallery_size: How many images of each group the gallery shows, the worst first.
+        gallery_size: How many images of each image set the gallery shows, the worst first.
         list_size: How many images the table lists at most.
         among: Group and id of the images to take; all where None.
     """
@@ -148,19 +148,19 @@ def _rank(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame()
     every = pd.concat([table.assign(wrong=~table["correct"]) for table in tables])
-    grouped = every[["wrong", "right"]].groupby(level=["cell", "id"], sort=True)
+    grouped = every[["wrong", "right"]].groupby(level=["group", "id"], sort=True)
     ranked = grouped.agg({"wrong": "sum", "right": "mean"})
     return ranked.sort_values(["wrong", "right"], ascending=[False, True], kind="stable")
 
 
 def _choose(ranked: pd.DataFrame, pictured: set[str], size: int) -> list[tuple[str, str]]:
-    """Return the worst images of each cell that have a picture."""
+    """Return the worst images of each group that have a picture."""
     taken: dict[str, int] = {}
     chosen = []
-    for cell, name in ranked.index:
-        if name in pictured and taken.get(cell, 0) < size:
-            taken[cell] = taken.get(cell, 0) + 1
-            chosen.append((cell, name))
+    for group, name in ranked.index:
+        if name in pictured and taken.get(group, 0) < size:
+            taken[group] = taken.get(group, 0) + 1
+            chosen.append((group, name))
     return chosen
 
 
@@ -169,7 +169,7 @@ def _items(
     tables: Sequence[pd.DataFrame | None],
     labels: Sequence[str],
 ) -> list[Item]:
-    wanted = pd.MultiIndex.from_tuples(list(keys), names=["cell", "id"]) if keys else None
+    wanted = pd.MultiIndex.from_tuples(list(keys), names=["group", "id"]) if keys else None
     if wanted is None:
         return []
     rows = [
@@ -198,7 +198,7 @@ def _shot(label: str, row: dict) -> Shot:
         bool(row["correct"]),
         _number(row["energy_pointing_game"]),
         _number(row["iou"]),
-        row["corner"],
+        row["quadrant"],
     )
 
 

@@ -20,7 +20,7 @@ class Carry:
     """What so many images can show.
 
     Attributes:
-        name: The cell or pool, or the mean of the cells.
+        name: The group or pool, or the mean of the groups.
         n: Images.
         width: How far an accuracy near one half may lie from the truth, in points either way.
         difference: The smallest true difference of two runs on these images that is shown four
@@ -46,15 +46,15 @@ class Carry:
 
 
 def carry(audit: Audit) -> list[Carry]:
-    """Return what the images of each cell or pool can show, and those of all cells together."""
+    """Return what the images of each group or pool can show, and those of all groups together."""
     counts = [(words, _count(audit, place)) for place, (_, words, _) in enumerate(audit.apart())]
     names: dict[int, list[str]] = {}
     for words, n in counts:
         if n:
             names.setdefault(n, []).append(words)
     found = [_carry(_joined(same), n, n) for n, same in names.items()]
-    if audit.cells and len(counts) > 1 and all(n for _, n in counts):
-        # A mean of cells varies as the rate of one cell of this size.
+    if audit.groups and len(counts) > 1 and all(n for _, n in counts):
+        # A mean of groups varies as the rate of one group of this size.
         same = round(len(counts) ** 2 / sum(1 / n for _, n in counts))
         found.append(_carry("overall", sum(n for _, n in counts), same))
     return found
@@ -88,14 +88,14 @@ def limits(audit: Audit) -> list[str]:
     found += [
         "Where no difference is shown, there may still be one that these images are too few to "
         "show.",
-        f"The cells test one pair, {audit.object} and {context}. The classifier may lean on "
-        "another context that no cell separates."
-        if audit.cells
-        else f"No cells part {audit.object} from a context, so these figures show how far the "
+        f"The groups test one pair, {audit.object} and {context}. The classifier may lean on "
+        "another context that no group separates."
+        if audit.groups
+        else f"No groups part {audit.object} from a context, so these figures show how far the "
         "classifier falls on other images, not what it leans on.",
         "An attention map shows where the score is sensitive, not why the decision fell. "
         "Attention can move onto the object while the decision still reads the context: read "
-        "the overlap together with the accuracy in the cells.",
+        "the overlap together with the accuracy in the groups.",
         "Val is drawn like the training images and shares their bias. A high accuracy there "
         "says nothing about other images.",
     ]

@@ -1,4 +1,4 @@
-"""Where the attention lies, by cell or pool: the rows of the report's overlap table."""
+"""Where the attention lies, by group or pool: the rows of the report's overlap table."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean
-from biasaudit.report.view import VAL, Audit, Column, cell_words, first
-from biasaudit.results import AttentionOverlap
+from biasaudit.report.view import VAL, Audit, Column, first, group_words
+from biasaudit.results import Localization
 
 
 @dataclass(frozen=True)
-class OverlapRow:
-    """Where the attention lies in one cell.
+class LocalizationRow:
+    """Where the attention lies in one group.
 
     Attributes:
-        name: The cell, or the split.
+        name: The group, or the split.
         energy: Energy pointing game of each run.
         iou: Intersection over union of each run.
         area_fraction: The region's share of the image: what a uniform map would score.
@@ -27,32 +27,32 @@ class OverlapRow:
     area_fraction: float | None
 
 
-def overlap(audit: Audit) -> list[OverlapRow]:
-    """Return the attention overlap of val and of each cell or pool that has any."""
+def localization(audit: Audit) -> list[LocalizationRow]:
+    """Return the attention overlap of val and of each group or pool that has any."""
     sources = [
-        (words, [_attention(c, split, cell) for c in audit.columns])
-        for words, split, cell in _places(audit)
+        (words, [_attention(c, split, group) for c in audit.columns])
+        for words, split, group in _places(audit)
     ]
-    return [_overlap_row(words, found) for words, found in sources if any(found)]
+    return [_localization_row(words, found) for words, found in sources if any(found)]
 
 
 def _places(audit: Audit) -> list[tuple[str, str, str | None]]:
     places: list[tuple[str, str, str | None]] = [(VAL, VAL, None)]
     if audit.split is not None:
-        places += [(cell_words(cell), audit.split, cell) for cell in audit.cells]
+        places += [(group_words(group), audit.split, group) for group in audit.groups]
     return places + [(clean(name, NAME_LENGTH), name, None) for name in audit.pools]
 
 
-def _attention(column: Column, name: str, cell: str | None) -> AttentionOverlap | None:
+def _attention(column: Column, name: str, group: str | None) -> Localization | None:
     split = Audit.split_of(column, name)
-    if split is None or (cell is not None and cell not in split.cells):
+    if split is None or (group is not None and group not in split.groups):
         return None
-    attention = split.overall.attention if cell is None else split.cells[cell].attention
+    attention = split.overall.attention if group is None else split.groups[group].attention
     return attention if attention.n_valid else None
 
 
-def _overlap_row(name: str, found: Sequence[AttentionOverlap | None]) -> OverlapRow:
-    return OverlapRow(
+def _localization_row(name: str, found: Sequence[Localization | None]) -> LocalizationRow:
+    return LocalizationRow(
         name,
         tuple(
             Estimate.of(a.energy_pointing_game, a.energy_pointing_game_ci, a.n_valid)

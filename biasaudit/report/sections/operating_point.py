@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from biasaudit.report.format import Estimate
-from biasaudit.report.view import Audit, Column, Row, cell_words
-from biasaudit.results import Cell, Overall
+from biasaudit.report.view import Audit, Column, Row, group_words
+from biasaudit.results import Group, Overall
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,38 @@ class Fitted:
     rows: tuple[Row, ...]
 
 
-def fitted(audit: Audit) -> Fitted | None:
+def operating_point(audit: Audit) -> Fitted | None:
     """Return the fitted accuracies of an audit; None where no run has one."""
     rows = []
-    for key, split, cell in _places(audit):
-        entries = tuple(_entry(column, split, cell) for column in audit.columns)
+    for key, split, group in _places(audit):
+        entries = tuple(_entry(column, split, group) for column in audit.columns)
         if any(entry.value is not None for entry in entries):
-            rows.append(Row(cell_words(key), "", "rate", entries, None, key))
+            rows.append(Row(group_words(key), "", "rate", entries, None, key))
     return Fitted(tuple(map(_point, audit.columns)), tuple(rows)) if rows else None
 
 
 def _places(audit: Audit) -> Iterator[tuple[str, str, str | None]]:
-    """Yield key, split and cell of each row."""
+    """Yield key, split and group of each row."""
     splits = [item for column in audit.columns for item in column.run.splits.items()]
-    for name in dict.fromkeys(name for name, found in splits if not found.cells):
+    for name in dict.fromkeys(name for name, found in splits if not found.groups):
         if name != audit.split:
             yield name, name, None
     if audit.split is not None:
-        for cell in audit.cells:
-            yield cell, audit.split, cell
+        for group in audit.groups:
+            yield group, audit.split, group
         yield "overall", audit.split, None
 
 
-def _entry(column: Column, split: str, cell: str | None) -> Estimate:
+def _entry(column: Column, split: str, group: str | None) -> Estimate:
     found = column.run.splits.get(split)
-    part: Overall | Cell | None = None
+    part: Overall | Group | None = None
     if found is not None:
-        part = found.overall if cell is None else found.cells.get(cell)
+        part = found.overall if group is None else found.groups.get(group)
     if part is None:
         return Estimate(None)
-    return Estimate.of(part.accuracy_fitted, part.accuracy_fitted_ci, part.n)
+    return Estimate.of(
+        part.accuracy_at_operating_point, part.accuracy_at_operating_point_ci, part.n
+    )
 
 
 def _point(column: Column) -> Point:

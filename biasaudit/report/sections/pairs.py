@@ -21,8 +21,8 @@ class PairRow:
 
     Attributes:
         name: Object and context.
-        n: Images in its two cells.
-        accuracies: Mean of the two cells' accuracies, one a run; None where it was not audited.
+        n: Images in its two groups.
+        accuracies: Mean of the two groups' accuracies, one a run; None where it was not audited.
         worse: Whether it is shown to have got worse than in the lead run, one a run.
     """
 
@@ -106,7 +106,7 @@ def _row(
         clean(name.replace("/", " / "), 2 * NAME_LENGTH),
         max(len(table) for table in rows if table is not None),
         tuple(
-            None if table is None else float(table.groupby("cell")["correct"].mean().mean())
+            None if table is None else float(table.groupby("group")["correct"].mean().mean())
             for table in rows
         ),
         tuple(one is not None and name in one for one in found),

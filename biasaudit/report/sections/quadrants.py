@@ -1,4 +1,4 @@
-"""The four corners: right or wrong answer, times attention on or off the object."""
+"""The four quadrants: right or wrong answer, times attention on or off the object."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from numpy.typing import ArrayLike
 from biasaudit.analysis.attention_on import attention_is_known, attention_is_on
 from biasaudit.report.view import Audit, rows_of
 
-CORNERS = ("right-on", "right-off", "wrong-on", "wrong-off", "right-none", "wrong-none")
+QUADRANTS = ("right-on", "right-off", "wrong-on", "wrong-off", "right-none", "wrong-none")
 """Answer and attention; ``none`` where the image has no region or the map is all zero."""
 
 
 @dataclass(frozen=True)
-class CornerRow:
-    """How many images of one run stand in each corner.
+class QuadrantRow:
+    """How many images of one run stand in each quadrant.
 
     Attributes:
-        group: The pool; "" for all cells together.
+        subset: The pool; "" for all groups together.
         label: The run.
-        counts: By corner; None where the run has no per-image table.
+        counts: By quadrant; None where the run has no per-image table.
     """
 
-    group: str
+    subset: str
     label: str
     counts: dict[str, int] | None
 
 
-def count_corners(audit: Audit) -> list[CornerRow]:
-    """Return the corners of every run, of all cells together or of each pool by itself."""
-    groups = ("",) if audit.cells else audit.groups
+def count_quadrants(audit: Audit) -> list[QuadrantRow]:
+    """Return the quadrants of every run, of all groups together or of each pool by itself."""
+    subsets = ("",) if audit.groups else audit.image_sets
     return [
-        CornerRow(group, column.label, None if table is None else _count(table, group))
-        for group in groups
+        QuadrantRow(subset, column.label, None if table is None else _count(table, subset))
+        for subset in subsets
         for column, table in zip(audit.columns, tables_of(audit), strict=True)
     ]
 
 
 def tables_of(audit: Audit) -> list[pd.DataFrame | None]:
-    """Return each run's rows, indexed by group and id, with probabilities and corners."""
+    """Return each run's rows, indexed by group and id, with probabilities and quadrants."""
     return [_table_of(rows_of(audit, column.view.per_image)) for column in audit.columns]
 
 
@@ -54,14 +54,14 @@ def _table_of(rows: pd.DataFrame | None) -> pd.DataFrame | None:
     probability = 1 / (1 + np.exp(-np.clip(score, -60, 60)))
     right = np.where(rows["label"].astype(bool), probability, 1 - probability)
     area = rows["area_fraction"].astype(float)
-    corner = corners_of(correct, energy, area)
+    quadrant = quadrants_of(correct, energy, area)
     return rows.assign(
-        score=score, correct=correct, probability=probability, right=right, corner=corner
+        score=score, correct=correct, probability=probability, right=right, quadrant=quadrant
     )
 
 
-def corners_of(correct: ArrayLike, energy: ArrayLike, area_fraction: ArrayLike) -> list[str]:
-    """Return the corner of each answer.
+def quadrants_of(correct: ArrayLike, energy: ArrayLike, area_fraction: ArrayLike) -> list[str]:
+    """Return the quadrant of each answer.
 
     Args:
         correct: (N,) whether the answer is right.
@@ -74,8 +74,8 @@ def corners_of(correct: ArrayLike, energy: ArrayLike, area_fraction: ArrayLike) 
     return [f"{answer}-{where}" for answer, where in zip(answers, place, strict=True)]
 
 
-def _count(table: pd.DataFrame, group: str) -> dict[str, int]:
-    """Count the corners of one group, or of all where it is empty."""
-    rows = table if not group else table[table.index.get_level_values("cell") == group]
-    counts = rows["corner"].value_counts()
-    return {name: int(counts.get(name, 0)) for name in CORNERS}
+def _count(table: pd.DataFrame, subset: str) -> dict[str, int]:
+    """Count the quadrants of one subset, or of all where it is empty."""
+    rows = table if not subset else table[table.index.get_level_values("group") == subset]
+    counts = rows["quadrant"].value_counts()
+    return {name: int(counts.get(name, 0)) for name in QUADRANTS}

@@ -1,4 +1,4 @@
-"""The rule of the four corners, by hand."""
+"""The rule of the four quadrants, by hand."""
 
 import numpy as np
 import pytest

@@ -22,18 +22,18 @@ BOATS, WATER = "boat-without-water", "water-without-boat"
 
 
 def table(right, seed=0, shift=0.0):
-    """A run with so many right answers a cell, on 20 boats and 30 waters."""
+    """A run with so many right answers a group, on 20 boats and 30 waters."""
     rng = np.random.default_rng(seed)
     rows = []
-    for cell, n, label in ((BOATS, 20, 1), (WATER, 30, 0)):
-        correct = np.arange(n) < right[cell]
+    for group, n, label in ((BOATS, 20, 1), (WATER, 30, 0)):
+        correct = np.arange(n) < right[group]
         says_yes = correct == (label == 1)
         rows.append(
             pd.DataFrame(
                 {
                     "split": "biased-boat",
-                    "cell": cell,
-                    "id": [f"{cell}/{i:02}" for i in range(n)],
+                    "group": group,
+                    "id": [f"{group}/{i:02}" for i in range(n)],
                     "label": label,
                     "score": np.where(says_yes, 1.0, -1.0) + rng.normal(0, 0.3, n),
                     "decision": says_yes.astype(int),
@@ -57,7 +57,7 @@ def test_a_clear_gain_is_better_and_the_reverse_is_worse():
     assert CHANGES["overall.accuracy"].second == pytest.approx((17 / 20 + 28 / 30) / 2)
 
 
-def test_a_cell_is_compared_by_mcnemar():
+def test_a_group_is_compared_by_mcnemar():
     boats = CHANGES[f"{BOATS}.accuracy"]
     # 11 images that the second alone gets right, none that the first alone does.
     assert boats.p_value == mcnemar(Paired(6, 11, 0, 3))
@@ -126,8 +126,8 @@ def test_the_overall_p_value_is_where_the_interval_reaches_zero():
     assert change.interval[0] > 0
 
 
-def test_a_split_without_cells_has_no_worst_cell():
-    first, second = (run.assign(cell="") for run in (POOR, GOOD))
+def test_a_split_without_groups_has_no_worst_group():
+    first, second = (run.assign(group="") for run in (POOR, GOOD))
     changes = {c.figure: c for c in compare(first, second).changes}
     assert "worst.accuracy" not in changes
     assert changes["overall.accuracy"].p_value == mcnemar(Paired(21, 24, 0, 5))
@@ -149,7 +149,7 @@ def test_a_figure_that_does_not_exist_is_left_out():
 
 
 def test_the_versions_of_one_edited_image_are_drawn_together():
-    """Each image has a version in either cell, and both turn: half as many units, a wider width."""
+    """Each image has a version in either group, and both turn: half as many units."""
     first, second = table({BOATS: 10, WATER: 10}), table({BOATS: 16, WATER: 16}, seed=1)
     rows = pd.concat([first.iloc[:20], first.iloc[20:40]]).index
     first, second = (
@@ -161,7 +161,7 @@ def test_the_versions_of_one_edited_image_are_drawn_together():
         for one, two in ((first.assign(pair=""), second.assign(pair="")), (first, second))
     )
     assert together.difference == apart.difference == pytest.approx(0.3)
-    # Both cells turn on the same 6 of 20 images: the mean of the cells varies like one of them.
+    # Both groups turn on the same 6 of 20 images: the mean of the groups varies like one of them.
     alone = bootstrap(mean_of(np.arange(20) < 6), np.zeros(20)).interval
     assert together.interval == pytest.approx(alone, abs=0.051)
     assert together.interval[1] - together.interval[0] > 1.2 * (
@@ -173,7 +173,7 @@ def test_runs_on_other_images_are_refused():
     with pytest.raises(RunError, match=f"'{BOATS}/00' is in one alone"):
         compare(POOR.iloc[1:], GOOD)
     with pytest.raises(RunError, match="not audited on the same images"):
-        compare(POOR.assign(cell="c"), GOOD)
+        compare(POOR.assign(group="c"), GOOD)
     with pytest.raises(RunError, match="another label"):
         compare(POOR.assign(label=1 - POOR["label"]), GOOD)
     with pytest.raises(RunError, match="no images"):

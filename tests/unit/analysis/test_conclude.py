@@ -1,4 +1,4 @@
-"""The verdict and the corners as results.json holds them, from rows written by hand."""
+"""The verdict and the quadrants as results.json holds them, from rows written by hand."""
 
 import json
 
@@ -11,13 +11,13 @@ from biasaudit.analysis.conclude import conclude
 NAN = float("nan")
 
 
-def rows(n, right, *, cell="", label=1, context=NAN, energy=NAN, area=NAN, on=NAN, water=NAN):
+def rows(n, right, *, group="", label=1, context=NAN, energy=NAN, area=NAN, on=NAN, water=NAN):
     """``n`` images alike, the first ``right`` of them answered rightly; energies vary a little."""
     wobble = np.linspace(-0.01, 0.01, n)
     return pd.DataFrame(
         {
-            "cell": cell,
-            "id": [f"{cell}{label}{context}-{i}" for i in range(n)],
+            "group": group,
+            "id": [f"{group}{label}{context}-{i}" for i in range(n)],
             "label": label,
             "correct": [1] * right + [0] * (n - right),
             "context": context,
@@ -31,21 +31,21 @@ def rows(n, right, *, cell="", label=1, context=NAN, energy=NAN, area=NAN, on=NA
 
 CONFLICTING = pd.concat(
     [
-        rows(50, 20, cell="boat-without-water", context=0.0, energy=0.3, area=0.1),
-        rows(50, 25, cell="water-without-boat", label=0, context=1.0, on=0.7, water=0.4),
+        rows(50, 20, group="boat-without-water", context=0.0, energy=0.3, area=0.1),
+        rows(50, 25, group="water-without-boat", label=0, context=1.0, on=0.7, water=0.4),
     ],
     ignore_index=True,
 )
 
 
-def test_the_gap_is_matched_less_conflicting():
+def test_the_gap_is_aligned_less_conflicting():
     val = pd.concat([rows(40, 38, context=1.0), rows(40, 36, label=0, context=0.0)])
     found = conclude(CONFLICTING, val, "boat", "water")
     verdict = found["verdict"]
     assert verdict["gap"] == pytest.approx((38 / 40 + 36 / 40) / 2 - (20 / 50 + 25 / 50) / 2)
     assert verdict["kind"] == "biased"
     assert verdict["headline"] == "biased by water"
-    assert verdict["matched"] == {
+    assert verdict["aligned"] == {
         "boat-with-water": {"right": 38, "n": 40},
         "neither": {"right": 36, "n": 40},
     }
@@ -53,18 +53,18 @@ def test_the_gap_is_matched_less_conflicting():
     assert verdict["object_excess"] == pytest.approx(0.2)
     assert verdict["context_excess"] == pytest.approx(0.3)
     assert verdict["note"] == ""
-    assert found["corners"]["boat-without-water"] == {
+    assert found["quadrants"]["boat-without-water"] == {
         "right_on": 20,
         "right_off": 0,
         "wrong_on": 30,
         "wrong_off": 0,
         "unmeasured": 0,
     }
-    assert found["corners"]["water-without-boat"]["unmeasured"] == 50
+    assert found["quadrants"]["water-without-boat"]["unmeasured"] == 50
     json.dumps(found, allow_nan=False)
 
 
-def test_conflicting_images_of_val_are_in_no_matched_cell():
+def test_conflicting_images_of_val_are_in_no_aligned_group():
     val = pd.concat(
         [
             rows(40, 40, context=1.0),
@@ -73,14 +73,14 @@ def test_conflicting_images_of_val_are_in_no_matched_cell():
             rows(9, 0, label=0, context=1.0),
         ]
     )
-    matched = conclude(CONFLICTING, val, "boat", "water")["verdict"]["matched"]
-    assert [cell["n"] for cell in matched.values()] == [40, 40]
+    aligned = conclude(CONFLICTING, val, "boat", "water")["verdict"]["aligned"]
+    assert [group["n"] for group in aligned.values()] == [40, 40]
 
 
 def test_images_without_annotation_are_left_out_where_there_are_enough_others():
     val = pd.concat([rows(30, 30, context=1.0), rows(60, 0), rows(30, 30, label=0, context=0.0)])
     verdict = conclude(CONFLICTING, val, "boat", "water")["verdict"]
-    assert verdict["matched"]["boat-with-water"] == {"right": 30, "n": 30}
+    assert verdict["aligned"]["boat-with-water"] == {"right": 30, "n": 30}
     assert "boat-with-water: 60 images of 'val' without context annotated" in verdict["note"]
     assert "neither" not in verdict["note"]
 
@@ -88,12 +88,12 @@ def test_images_without_annotation_are_left_out_where_there_are_enough_others():
 def test_images_without_annotation_are_taken_in_where_there_are_few_others():
     val = pd.concat([rows(8, 8, context=1.0), rows(60, 57), rows(80, 80, label=0, context=0.0)])
     verdict = conclude(CONFLICTING, val, "boat", "water")["verdict"]
-    assert verdict["matched"]["boat-with-water"] == {"right": 65, "n": 68}
+    assert verdict["aligned"]["boat-with-water"] == {"right": 65, "n": 68}
     assert "only 8 images" in verdict["note"]
     assert "the 60 without any context annotated are counted in" in verdict["note"]
 
 
-def test_without_matched_images_nothing_can_be_told():
+def test_without_aligned_images_nothing_can_be_told():
     verdict = conclude(CONFLICTING, None, "boat", "water")["verdict"]
     assert verdict["kind"] == "cannot tell"
     assert verdict["gap"] is None

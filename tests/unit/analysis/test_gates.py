@@ -14,18 +14,18 @@ from biasaudit.analysis.gates import (
     parse_max_gap,
 )
 from biasaudit.errors import ConfigError
-from biasaudit.results import AttentionOverlap, Cell, Overall, Split
+from biasaudit.results import Group, Localization, Overall, Split
 
 SPLIT = Split(
     overall=Overall(n=66, accuracy=0.7, accuracy_ci=(0.6, 0.79), auroc=0.81, auroc_ci=(0.7, 0.9)),
-    cells={
-        "boat-without-water": Cell(
+    groups={
+        "boat-without-water": Group(
             n=16,
             accuracy=0.875,
             accuracy_ci=(0.64, 0.965),
-            attention=AttentionOverlap(energy_pointing_game=0.4, iou=0.2, n_valid=16),
+            attention=Localization(energy_pointing_game=0.4, iou=0.2, n_valid=16),
         ),
-        "water-without-boat": Cell(n=50, accuracy=0.52, accuracy_ci=(0.385, 0.652)),
+        "water-without-boat": Group(n=50, accuracy=0.52, accuracy_ci=(0.385, 0.652)),
     },
 )
 
@@ -35,14 +35,14 @@ def test_a_gate_is_read():
     assert gate == Gate("boat-without-water", "accuracy", 0.8)
     assert gate.name == "boat-without-water.accuracy"
     # A category's name may hold a dot.
-    assert parse_gate("st.-bernard-without-snow.auroc = .5").cell == "st.-bernard-without-snow"
+    assert parse_gate("st.-bernard-without-snow.auroc = .5").group == "st.-bernard-without-snow"
 
 
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("accuracy=0.8", "CELL.METRIC=X"),
-        ("overall.accuracy", "CELL.METRIC=X"),
+        ("accuracy=0.8", "GROUP.METRIC=X"),
+        ("overall.accuracy", "GROUP.METRIC=X"),
         ("overall.acuracy=0.8", "did you mean 'accuracy'"),
         ("overall.accuracy=80", "from 0 to 1"),
         ("overall.accuracy=high", "from 0 to 1"),
@@ -55,12 +55,17 @@ def test_a_gate_that_cannot_be_read_says_the_way_out(text, word):
 
 
 def test_a_gate_on_the_fitted_accuracy():
-    cell = Cell(n=50, accuracy=0.5, accuracy_fitted=0.9, accuracy_fitted_ci=(0.79, 0.96))
-    split = Split(overall=Overall(n=50, accuracy=0.5), cells={"a": cell})
-    gate = parse_gate("a.accuracy_fitted=0.8")
+    group = Group(
+        n=50,
+        accuracy=0.5,
+        accuracy_at_operating_point=0.9,
+        accuracy_at_operating_point_ci=(0.79, 0.96),
+    )
+    split = Split(overall=Overall(n=50, accuracy=0.5), groups={"a": group})
+    gate = parse_gate("a.accuracy_at_operating_point=0.8")
     assert check_gate(gate, split).passed
     assert not check_gate(gate, split, "lower").passed
-    unfitted = check_gate(parse_gate("overall.accuracy_fitted=0.1"), split)
+    unfitted = check_gate(parse_gate("overall.accuracy_at_operating_point=0.1"), split)
     assert not unfitted.passed
     assert "not measured" in unfitted.line
 
@@ -83,7 +88,7 @@ def test_the_largest_gap_is_read():
         ("boat-without-water.energy_pointing_game=0.3", "estimate", True),
         # No interval, so no bound to pass with.
         ("boat-without-water.energy_pointing_game=0.3", "lower", False),
-        # No region in that cell, so no attention to pass with.
+        # No region in that group, so no attention to pass with.
         ("water-without-boat.iou=0.1", "estimate", False),
     ],
 )
@@ -100,12 +105,12 @@ def test_the_line_says_what_was_found_and_asked():
     assert "not measured" in check_gate(parse_gate("water-without-boat.iou=0.1"), SPLIT).line
 
 
-def test_an_unknown_cell_names_the_near_one():
+def test_an_unknown_group_names_the_near_one():
     with pytest.raises(ConfigError, match="did you mean 'boat-without-water'"):
         check_gate(parse_gate("boat-with-water.accuracy=0.8"), SPLIT)
 
 
-def test_a_cell_has_no_auroc():
+def test_a_group_has_no_auroc():
     with pytest.raises(ConfigError, match=r"write overall\.auroc=0\.8"):
         check_gate(parse_gate("boat-without-water.auroc=0.8"), SPLIT)
 

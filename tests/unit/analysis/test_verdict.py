@@ -58,7 +58,7 @@ def test_attention_settles_a_gap_that_is_there_but_may_be_small(attention, kind)
 
 
 def test_a_point_estimate_alone_never_decides():
-    # A gap of 50 points, on two images a cell.
+    # A gap of 50 points, on two images a group.
     verdict = judge("water", {"with": (2, 2), "neither": (2, 2)}, conflicting(1, 2), ON_CONTEXT)
     assert verdict.gap == 0.5
     assert verdict.kind == "cannot tell"
@@ -83,12 +83,12 @@ def test_leaning_against_the_context_is_bias_too():
     assert "against the context" in verdict.reason
 
 
-def test_an_empty_cell_decides_nothing():
-    for matched in ({}, {"with": (0, 0), "neither": (9, 10)}):
-        verdict = judge("water", matched, conflicting(5, 10))
+def test_an_empty_group_decides_nothing():
+    for aligned in ({}, {"with": (0, 0), "neither": (9, 10)}):
+        verdict = judge("water", aligned, conflicting(5, 10))
         assert verdict.headline == "cannot tell (n too small)"
         assert math.isnan(verdict.gap)
-        assert verdict.reason == "A cell has no images."
+        assert verdict.reason == "A group has no images."
 
 
 def test_a_stricter_level_widens_the_interval():

@@ -6,7 +6,7 @@ from biasaudit.results import Overall, Run, Split
 VERDICT = {
     "kind": "biased",
     "headline": "biased by water",
-    "reason": "The gap between matched and conflicting images is +30 to +54 points.",
+    "reason": "The gap between aligned and conflicting images is +30 to +54 points.",
     "images_needed": None,
     "note": "neither: 22 images left out",
 }
@@ -40,7 +40,7 @@ def test_a_verdict():
     }
     (line,) = conclusion_lines(run_with(verdict=open_))
     assert line.startswith("r: boat: cannot tell (n too small). ")
-    assert line.endswith("210 images a cell would settle it at these rates.")
+    assert line.endswith("210 images a group would settle it at these rates.")
     assert conclusion_notes([run_with(verdict=open_), run_with()]) == []
 
 
@@ -52,12 +52,12 @@ def test_a_missing_operating_point_is_told():
     assert conclusion_notes([run]) == []
 
 
-def test_corners():
+def test_quadrants():
     counts = {"right_on": 1, "right_off": 3, "wrong_on": 0, "wrong_off": 2, "unmeasured": 10}
     none = dict.fromkeys(counts, 0)
     lines = conclusion_lines(
         run_with(
-            corners={"a": counts, "b": {**none, "unmeasured": 5}, "c": {**none, "wrong_on": 7}}
+            quadrants={"a": counts, "b": {**none, "unmeasured": 5}, "c": {**none, "wrong_on": 7}}
         )
     )
     assert lines == [

@@ -4,15 +4,15 @@ import pytest
 
 from biasaudit.cli.gating import check_gates, parse_gates
 from biasaudit.errors import ConfigError
-from biasaudit.results import Cell, Overall, Results, Run, Split
+from biasaudit.results import Group, Overall, Results, Run, Split
 
 
-def split(accuracy, gap=None, *, cells=True):
-    cell = Cell(n=50, accuracy=accuracy, accuracy_ci=(accuracy - 0.1, accuracy + 0.1))
+def split(accuracy, gap=None, *, groups=True):
+    group = Group(n=50, accuracy=accuracy, accuracy_ci=(accuracy - 0.1, accuracy + 0.1))
     verdict = {} if gap is None else {"verdict": {"gap": gap, "gap_ci": [gap - 0.1, gap + 0.1]}}
     return Split(
         overall=Overall(n=50, accuracy=accuracy),
-        cells={"boat-without-water": cell} if cells else {},
+        groups={"boat-without-water": group} if groups else {},
         **verdict,
     )
 
@@ -23,12 +23,12 @@ def checked(splits, fail_under=(), max_gap=None, on="estimate"):
     return check_gates(parse_gates(fail_under, max_gap, on, None), Results(runs=[run]))
 
 
-VAL = split(0.9, cells=False)
+VAL = split(0.9, groups=False)
 ONE = {"val": VAL, "biased-boat": split(0.8, 0.1)}
 TWO = {**ONE, "boat-web": split(0.5, -0.4)}
 
 
-def test_one_split_with_cells():
+def test_one_split_with_groups():
     told = checked(ONE, ["overall.accuracy=0.8", "val.accuracy=0.91"], "0.1")
     assert [(one.name, one.passed) for one in told] == [
         ("overall.accuracy", True),
@@ -39,7 +39,7 @@ def test_one_split_with_cells():
 
 
 @pytest.mark.parametrize("gate", ["boat-without-water.accuracy=0.7", "overall.accuracy=0.7"])
-def test_a_cell_is_held_in_every_split_that_has_it(gate):
+def test_a_group_is_held_in_every_split_that_has_it(gate):
     told = checked(TWO, [gate])
     name = gate.partition("=")[0]
     assert [(one.name, one.passed) for one in told] == [
@@ -64,7 +64,7 @@ def test_a_gap_that_nobody_measured_is_no_gap():
         checked({"val": VAL}, max_gap="1")
 
 
-def test_without_cells_overall_is_that_of_the_tests():
-    told = checked({"val": VAL, "test": split(0.5, cells=False)}, ["overall.accuracy=0.7"])
+def test_without_groups_overall_is_that_of_the_tests():
+    told = checked({"val": VAL, "test": split(0.5, groups=False)}, ["overall.accuracy=0.7"])
     assert [one.passed for one in told] == [False]
     assert checked({"val": VAL}, ["overall.accuracy=0.7"])[0].passed

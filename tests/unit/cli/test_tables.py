@@ -1,17 +1,17 @@
 """The table that ``evaluate`` prints."""
 
 from biasaudit.cli.tables import results_table
-from biasaudit.results import Cell, Overall, Run, Split
+from biasaudit.results import Group, Overall, Run, Split
 
-CELLS = ("boat-without-water", "water-without-boat")
+GROUPS = ("boat-without-water", "water-without-boat")
 
 
 def run_with(name, fitted, threshold):
-    cell = Cell(n=50, accuracy=0.5, accuracy_ci=(0.4, 0.6))
+    group = Group(n=50, accuracy=0.5, accuracy_ci=(0.4, 0.6))
     overall = Overall(n=100, accuracy=0.5, auroc=0.75)
-    for part, value in ((cell, fitted), (overall, fitted)):
-        part.accuracy_fitted = value
-        part.accuracy_fitted_ci = None if value is None else (value - 0.1, value + 0.1)
+    for part, value in ((group, fitted), (overall, fitted)):
+        part.accuracy_at_operating_point = value
+        part.accuracy_at_operating_point_ci = None if value is None else (value - 0.1, value + 0.1)
     return Run(
         name=name,
         mode="m",
@@ -21,7 +21,7 @@ def run_with(name, fitted, threshold):
         dataset="d",
         operating_point={"threshold": threshold},
         splits={
-            "biased-boat": Split(overall=overall, cells=dict.fromkeys(CELLS, cell)),
+            "biased-boat": Split(overall=overall, groups=dict.fromkeys(GROUPS, group)),
             "val": Split(overall=Overall(n=40, accuracy=0.9)),
         },
     )

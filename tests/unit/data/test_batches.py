@@ -32,7 +32,7 @@ def test_a_batch_by_hand():
     assert batch.labels.tolist() == [[1, 0], [0, 1], [1, 1]]
     assert batch.region_rows.tolist() == [0, 2]
     assert batch.region_classes.tolist() == [0, 0]
-    # 6 columns become 4: a mask keeps its missing corner, a box fills it
+    # 6 columns become 4: a mask keeps its missing quadrant, a box fills it
     assert batch.regions[0].tolist() == [[0, 1, 0, 0], [1, 1, 0, 0], [0] * 4, [0] * 4]
     assert batch.regions[1].tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [0] * 4, [0] * 4]
     assert len(batch) == 3

@@ -21,13 +21,13 @@ def edit(tree: Path, old: str, new: str) -> None:
 
 
 def test_a_built_in_dataset_takes_settings() -> None:
-    dataset = load_dataset("harbour", {"train": 6, "val": 4, "cell": 2, "seed": 3})
+    dataset = load_dataset("harbour", {"train": 6, "val": 4, "group": 2, "seed": 3})
     assert {name: len(s) for name, s in dataset.subsets.items()} == {
         "train": 6,
         "val": 4,
         "test": 4,
     }
-    again = load_dataset("harbour", {"train": 6, "val": 4, "cell": 2, "seed": 3})
+    again = load_dataset("harbour", {"train": 6, "val": 4, "group": 2, "seed": 3})
     np.testing.assert_array_equal(
         dataset.subset("train")[5].load_image(), again.subset("train")[5].load_image()
     )

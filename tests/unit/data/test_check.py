@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 from coco_tree import draw
 from four_formats import WRITERS, put, put_map, write_manifest, write_voc
-from test_near_duplicates import scene
+from scene_pictures import scene
 
 from biasaudit.data.checks.check import check_dataset
 from biasaudit.errors import DataError
@@ -32,7 +32,7 @@ def test_a_sound_dataset_has_no_fault(tmp_path, name):
     assert found.faults == []
     assert found.images == {"train": 6, "val": 4, "test": 2}
     assert told == [12] + [0] * 12
-    assert [(cell.cell, cell.n, cell.verdict) for cell in found.cells] == [
+    assert [(group.group, group.n, group.verdict) for group in found.groups] == [
         ("boat-without-water", 1, "small"),
         ("water-without-boat", 1, "small"),
     ]
@@ -124,4 +124,4 @@ def test_no_such_dataset_and_no_such_object(tmp_path):
     root = draw(tmp_path / "own")
     with pytest.raises(DataError, match="did you mean 'cow'"):
         check_dataset(str(root), "cwo", "grass")
-    assert check_dataset(str(root), "cow").cells == []
+    assert check_dataset(str(root), "cow").groups == []

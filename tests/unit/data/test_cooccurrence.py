@@ -1,4 +1,4 @@
-"""Counts, lift and cells by hand."""
+"""Counts, lift and groups by hand."""
 
 import math
 
@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from biasaudit.data.checks.cooccurrence import (
-    CellSize,
-    cell_sizes,
+    GroupSize,
     every_pair,
-    images_for_a_cell,
+    group_sizes,
+    images_for_a_group,
     together,
 )
 from biasaudit.data.sample import Dataset, Sample
@@ -62,21 +62,21 @@ def test_another_object_may_be_the_context():
     assert together(SAMPLES, "boat", "cow").context_only == 10
 
 
-def test_cells_and_what_they_are_good_for():
-    needed = images_for_a_cell()
-    assert cell_sizes(DATASET, "boat", "water") == [
-        CellSize("boat-without-water", "val", 2, needed),
-        CellSize("water-without-boat", "val", 1, needed),
+def test_groups_and_what_they_are_good_for():
+    needed = images_for_a_group()
+    assert group_sizes(DATASET, "boat", "water") == [
+        GroupSize("boat-without-water", "val", 2, needed),
+        GroupSize("water-without-boat", "val", 1, needed),
     ]
-    verdicts = {n: CellSize("c", "val", n, needed).verdict for n in (0, 1, needed - 1, needed)}
+    verdicts = {n: GroupSize("c", "val", n, needed).verdict for n in (0, 1, needed - 1, needed)}
     assert list(verdicts.values()) == ["empty", "small", "small", "enough"]
     with pytest.raises(DataError, match="did you mean 'boat'"):
-        cell_sizes(DATASET, "baot", "water")
+        group_sizes(DATASET, "baot", "water")
 
 
 def test_the_number_needed_has_the_power():
     """By the binomial distribution: two-sided, 5%, .75 against .5."""
-    n = images_for_a_cell()
+    n = images_for_a_group()
     counts = np.arange(n + 1)
     p_values = [stats.binomtest(int(k), n, 0.5).pvalue for k in counts]
     power = stats.binom.pmf(counts, n, 0.75)[np.array(p_values) <= 0.05].sum()

@@ -42,7 +42,7 @@ def test_the_built_in_split(dataset):
     split = resolve_split(dataset, "edited-boat")
     assert (split.object, split.context, split.subset) == ("boat", "water", "val+test")
     assert split.answers == {"boat-removed": False, "boat-on-other-ground": True}
-    ((removed,), (moved,)) = split.cells.values()
+    ((removed,), (moved,)) = split.groups.values()
     assert removed.id == "alpha.png#boat-removed"
     assert removed.pair == moved.pair == "alpha.png"
     assert "edited" in split.note
@@ -149,7 +149,7 @@ def test_declared_edits(root):
         "boat-context-replaced": True,
         "boat-alone": True,
     }
-    assert {name: len(cell) for name, cell in split.cells.items()} == dict.fromkeys(
+    assert {name: len(group) for name, group in split.groups.items()} == dict.fromkeys(
         split.answers, 1
     )
 
@@ -165,7 +165,7 @@ def test_folders_of_images(root):
         '[splits.web]\nobject = "boat"\ncontext = "water"\nyes = "web/ashore"\nno = "web/empty"\n',
     )
     split = resolve_split(dataset, "web")
-    assert {name: [s.id for s in cell] for name, cell in split.cells.items()} == {
+    assert {name: [s.id for s in group] for name, group in split.groups.items()} == {
         "boat-without-water": [f"web/ashore/{n}.png" for n in range(3)],
         "water-without-boat": ["web/empty/deep/sea.PNG"],
     }
@@ -175,7 +175,7 @@ def test_folders_of_images(root):
 
 
 def test_areas_below_a_threshold_do_not_count(root):
-    """In 'edge' a corner of one pixel is grass."""
+    """In 'edge' a quadrant of one pixel is grass."""
     text = '[splits.{}]\nobject = "boat"\ncontext = "grass"\ncontext_area = {}\nsubset = "test"\n'
     dataset = declare(root, text.format("some", 0.01))
     edge = dataset.subset("test")[1]
@@ -183,7 +183,7 @@ def test_areas_below_a_threshold_do_not_count(root):
     assert shows(edge, "grass")
     assert shows(edge, "grass", 1 / 600)
     assert not shows(edge, "grass", 0.01)
-    with pytest.raises(DataError, match="is in cell 'grass-without-boat'"):
+    with pytest.raises(DataError, match="is in group 'grass-without-boat'"):
         resolve_split(dataset, "some")
 
 
@@ -195,7 +195,7 @@ def test_areas_below_a_threshold_do_not_count(root):
         ('yes = "images"\nno = "empty"', "splits.x.no: no image in"),
         ('edits = ["remoed"]', "no edit is called 'remoed'; did you mean 'removed'"),
         ('edits = ["removed"]\nsubset = "val"', "images come from one of"),
-        ('edits = ["removed"]', "the right answer is the same in every cell"),
+        ('edits = ["removed"]', "the right answer is the same in every group"),
         ("context_area = 2", "splits.x.context_area: input should be less than or equal to 1"),
     ],
 )

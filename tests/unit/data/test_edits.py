@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_near_duplicates import scene
+from scene_pictures import scene
 
 from biasaudit.data.splits import edits
 from biasaudit.errors import ConfigError

@@ -69,10 +69,10 @@ def test_pixels(dataset, stem):
     np.testing.assert_array_equal(samples(dataset)[stem].load_image(), expected)
 
 
-def test_cells(dataset):
+def test_groups(dataset):
     split = resolve_split(dataset, "biased-boat")
-    assert [Path(s.id).stem for s in split.cells["boat-without-water"]] == ["edge"]
-    assert [Path(s.id).stem for s in split.cells["water-without-boat"]] == ["sea"]
+    assert [Path(s.id).stem for s in split.groups["boat-without-water"]] == ["edge"]
+    assert [Path(s.id).stem for s in split.groups["water-without-boat"]] == ["sea"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -14,7 +14,7 @@ from biasaudit.errors import ConfigError
 from biasaudit.models.backbones import shipped_weights
 from biasaudit.models.harbournet import harbournet
 
-SMALL = HarbourSettings(seed=3, train=40, val=20, cell=10)
+SMALL = HarbourSettings(seed=3, train=40, val=20, group=10)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_same_seed_gives_same_pixels_in_any_order():
 
 
 def test_no_two_scenes_are_alike(scenes):
-    other = harbour(HarbourSettings(seed=4, train=40, val=20, cell=10))
+    other = harbour(HarbourSettings(seed=4, train=40, val=20, group=10))
     digests = {digest(s) for s in all_samples(scenes) + all_samples(other)}
     assert len(digests) == 160
 
@@ -69,7 +69,7 @@ def test_every_present_class_has_a_region_and_no_absent_one(scenes):
 
 @pytest.mark.parametrize("size", [32, 64, 101, 256])
 def test_regions_are_visible_and_disjoint_at_every_size(size):
-    dataset = harbour(HarbourSettings(seed=1, size=size, train=12, val=1, cell=2))
+    dataset = harbour(HarbourSettings(seed=1, size=size, train=12, val=1, group=2))
     for sample in all_samples(dataset):
         image = sample.load_image()
         assert image.shape == (size, size, 3)
@@ -82,7 +82,7 @@ def test_regions_are_visible_and_disjoint_at_every_size(size):
 
 
 def test_boats_are_large_enough_to_be_seen():
-    dataset = harbour(HarbourSettings(seed=2, train=2, val=2, cell=100))
+    dataset = harbour(HarbourSettings(seed=2, train=2, val=2, group=100))
     areas = [s.regions["boat"].area_fraction for s in dataset.subset("test") if "boat" in s.labels]
     assert min(areas) > 0.015
     assert 0.04 < np.median(areas) < 0.12
@@ -120,7 +120,7 @@ def test_samples_travel_to_other_processes(scenes):
         ("size", 257),
         ("size", 64.0),
         ("train", 0),
-        ("cell", True),
+        ("group", True),
         ("seed", -1),
         ("water_given_boat", 1.01),
         ("water_given_no_boat", -0.01),

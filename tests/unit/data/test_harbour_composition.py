@@ -31,8 +31,8 @@ def test_default_bias_is_exact():
     }  # fmt: skip
 
 
-def test_test_subset_is_the_two_counterfactual_cells():
-    scenes = compose(HarbourSettings(cell=30), "test")
+def test_test_subset_is_the_two_counterfactual_groups():
+    scenes = compose(HarbourSettings(group=30), "test")
     assert counts(scenes) == {(True, False): 30, (False, True): 30}
 
 
@@ -84,8 +84,8 @@ def test_nothing_but_the_ground_goes_with_boats(quality):
             assert share[0] == pytest.approx(share[1], abs=0.03), (wet, value)
 
 
-def test_land_grounds_come_equally_often_in_the_cell():
-    scenes = compose(HarbourSettings(cell=90), "test")[:90]
+def test_land_grounds_come_equally_often_in_the_group():
+    scenes = compose(HarbourSettings(group=90), "test")[:90]
     assert Counter(s.ground for s in scenes) == {"grass": 30, "sand": 30, "road": 30}
 
 

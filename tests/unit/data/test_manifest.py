@@ -1,4 +1,4 @@
-"""A manifest: cells become labels, contexts, masks and boxes; a faulty row is named."""
+"""A manifest: groups become labels, contexts, masks and boxes; a faulty row is named."""
 
 import sys
 
@@ -47,7 +47,7 @@ def everything(dataset):
     return {s.id[0]: s for subset in dataset.subsets.values() for s in subset}
 
 
-def test_cells(lesions):
+def test_groups(lesions):
     dataset = load_dataset(str(lesions))
     found = everything(dataset)
     assert dataset.classes == ("melanoma", "naevus")
@@ -174,7 +174,7 @@ def test_masks_of_different_sizes(lesions):
 @pytest.mark.parametrize(
     ("header", "rows", "message"),
     [
-        ("image,labels,split,ruler,site", ROWS, "more cells than the header"),
+        ("image,labels,split,ruler,site", ROWS, "more groups than the header"),
         ("image,labels,split,ruler,site,mask,boxes", ROWS, "no column 'subset'"),
         ("image,labels,subset,rular,site,mask,boxes", ROWS, "did you mean 'rular'"),
         (HEADER, [], "the table has no rows"),

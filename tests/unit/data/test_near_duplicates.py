@@ -6,14 +6,9 @@ import numpy as np
 import PIL.Image
 import PIL.ImageEnhance
 import pytest
+from scene_pictures import scene
 
 from biasaudit.data.checks.near_duplicates import look_of, near_duplicates
-
-
-def scene(seed, size=(160, 120)):
-    """A picture of soft blobs: what a photograph has and noise has not."""
-    small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    return PIL.Image.fromarray(small).resize(size, PIL.Image.Resampling.BICUBIC)
 
 
 def recompressed(image):

@@ -27,7 +27,7 @@ def test_tints(dataset):
     np.testing.assert_array_equal(tinted(two, "cow", None), two.load_image())
 
 
-def test_every_cell_has_a_block(dataset):
+def test_every_group_has_a_block(dataset):
     split = resolve_split(dataset, "biased-boat")
     sheet = Sheet(columns=3, side=40)
     both = contact_sheet(split, sheet=sheet)
@@ -53,10 +53,10 @@ def test_rows_and_columns(dataset):
 
 
 def test_pictures_are_there(dataset):
-    """The one picture of a cell lies where the layout says, larger ones scaled to fit."""
+    """The one picture of a group lies where the layout says, larger ones scaled to fit."""
     split = resolve_split(dataset, "biased-boat")
     sheet = np.asarray(contact_sheet(split, "boat-without-water", sheet=Sheet(1, 30)))
-    edge = split.cells["boat-without-water"][0]
+    edge = split.groups["boat-without-water"][0]
     np.testing.assert_array_equal(sheet[24:44, 6:36], tinted(edge, "boat", "water"))
 
 
@@ -64,12 +64,12 @@ def test_an_edited_image_stands_beside_its_partner(dataset):
     split = resolve_split(dataset, "edited-boat")
     everything = {s.id: s for samples in dataset.subsets.values() for s in samples}
     sheet = np.asarray(contact_sheet(split, "boat-removed", everything, Sheet(2, 30)))
-    removed = split.cells["boat-removed"][0]
+    removed = split.groups["boat-removed"][0]
     partner = everything[removed.pair]
     np.testing.assert_array_equal(sheet[24:44, 6:36], tinted(partner, "boat", "water"))
     np.testing.assert_array_equal(sheet[24:44, 42:72], tinted(removed, "boat", "water"))
 
 
-def test_no_such_cell(dataset):
+def test_no_such_group(dataset):
     with pytest.raises(DataError, match="did you mean 'boat-without-water'"):
         contact_sheet(resolve_split(dataset, "biased-boat"), "boat-without-wter")

@@ -48,22 +48,22 @@ def ids(samples: tuple[Sample, ...]) -> list[str]:
     return [one.id for one in samples]
 
 
-def test_the_two_cells() -> None:
+def test_the_two_groups() -> None:
     split = resolve_split(dataset(), "biased-boat")
-    assert {name: ids(cell) for name, cell in split.cells.items()} == {
+    assert {name: ids(group) for name, group in split.groups.items()} == {
         "boat-without-water": ["quay boat", "bare boat"],
         "water-without-boat": ["sea", "cow by the sea"],
     }
     assert split.answers == {"boat-without-water": True, "water-without-boat": False}
     assert ids(split.samples) == ["quay boat", "bare boat", "sea", "cow by the sea"]
-    assert split.groups is split.cells
+    assert split.image_sets is split.groups
 
 
 def test_from_val_the_note_says_so_and_counts_what_nobody_annotated() -> None:
     split = resolve_split(dataset(), "biased-boat")
     assert split.subset == "val"
     assert split.note == (
-        "cells are drawn from 'val', as there is no subset 'test'; 1 of 2 images in "
+        "groups are drawn from 'val', as there is no subset 'test'; 1 of 2 images in "
         "'boat-without-water' have no context annotated at all and may show 'water'"
     )
 
@@ -77,8 +77,8 @@ def test_test_goes_before_val() -> None:
 
 def test_the_context_may_be_another_object() -> None:
     split = biased_split(dataset(), "cow", "boat")
-    assert ids(split.cells["cow-without-boat"]) == ["cow by the sea"]
-    assert ids(split.cells["boat-without-cow"]) == ["sea boat", "quay boat", "bare boat"]
+    assert ids(split.groups["cow-without-boat"]) == ["cow by the sea"]
+    assert ids(split.groups["boat-without-cow"]) == ["sea boat", "quay boat", "bare boat"]
     assert split.name == "biased-cow"
 
 
@@ -95,8 +95,8 @@ def test_another_object_has_no_context_of_its_own() -> None:
 def test_a_subset_is_one_pool() -> None:
     split = resolve_split(dataset(), "val")
     assert split.samples == VAL
-    assert (split.object, split.context, split.cells) == ("boat", None, {})
-    assert split.groups == {"": VAL}
+    assert (split.object, split.context, split.groups) == ("boat", None, {})
+    assert split.image_sets == {"": VAL}
 
 
 def test_a_declared_split() -> None:
@@ -108,7 +108,7 @@ def test_a_declared_split() -> None:
         "cow",
         "grass",
     )
-    assert ids(split.cells["grass-without-cow"]) == ["meadow"]
+    assert ids(split.groups["grass-without-cow"]) == ["meadow"]
     assert split.note == ""
     assert split_names(own) == ["biased-boat", "cattle", "train", "val"]
 
@@ -123,11 +123,11 @@ def test_declared_in_a_file(tmp_path: Path) -> None:
         resolve_split(load_dataset(str(tree)), "shore")
 
 
-def test_an_empty_cell_says_what_there_is() -> None:
+def test_an_empty_group_says_what_there_is() -> None:
     with pytest.raises(DataError) as caught:
         biased_split(dataset(), "cow", "water")
     assert str(caught.value) == (
-        "shore: no image of subset 'val' is in cell 'cow-without-water' (2 of 7 show 'cow', "
+        "shore: no image of subset 'val' is in group 'cow-without-water' (2 of 7 show 'cow', "
         "4 show 'water', 2 show both); name another --context, or add such images to 'val'"
     )
 
@@ -161,9 +161,9 @@ def test_names_are_checked(object_: str, context: str, message: str) -> None:
 
 @pytest.mark.photos
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs are not there")
-def test_cells_of_the_photographs() -> None:
+def test_groups_of_the_photographs() -> None:
     split = resolve_split(load_dataset(str(PHOTOS)), "biased-boat")
-    assert {name: len(cell) for name, cell in split.cells.items()} == {
+    assert {name: len(group) for name, group in split.groups.items()} == {
         "boat-without-water": 16,
         "water-without-boat": 47,
     }

@@ -127,16 +127,16 @@ def test_pairs():
     assert set(table["split"]) == {"boat/water"}
     # Of the model's classes: car/water has 0 and 10 images, car/grass 2 and 8.
     assert small == 2
-    cells = table.groupby("cell")["correct"].agg(["size", "sum"])
-    assert cells.loc["boat-without-water"].tolist() == [8, 8]
-    assert cells.loc["water-without-boat"].tolist() == [12, 0]
+    groups = table.groupby("group")["correct"].agg(["size", "sum"])
+    assert groups.loc["boat-without-water"].tolist() == [8, 8]
+    assert groups.loc["water-without-boat"].tolist() == [12, 0]
 
 
 def test_flips():
     originals = pd.DataFrame({"id": list("abcd"), "decision": [1, 1, 1, 0]})
     edited = pd.DataFrame(
         {
-            "cell": ["removed"] * 4 + ["other"],
+            "group": ["removed"] * 4 + ["other"],
             "pair": ["a", "b", "d", "z", ""],
             "decision": [0, 1, 1, 1, 1],
         }

@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score, jaccard_score
 
 from biasaudit.evaluation.localization import (
     CURVE_FRACTIONS,
-    OVERLAP_METRICS,
+    LOCALIZATION_METRICS,
     area_fraction,
     attention_on,
     energy_pointing_game,
@@ -84,13 +84,13 @@ def test_energy_and_pointing_are_those_of_a_numpy_loop():
         assert pointing[i].item() == pytest.approx(np.mean(at_peak))
 
 
-@pytest.mark.parametrize("name", list(OVERLAP_METRICS))
+@pytest.mark.parametrize("name", list(LOCALIZATION_METRICS))
 def test_what_cannot_be_measured_is_nan_and_spares_its_neighbours(name):
     maps = torch.cat([MAP, MAP, torch.zeros_like(MAP), MAP])
     regions = torch.cat([REGION, torch.zeros_like(REGION), REGION, REGION])
     maps[3, 0, 0] = torch.nan
-    values = OVERLAP_METRICS[name](maps, regions)
-    assert values[0] == OVERLAP_METRICS[name](MAP, REGION)[0]
+    values = LOCALIZATION_METRICS[name](maps, regions)
+    assert values[0] == LOCALIZATION_METRICS[name](MAP, REGION)[0]
     assert torch.isnan(values[1:]).all()
 
 
@@ -107,8 +107,8 @@ def test_half_precision_is_added_up_in_single():
 
 def test_no_images_give_no_values():
     none = torch.zeros(0, 4, 4)
-    for name in OVERLAP_METRICS:
-        assert OVERLAP_METRICS[name](none, none.bool()).shape == (0,)
+    for name in LOCALIZATION_METRICS:
+        assert LOCALIZATION_METRICS[name](none, none.bool()).shape == (0,)
 
 
 @pytest.mark.parametrize(

@@ -59,16 +59,16 @@ def test_fitted_on_the_val_that_is_measured():
     assert (point.n, point.positives) == (16, 8)
     split = found.splits["biased-boat"]
     assert split.overall.accuracy == 0.5
-    assert split.overall.accuracy_fitted == 1
-    empty = split.cells["water-without-boat"]
-    assert (empty.accuracy, empty.accuracy_fitted) == (0, 1)
-    assert empty.accuracy_fitted_ci == pytest.approx((10 / (10 + Z2), 1))
+    assert split.overall.accuracy_at_operating_point == 1
+    empty = split.groups["water-without-boat"]
+    assert (empty.accuracy, empty.accuracy_at_operating_point) == (0, 1)
+    assert empty.accuracy_at_operating_point_ci == pytest.approx((10 / (10 + Z2), 1))
     # The mean of 8 of 8 and 10 of 10: the distances to the limits add as squares.
     down = math.hypot(Z2 / (8 + Z2), Z2 / (10 + Z2)) / 2
-    assert split.overall.accuracy_fitted_ci == pytest.approx((1 - down, 1))
-    assert found.splits["val"].overall.accuracy_fitted == 1
+    assert split.overall.accuracy_at_operating_point_ci == pytest.approx((1 - down, 1))
+    assert found.splits["val"].overall.accuracy_at_operating_point == 1
     table = found.per_image
-    assert ((table["score"] > 3) == (table["decision_fitted"] == 1)).all()
+    assert ((table["score"] > 3) == (table["decision_at_operating_point"] == 1)).all()
     assert split.model_extra["verdict"]["conflicting"]["water-without-boat"]["right"] == 0
 
 
@@ -76,9 +76,9 @@ def test_the_point_of_the_training_is_taken_as_it_is():
     point = OperatingPoint(400, 200, 2.0, 5.0)
     found = audited(replace(subject(), operating_points={"boat": point, "car": point}))
     assert found.operating_points == {"boat": point}
-    cells = found.splits["biased-boat"].cells
-    assert cells["boat-without-water"].accuracy_fitted == 0
-    assert cells["water-without-boat"].accuracy_fitted == 1
+    groups = found.splits["biased-boat"].groups
+    assert groups["boat-without-water"].accuracy_at_operating_point == 0
+    assert groups["water-without-boat"].accuracy_at_operating_point == 1
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_without_an_operating_point_nothing_is_fitted(under, names, note):
     found = audited(under, names)
     assert [point.note for point in found.operating_points.values()] == ([note] if note else [])
     for split in found.splits.values():
-        for part in (split.overall, *split.cells.values()):
+        for part in (split.overall, *split.groups.values()):
             assert part.accuracy is not None
-            assert part.accuracy_fitted is None
-            assert part.accuracy_fitted_ci is None
-    assert found.per_image["decision_fitted"].isna().all()
+            assert part.accuracy_at_operating_point is None
+            assert part.accuracy_at_operating_point_ci is None
+    assert found.per_image["decision_at_operating_point"].isna().all()

@@ -8,7 +8,7 @@ import torchvision.models
 from safetensors.torch import save_file
 
 from biasaudit.errors import ConfigError
-from biasaudit.models.external import GivenModel, load_given, read_classes, read_normalisation
+from biasaudit.models.external import ExternalModel, load_external, read_classes, read_normalisation
 
 OWN = """
 import torch
@@ -41,28 +41,28 @@ def test_a_torchvision_name_with_a_state_file(tmp_path):
     torch.save({"state_dict": state}, tmp_path / "mine.pth")
     save_file(network.state_dict(), tmp_path / "mine.safetensors")
     for suffix in ("pth", "safetensors"):
-        given = GivenModel(
+        external = ExternalModel(
             "resnet18",
             tmp_path / f"mine.{suffix}",
             "boat, car ,tree",
             normalise="none",
             image_size=64,
         )
-        model, classes = load_given(given)
+        model, classes = load_external(external)
         assert classes == ("boat", "car", "tree")
         assert model.layer == "layer4"
-        assert given.name == "mine"
+        assert external.name == "mine"
         torch.testing.assert_close(model(images).scores, network(images))
 
 
 def test_a_factory_of_the_users_own(own):
-    given = GivenModel(f"{own}:small", None, "boat,rest", scores="softmax", image_size=32)
-    model, classes = load_given(given)
+    external = ExternalModel(f"{own}:small", None, "boat,rest", scores="softmax", image_size=32)
+    model, classes = load_external(external)
     assert classes == ("boat", "rest")
     assert model.layer == "1"
     scores = model(torch.rand(3, 3, 32, 32)).scores
     torch.testing.assert_close(scores[:, 0], -scores[:, 1])
-    assert given.name == "small"
+    assert external.name == "small"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_is_refused(own, change, words):
     settings["model"] = settings["model"].replace("{own}", own)
     settings["state"] = settings["state"] and Path(settings["state"])
     with pytest.raises(ConfigError, match=words) as refused:
-        load_given(GivenModel(image_size=32, **settings))
+        load_external(ExternalModel(image_size=32, **settings))
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 300
 
@@ -107,7 +107,9 @@ def test_a_state_that_does_not_fit(own, tmp_path):
     }
     for name, words in said.items():
         with pytest.raises(ConfigError, match=words) as refused:
-            load_given(GivenModel(f"{own}:small", tmp_path / name, "boat,rest", image_size=32))
+            load_external(
+                ExternalModel(f"{own}:small", tmp_path / name, "boat,rest", image_size=32)
+            )
         assert "\n" not in str(refused.value)
 
 

@@ -3,9 +3,9 @@ from report_factory import Recipe, World, write_runs
 
 from biasaudit.report.grouping import build_audits, run_labels
 from biasaudit.report.load import RunView, load_runs
-from biasaudit.report.sections.localization import overlap
-from biasaudit.report.view import cell_words
-from biasaudit.results import Cell, Overall, Run, Split
+from biasaudit.report.sections.localization import localization
+from biasaudit.report.view import group_words
+from biasaudit.results import Group, Overall, Run, Split
 
 
 def view(mode="baseline", labels=0, seed=0, name=None, **fields):
@@ -20,10 +20,10 @@ def view(mode="baseline", labels=0, seed=0, name=None, **fields):
     return RunView(Run(mode=mode, pixel_labels=labels, seed=seed, **values), "here")
 
 
-def split(accuracy, cells=()):
+def split(accuracy, groups=()):
     return Split(
-        overall=Overall(n=10, accuracy=accuracy, floor=0.5),
-        cells={name: Cell(n=5, accuracy=a) for name, a in cells},
+        overall=Overall(n=10, accuracy=accuracy, constant_baseline=0.5),
+        groups={name: Group(n=5, accuracy=a) for name, a in groups},
     )
 
 
@@ -77,25 +77,25 @@ def test_table_rows_in_the_papers_order(demo_runs):
     assert [row.n for row in rows] == [400, 200, 200, 400, 400]
     assert rows[1].note == "right answer: yes"
     assert rows[2].note == "right answer: no"
-    assert rows[3].floor == 0.5
+    assert rows[3].constant_baseline == 0.5
 
 
-def test_overall_is_the_mean_of_the_cells(demo_runs):
+def test_overall_is_the_mean_of_the_groups(demo_runs):
     (audit,) = build_audits(load_runs(demo_runs))
     by_key = {row.key: row for row in audit.table()}
     for place in range(5):
-        cells = [by_key[name].entries[place].value for name in audit.cells]
-        assert by_key["overall"].entries[place].value == pytest.approx(sum(cells) / 2)
+        groups = [by_key[name].entries[place].value for name in audit.groups]
+        assert by_key["overall"].entries[place].value == pytest.approx(sum(groups) / 2)
 
 
-def test_gaps_are_val_minus_the_cell(demo_runs):
+def test_gaps_are_val_minus_the_group(demo_runs):
     (audit,) = build_audits(load_runs(demo_runs))
     gap = audit.gaps()[0].entries[0]
-    assert gap.value == pytest.approx(audit.val()[0].value - audit.cell(audit.cells[0])[0].value)
+    assert gap.value == pytest.approx(audit.val()[0].value - audit.group(audit.groups[0])[0].value)
     assert gap.low < gap.value < gap.high
 
 
-def test_a_run_that_lacks_a_cell_leaves_a_hole():
+def test_a_run_that_lacks_a_group_leaves_a_hole():
     views = [
         view(splits={"biased-boat": split(0.4, [("a", 0.3), ("b", 0.5)])}),
         view("gain", splits={"biased-boat": split(0.6, [("a", 0.6)])}),
@@ -108,26 +108,26 @@ def test_a_run_that_lacks_a_cell_leaves_a_hole():
     assert [e.value for e in rows["val"].entries] == [None, None, 0.9]
 
 
-def test_without_cells_there_is_val_alone():
+def test_without_groups_there_is_val_alone():
     (audit,) = build_audits([view(splits={"val": split(0.9)})])
     assert audit.split is None
     assert [row.key for row in audit.table()] == ["val"]
     assert audit.gaps() == []
-    assert overlap(audit) == []
+    assert localization(audit) == []
 
 
 def test_overlap_keeps_only_places_with_attention(demo_runs):
     (audit,) = build_audits(load_runs(demo_runs))
-    assert [row.name for row in overlap(audit)] == ["val", "boat without water"]
+    assert [row.name for row in localization(audit)] == ["val", "boat without water"]
 
 
-def test_cells_of_unequal_size_keep_their_own_n(tmp_path):
+def test_groups_of_unequal_size_keep_their_own_n(tmp_path):
     paths = write_runs(tmp_path, [Recipe("baseline", 0, 0.3, 0.6, 0.2)], World(n=(16, 110), side=8))
     (audit,) = build_audits(load_runs(paths))
     assert [row.n for row in audit.table()] == [400, 16, 110, 126, 126]
 
 
-def test_cell_words():
-    assert cell_words("boat-without-water") == "boat without water"
-    assert cell_words("sail-boat-without-deep-water") == "sail-boat without deep-water"
-    assert cell_words("x\u202e") == "x"
+def test_group_words():
+    assert group_words("boat-without-water") == "boat without water"
+    assert group_words("sail-boat-without-deep-water") == "sail-boat without deep-water"
+    assert group_words("x\u202e") == "x"

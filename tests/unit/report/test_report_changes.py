@@ -4,21 +4,21 @@ import pytest
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import RunView, load_runs
 from biasaudit.report.sections.changes import changes_against
-from biasaudit.results import Cell, Overall, Run, Split
+from biasaudit.results import Group, Overall, Run, Split
 from biasaudit.statistics import Paired, mean_paired_interval
 
-CELLS = ("a", "b")
+GROUPS = ("a", "b")
 
 
 def view(name, answers):
-    """Build a run from a string of 1 and 0 a cell, "." where it never saw the image."""
+    """Build a run from a string of 1 and 0 a group, "." where it never saw the image."""
     rows = [
-        {"split": "biased-boat", "cell": cell, "id": f"{place}", "correct": int(mark)}
-        for cell, marks in zip(CELLS, answers, strict=True)
+        {"split": "biased-boat", "group": group, "id": f"{place}", "correct": int(mark)}
+        for group, marks in zip(GROUPS, answers, strict=True)
         for place, mark in enumerate(marks)
         if mark != "."
     ]
-    cells = {cell: Cell(n=len(marks)) for cell, marks in zip(CELLS, answers, strict=True)}
+    groups = {group: Group(n=len(marks)) for group, marks in zip(GROUPS, answers, strict=True)}
     run = Run(
         name=name,
         mode=name,
@@ -26,7 +26,7 @@ def view(name, answers):
         context="water",
         backbone="n",
         dataset="d",
-        splits={"biased-boat": Split(overall=Overall(n=len(rows)), cells=cells)},
+        splits={"biased-boat": Split(overall=Overall(n=len(rows)), groups=groups)},
     )
     return RunView(run, "here", pd.DataFrame(rows))
 

@@ -9,7 +9,7 @@ from biasaudit.report.drawing import charts
 from biasaudit.report.drawing.svg import INK, SERIES, inline
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import load_runs
-from biasaudit.report.sections.localization import overlap
+from biasaudit.report.sections.localization import localization
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def drawn(audit):
     return {
         "curve": charts.label_curve(audit, "c1"),
         "gaps": charts.gap_chart(audit, "c2"),
-        "overlap": charts.overlap_chart(overlap(audit), labels, "c3"),
+        "overlap": charts.localization_chart(localization(audit), labels, "c3"),
     }
 
 

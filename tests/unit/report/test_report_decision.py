@@ -17,10 +17,10 @@ def paths(tmp_path):
     return paths
 
 
-def test_flips_are_told_by_cell_and_run(paths):
+def test_flips_are_told_by_group_and_run(paths):
     (audit,) = build_audits(load_runs(paths))
     rows = flips(audit)
-    assert [(row.cell, row.answer, row.label) for row in rows] == [
+    assert [(row.group, row.answer, row.label) for row in rows] == [
         ("boat without water", True, "baseline"),
         ("boat without water", True, "gain"),
         ("water without boat", False, "baseline"),
@@ -44,7 +44,7 @@ def test_flips_follow_the_gaps_and_erasures_the_attention(paths):
     html = render_html(load_runs(paths))
     places = [html.index(f' id="{name}"') for name in ("gaps", "flips", "attention", "erasures")]
     assert places == sorted(places)
-    assert places[-1] < html.index(' id="corners"')
+    assert places[-1] < html.index(' id="quadrants"')
 
 
 def test_without_them_there_is_no_heading(demo_runs):

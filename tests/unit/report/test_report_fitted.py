@@ -9,7 +9,7 @@ from report_factory import DEMO, write_runs
 from biasaudit.report.build import audits_of, render_html
 from biasaudit.report.export import render_csv
 from biasaudit.report.load import load_runs
-from biasaudit.report.sections.operating_point import fitted
+from biasaudit.report.sections.operating_point import operating_point
 from biasaudit.results import read_results
 
 POINT = {"subset": "val", "threshold": 1.25, "temperature": 0.5, "note": ""}
@@ -26,17 +26,17 @@ def views(tmp_path):
         run.operating_point = point
         if point is POINT:
             split = run.splits["biased-boat"]
-            split.overall.accuracy_fitted = 0.625
-            split.overall.accuracy_fitted_ci = (0.58, 0.67)
-            split.cells["boat-without-water"].accuracy_fitted = 0.75
-            run.splits["val"].overall.accuracy_fitted = 0.9925
+            split.overall.accuracy_at_operating_point = 0.625
+            split.overall.accuracy_at_operating_point_ci = (0.58, 0.67)
+            split.groups["boat-without-water"].accuracy_at_operating_point = 0.75
+            run.splits["val"].overall.accuracy_at_operating_point = 0.9925
         (path / "results.json").write_text(results.to_json(), encoding="utf-8")
     return load_runs(paths)
 
 
 def test_rows_and_points(views):
     (audit,) = audits_of(views)
-    found = fitted(audit)
+    found = operating_point(audit)
     assert [(p.threshold, p.temperature, p.note) for p in found.points] == [
         (1.25, 0.5, ""),
         (None, None, "all <b> are alike"),
@@ -61,9 +61,9 @@ def test_the_page(views):
 def test_the_csv(views):
     lines = csv.DictReader(io.StringIO(render_csv(views)))
     told = [
-        (line["cell"], line["value"], line["low"], line["high"])
+        (line["group"], line["value"], line["low"], line["high"])
         for line in lines
-        if line["metric"] == "accuracy_fitted" and line["split"] == "biased-boat"
+        if line["metric"] == "accuracy_at_operating_point" and line["split"] == "biased-boat"
     ]
     assert told == [("", "0.625", "0.58", "0.67"), ("boat-without-water", "0.75", "", "")]
 
@@ -71,11 +71,11 @@ def test_the_csv(views):
 def test_without_any_fitted_accuracy_the_page_says_nothing_of_it(tmp_path):
     views = load_runs(write_runs(tmp_path, DEMO[:1]))
     (audit,) = audits_of(views)
-    assert fitted(audit) is None
+    assert operating_point(audit) is None
     assert "fitted" not in render_html(views).partition("<body")[2].partition("<script")[0]
 
 
 def test_a_point_that_is_no_number_is_none(views):
     views[0].run.operating_point = {"threshold": "much", "temperature": [1]}
     (audit,) = audits_of(views)
-    assert fitted(audit).points[0].threshold is None
+    assert operating_point(audit).points[0].threshold is None

@@ -27,16 +27,16 @@ def test_csv_gives_every_figure_back(demo_runs):
     rows = list(csv.DictReader(io.StringIO(render_csv(views))))
     assert tuple(rows[0]) == CSV_COLUMNS
     for view in views:
-        cell = view.run.splits["biased-boat"].cells["boat-without-water"]
+        group = view.run.splits["biased-boat"].groups["boat-without-water"]
         (row,) = [
             r
             for r in rows
-            if (r["run"], r["cell"], r["metric"])
+            if (r["run"], r["group"], r["metric"])
             == (view.run.name, "boat-without-water", "accuracy")
         ]
-        assert float(row["value"]) == pytest.approx(cell.accuracy, rel=1e-9)
-        assert float(row["low"]) == pytest.approx(cell.accuracy_ci[0], rel=1e-9)
-        assert int(row["n"]) == cell.n
+        assert float(row["value"]) == pytest.approx(group.accuracy, rel=1e-9)
+        assert float(row["low"]) == pytest.approx(group.accuracy_ci[0], rel=1e-9)
+        assert int(row["n"]) == group.n
     assert not [r for r in rows if r["value"] == ""]
 
 

@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 from report_factory import DEMO, World, write_runs
 
-from biasaudit.analysis.quadrants import corner_of
+from biasaudit.analysis.quadrants import quadrant_of
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import load_runs
 from biasaudit.report.sections.images import build_images
-from biasaudit.report.sections.quadrants import CORNERS, corners_of, count_corners
+from biasaudit.report.sections.quadrants import QUADRANTS, count_quadrants, quadrants_of
 from biasaudit.results import read_per_image
 
 
@@ -31,33 +31,33 @@ def small(tmp_path_factory):
         (True, 0.3, np.nan, "right-none"),
     ],
 )
-def test_corner(correct, energy, area, name):
-    assert corners_of([correct], [energy], [area]) == [name]
+def test_quadrant(correct, energy, area, name):
+    assert quadrants_of([correct], [energy], [area]) == [name]
 
 
-def test_corners_count_every_image_once(small):
+def test_quadrants_count_every_image_once(small):
     (audit,) = build_audits(load_runs(small))
-    for row, path in zip(count_corners(audit), small, strict=True):
+    for row, path in zip(count_quadrants(audit), small, strict=True):
         counts = row.counts
         assert sum(counts.values()) == 32
-        assert set(counts) == set(CORNERS)
+        assert set(counts) == set(QUADRANTS)
         table = read_per_image(path / "per_image.csv").query("split == 'biased-boat'")
         least = np.minimum(0.5, 2 * table["area_fraction"])
         right_off = ((table["correct"] == 1) & (table["energy_pointing_game"] < least)).sum()
         assert counts["right-off"] == right_off
 
 
-def test_the_gallery_takes_the_worst_of_each_cell(small):
+def test_the_gallery_takes_the_worst_of_each_group(small):
     (audit,) = build_audits(load_runs(small))
     images = build_images(audit, 5, 100)
-    assert [sum(i.cell == cell for i in images.gallery) for cell in audit.cells] == [5, 5]
+    assert [sum(i.group == group for i in images.gallery) for group in audit.groups] == [5, 5]
     table = pd.concat(read_per_image(path / "per_image.csv") for path in small)
-    table = table[table["cell"] != ""]
-    wrong = table.groupby(["cell", "id"])["correct"].agg(lambda c: (c == 0).sum())
-    for cell in audit.cells:
-        shown = {item.id for item in images.gallery if item.cell == cell}
-        best_shown = min(wrong[cell][list(shown)])
-        assert best_shown >= wrong[cell].drop(list(shown)).max()
+    table = table[table["group"] != ""]
+    wrong = table.groupby(["group", "id"])["correct"].agg(lambda c: (c == 0).sum())
+    for group in audit.groups:
+        shown = {item.id for item in images.gallery if item.group == group}
+        best_shown = min(wrong[group][list(shown)])
+        assert best_shown >= wrong[group].drop(list(shown)).max()
 
 
 def test_the_list_begins_with_the_gallery_and_keeps_its_limit(small):
@@ -104,7 +104,7 @@ def test_a_run_without_pictures_borrows_the_photo(small, tmp_path):
 def test_an_image_that_one_run_never_saw(small):
     views = load_runs(small)
     seen = views[0].per_image
-    first = seen[seen["cell"] != ""]["id"].iloc[0]
+    first = seen[seen["group"] != ""]["id"].iloc[0]
     views[0] = type(views[0])(views[0].run, "", seen[seen["id"] != first], views[0].pictures)
     (audit,) = build_audits(views)
     (item,) = [i for i in build_images(audit, 20, 100).listed if i.id == first]
@@ -116,17 +116,17 @@ def test_no_tables_no_images(small):
     views = [type(view)(view.run, "") for view in load_runs(small)]
     (audit,) = build_audits(views)
     images = build_images(audit, 5, 5)
-    assert [row.counts for row in count_corners(audit)] == [None, None]
+    assert [row.counts for row in count_quadrants(audit)] == [None, None]
     assert images.gallery == ()
     assert images.total == 0
 
 
-def test_corners_are_those_of_the_evaluation():
+def test_quadrants_are_those_of_the_evaluation():
     energy, area = np.meshgrid([0.0, 0.05, 0.2, 0.5, 0.8, np.nan], [0.02, 0.1, 0.25, 0.6, np.nan])
     table = pd.DataFrame({"energy_pointing_game": energy.ravel(), "area_fraction": area.ravel()})
     for correct in (0, 1):
-        expected = corner_of(table.assign(correct=correct))
+        expected = quadrant_of(table.assign(correct=correct))
         answers = np.full(len(table), bool(correct))
-        ours = corners_of(answers, table["energy_pointing_game"], table["area_fraction"])
+        ours = quadrants_of(answers, table["energy_pointing_game"], table["area_fraction"])
         theirs = expected.replace("unmeasured", "right-none" if correct else "wrong-none")
         assert ours == list(theirs)

@@ -14,7 +14,7 @@ def runs(folder, n):
     return load_runs(write_runs(folder, ONE, World(n=n, val=4, side=8)))
 
 
-def test_a_small_cell_is_told_in_plain_words(tmp_path):
+def test_a_small_group_is_told_in_plain_words(tmp_path):
     views = runs(tmp_path, (16, 110))
     small, large, overall = carry(build_audits(views)[0])
     low, high = wilson_interval(8, 16)
@@ -34,7 +34,7 @@ def test_the_difference_told_is_the_smallest_with_the_power(tmp_path, n):
     assert power_paired(n, d - 0.01, max(d - 0.01, 0.2)) < 0.8
 
 
-def test_cells_of_one_size_share_a_line_and_two_count_more_than_one(tmp_path):
+def test_groups_of_one_size_share_a_line_and_two_count_more_than_one(tmp_path):
     same, overall = carry(build_audits(runs(tmp_path, (20, 20)))[0])
     assert same.name == "boat without water and water without boat each"
     assert overall.n == 40

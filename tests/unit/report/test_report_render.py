@@ -70,7 +70,7 @@ def test_every_anchor_leads_somewhere_and_ids_are_unique(html):
 
 
 def test_sections_stand_in_order(html):
-    names = ["verdict", "table", "labels", "gaps", "attention", "corners", "gallery", "images"]
+    names = ["verdict", "table", "labels", "gaps", "attention", "quadrants", "gallery", "images"]
     places = [html.index(f' id="{name}"') for name in [*names, "data", "method", "limits"]]
     assert places == sorted(places)
 
@@ -140,7 +140,7 @@ def test_results_alone_give_a_report(demo_runs):
     Reader(html)
     assert html.count("no per_image.csv lies beside its results") == 5
     assert "so there is no gallery" in html
-    assert "so the corners cannot be counted" in html
+    assert "so the quadrants cannot be counted" in html
 
 
 def test_a_run_with_nothing_in_it():

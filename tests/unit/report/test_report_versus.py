@@ -41,7 +41,7 @@ def test_the_verdict_and_its_figures(views):
         "overall accuracy",
         "boat without water",
         "water without boat",
-        "accuracy of the worst cell",
+        "accuracy of the worst group",
         "AUROC",
         "attention inside the region",
     ]
@@ -59,7 +59,7 @@ def test_the_images_are_those_that_changed(views):
     }
     assert {item.id for item in page.images.listed} == changed
     assert all(item.shots[0].correct != item.shots[1].correct for item in page.images.gallery)
-    assert [cell.mended for cell in page.cells] == [
+    assert [group.mended for group in page.groups] == [
         len(ids) for ids in found[SPLIT].mended.values()
     ]
 

@@ -7,19 +7,19 @@ from biasaudit.report.grouping import build_audits
 from biasaudit.report.load import RunView, load_runs
 from biasaudit.report.sections.changes import Change
 from biasaudit.report.sections.limits import limits
-from biasaudit.results import Cell, Overall, Run, Split
+from biasaudit.results import Group, Overall, Run, Split
 
 
 def audit_of(*runs, val=(0.98, (0.97, 0.99))):
     """Build an audit from (mode, accuracy, interval) triples."""
     views = []
     for mode, accuracy, interval in runs:
-        cells = {
-            "boat-without-water": Cell(n=200, accuracy=accuracy, answer=True),
-            "water-without-boat": Cell(n=200, accuracy=accuracy, answer=False),
+        groups = {
+            "boat-without-water": Group(n=200, accuracy=accuracy, answer=True),
+            "water-without-boat": Group(n=200, accuracy=accuracy, answer=False),
         }
-        overall = Overall(n=400, accuracy=accuracy, accuracy_ci=interval, floor=0.5)
-        splits = {"biased-boat": Split(overall=overall, cells=cells)}
+        overall = Overall(n=400, accuracy=accuracy, accuracy_ci=interval, constant_baseline=0.5)
+        splits = {"biased-boat": Split(overall=overall, groups=groups)}
         if val:
             splits["val"] = Split(overall=Overall(n=400, accuracy=val[0], accuracy_ci=val[1]))
         run = Run(
@@ -51,7 +51,7 @@ def test_a_low_baseline():
         (None, "which a constant answer (50%) might score too"),
     ],
 )
-def test_the_floor_is_compared_by_the_interval(interval, phrase):
+def test_the_constant_baseline_is_compared_by_the_interval(interval, phrase):
     assert phrase in words.verdict(audit_of(("baseline", 0.5, interval)))
 
 
@@ -110,18 +110,18 @@ def test_a_recorded_verdict_leads():
     assert words.verdict(audit).startswith("Where boat and water part")
 
 
-def test_no_cells_no_verdict():
+def test_no_groups_no_verdict():
     run = Run(name="a", mode="baseline", object="boat", context=None, backbone="n", dataset="d")
     (audit,) = build_audits([RunView(run, "here")])
     assert words.verdict(audit).startswith("No verdict on boat")
     assert words.followup(audit, [None]) == []
 
 
-def test_unequal_cells_are_called_a_mean(tmp_path):
+def test_unequal_groups_are_called_a_mean(tmp_path):
     world = World(n=(16, 110), side=8)
     paths = write_runs(tmp_path, [Recipe("baseline", 0, 0.3, 0.6, 0.2)], world)
     (audit,) = build_audits(load_runs(paths))
-    assert "on the 126 counterfactual images (mean of the cells)" in words.verdict(audit)
+    assert "on the 126 counterfactual images (mean of the groups)" in words.verdict(audit)
     assert any("boat without water (16)" in sentence for sentence in limits(audit))
 
 
@@ -138,9 +138,9 @@ def test_missing_files_are_named(demo_runs):
     assert note.startswith("baseline: no per_image.csv lies beside its results")
 
 
-def test_cell_descriptions(demo_runs):
+def test_group_descriptions(demo_runs):
     (audit,) = build_audits(load_runs(demo_runs))
-    assert words.cell_description(audit, "boat-without-water") == (
+    assert words.group_description(audit, "boat-without-water") == (
         "Images that show boat and no water. The right answer is yes."
     )
-    assert words.cell_description(audit, "odd") == "Images of the cell “odd”."
+    assert words.group_description(audit, "odd") == "Images of the group “odd”."

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from biasaudit.statistics import auroc_of, difference_of, mean_of, mean_over, value_of, worst_of
 
 VALUES = np.array([0.1, np.nan, 0.5, 1.0, 0.0, 0.3])
-CELLS = np.array(["a", "a", "a", "b", "b", "b"])
+GROUPS = np.array(["a", "a", "a", "b", "b", "b"])
 counts = st.lists(st.integers(0, 4), min_size=6, max_size=6).map(np.array)
 
 
@@ -34,18 +34,18 @@ def test_a_weighted_auroc_is_scikit_learns_of_repeated_images(weights, scores):
         assert got == pytest.approx(roc_auc_score(repeated, np.repeat(scores, weights)))
 
 
-def test_cells_means_and_the_worst_by_hand():
-    cells = [mean_of(VALUES, name == CELLS) for name in "ab"]
-    assert value_of(cells[0], 6) == pytest.approx(0.3)
-    assert value_of(mean_over(cells), 6) == pytest.approx((0.3 + 1.3 / 3) / 2)
-    assert value_of(worst_of(cells), 6) == pytest.approx(0.3)
-    assert value_of(difference_of(*cells), 6) == pytest.approx(0.3 - 1.3 / 3)
+def test_groups_means_and_the_worst_by_hand():
+    groups = [mean_of(VALUES, name == GROUPS) for name in "ab"]
+    assert value_of(groups[0], 6) == pytest.approx(0.3)
+    assert value_of(mean_over(groups), 6) == pytest.approx((0.3 + 1.3 / 3) / 2)
+    assert value_of(worst_of(groups), 6) == pytest.approx(0.3)
+    assert value_of(difference_of(*groups), 6) == pytest.approx(0.3 - 1.3 / 3)
 
 
-def test_the_worst_cell_is_chosen_anew_in_each_resample():
-    cells = [mean_of(VALUES, name == CELLS) for name in "ab"]
+def test_the_worst_group_is_chosen_anew_in_each_resample():
+    groups = [mean_of(VALUES, name == GROUPS) for name in "ab"]
     weights = np.array([[1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 1, 0]], float)
-    assert worst_of(cells)(weights) == pytest.approx([0.3, 0.0])
+    assert worst_of(groups)(weights) == pytest.approx([0.3, 0.0])
 
 
 def test_no_images_have_no_area():

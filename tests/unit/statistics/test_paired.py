@@ -61,7 +61,7 @@ def test_agreement_narrows_the_paired_interval():
     assert agree[1] - agree[0] < differ[1] - differ[0]
 
 
-def test_mean_of_one_cell_is_that_cell():
+def test_mean_of_one_group_is_that_group():
     pairs = Paired(36, 12, 2, 0)
     assert mean_paired_interval([pairs]) == pytest.approx(paired_interval(pairs))
     low, high = mean_paired_interval([pairs, pairs])
@@ -74,10 +74,10 @@ def test_mean_of_one_cell_is_that_cell():
 
 
 @pytest.mark.parametrize(
-    "cells", [[], [Paired(0, 0, 0, 0)], [Paired(1, 2, 3, 4), Paired(0, 0, 0, 0)]]
+    "groups", [[], [Paired(0, 0, 0, 0)], [Paired(1, 2, 3, 4), Paired(0, 0, 0, 0)]]
 )
-def test_an_empty_cell_leaves_no_interval(cells):
-    assert all(math.isnan(v) for v in mean_paired_interval(cells))
+def test_an_empty_group_leaves_no_interval(groups):
+    assert all(math.isnan(v) for v in mean_paired_interval(groups))
 
 
 def test_paired_counts_add_up():

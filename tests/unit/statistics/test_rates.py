@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from biasaudit.statistics import (
     combined_interval,
-    constant_floor,
+    constant_baseline,
     gap_interval,
     mean_of_rates_interval,
     rate,
@@ -54,7 +54,7 @@ def test_an_impossible_level_is_refused():
         ((10, 10), (0, 10), (0.6075, 1.0)),
     ],
 )
-def test_gap_of_two_cells_is_newcombes_method_10(first, second, limits):
+def test_gap_of_two_groups_is_newcombes_method_10(first, second, limits):
     assert gap_interval([first], [second]) == pytest.approx(limits, abs=5e-5)
 
 
@@ -75,7 +75,7 @@ def test_mean_of_two_rates_squares_and_adds():
 
 
 @pytest.mark.parametrize("counts", [[], [(0, 0)], [(3, 4), (0, 0)]])
-def test_an_empty_cell_leaves_no_interval(counts):
+def test_an_empty_group_leaves_no_interval(counts):
     assert all(math.isnan(v) for v in mean_of_rates_interval(counts))
     assert all(math.isnan(v) for v in gap_interval(counts, [(1, 2)]))
 
@@ -85,9 +85,9 @@ def test_terms_must_match():
         combined_interval([1.0], [0.5, 0.5], [(0.0, 1.0)])
 
 
-def test_floor_is_the_commoner_label():
-    assert constant_floor([1, 0, 0, 0]) == 0.75
-    assert constant_floor([True, True]) == 1.0
-    assert math.isnan(constant_floor([]))
+def test_constant_baseline_is_the_commoner_label():
+    assert constant_baseline([1, 0, 0, 0]) == 0.75
+    assert constant_baseline([True, True]) == 1.0
+    assert math.isnan(constant_baseline([]))
     with pytest.raises(ValueError, match="0 or 1"):
-        constant_floor([0, 2])
+        constant_baseline([0, 2])

@@ -17,14 +17,14 @@ from biasaudit.statistics import (
 )
 
 RNG = np.random.default_rng(11)
-CELLS = np.array(["boats"] * 16 + ["water"] * 50)
-LABELS = (CELLS == "boats").astype(int)
+GROUPS = np.array(["boats"] * 16 + ["water"] * 50)
+LABELS = (GROUPS == "boats").astype(int)
 RIGHT = (RNG.random(66) < 0.6).astype(float)
 SCORES = RNG.normal(size=66) + LABELS
 
 
 def overall(values):
-    return mean_over([mean_of(values, name == CELLS) for name in ("boats", "water")])
+    return mean_over([mean_of(values, name == GROUPS) for name in ("boats", "water")])
 
 
 def test_estimate_and_interval_are_those_of_a_plain_loop():
@@ -32,10 +32,11 @@ def test_estimate_and_interval_are_those_of_a_plain_loop():
     draws = []
     for _ in range(4000):
         means = [
-            rng.choice(RIGHT[c == CELLS], (c == CELLS).sum() - 1).mean() for c in ("boats", "water")
+            rng.choice(RIGHT[c == GROUPS], (c == GROUPS).sum() - 1).mean()
+            for c in ("boats", "water")
         ]
         draws.append(np.mean(means))
-    found = bootstrap(overall(RIGHT), CELLS)
+    found = bootstrap(overall(RIGHT), GROUPS)
     expected = (RIGHT[:16].mean() + RIGHT[16:].mean()) / 2
     assert found.estimate == pytest.approx(expected)
     assert found.interval == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.02)
@@ -47,19 +48,19 @@ def test_the_spread_is_the_unbiased_standard_error():
     assert (high - low) / 2 == pytest.approx(values.std(ddof=1) / math.sqrt(12), rel=0.03)
 
 
-def test_a_cells_size_never_changes():
-    sizes = mean_of((CELLS == "boats").astype(float))
+def test_a_groups_size_never_changes():
+    sizes = mean_of((GROUPS == "boats").astype(float))
     # 15 of 15 + 49 in every resample, hence no spread and no interval.
-    assert math.isnan(bootstrap(sizes, CELLS).interval[0])
+    assert math.isnan(bootstrap(sizes, GROUPS).interval[0])
 
 
 def test_a_clear_difference_has_a_small_p_value_and_none_a_large_one():
     clear = difference_of(auroc_of(SCORES + 3 * LABELS, LABELS), auroc_of(SCORES, LABELS))
-    assert bootstrap(clear, CELLS).p_value < 0.01
+    assert bootstrap(clear, GROUPS).p_value < 0.01
     noise = difference_of(
         auroc_of(RNG.normal(size=66), LABELS), auroc_of(RNG.normal(size=66), LABELS)
     )
-    found = bootstrap(noise, CELLS)
+    found = bootstrap(noise, GROUPS)
     assert found.interval[0] < 0 < found.interval[1]
     assert found.p_value > 0.05
 
@@ -67,18 +68,18 @@ def test_a_clear_difference_has_a_small_p_value_and_none_a_large_one():
 def test_pairs_drawn_together_carry_as_much_as_pairs():
     # Both versions of each of 40 pairs answered alike: 80 images that are worth 40.
     values = np.tile(RNG.random(40), 2)
-    cells = np.repeat(["as it is", "edited"], 40)
+    groups = np.repeat(["as it is", "edited"], 40)
     pairs = np.tile(np.arange(40), 2)
-    together = bootstrap(mean_of(values), cells, clusters=pairs).interval
-    apart = bootstrap(mean_of(values), cells).interval
+    together = bootstrap(mean_of(values), groups, clusters=pairs).interval
+    apart = bootstrap(mean_of(values), groups).interval
     widths = [high - low for low, high in (together, apart)]
     assert widths[0] / widths[1] == pytest.approx(math.sqrt(2), rel=0.1)
 
 
 def test_same_seed_same_interval():
     figure = overall(RIGHT)
-    assert bootstrap(figure, CELLS, seed=4) == bootstrap(figure, CELLS, seed=4)
-    assert bootstrap(figure, CELLS, seed=4) != bootstrap(figure, CELLS, seed=5)
+    assert bootstrap(figure, GROUPS, seed=4) == bootstrap(figure, GROUPS, seed=4)
+    assert bootstrap(figure, GROUPS, seed=4) != bootstrap(figure, GROUPS, seed=5)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +90,9 @@ def test_no_spread_no_interval(values, strata):
     assert all(math.isnan(v) for v in (*found.interval, found.p_value))
 
 
-def test_worst_cell_is_resampled_whole():
-    cells = [mean_of(RIGHT, name == CELLS) for name in ("boats", "water")]
-    worst, single = bootstrap(worst_of(cells), CELLS), [bootstrap(c, CELLS) for c in cells]
+def test_worst_group_is_resampled_whole():
+    groups = [mean_of(RIGHT, name == GROUPS) for name in ("boats", "water")]
+    worst, single = bootstrap(worst_of(groups), GROUPS), [bootstrap(c, GROUPS) for c in groups]
     assert worst.estimate == min(s.estimate for s in single)
     assert worst.interval[1] <= min(s.interval[1] for s in single) + 1e-12
 
@@ -102,15 +103,15 @@ def test_clusters_and_strata_are_as_long():
 
 
 def test_one_seed_has_no_spread_between_seeds():
-    levels = across_seeds([overall(RIGHT)], CELLS)
+    levels = across_seeds([overall(RIGHT)], GROUPS)
     assert math.isnan(levels.sd_seeds)
     assert levels.n_seeds == 1
     assert levels.interval[0] < levels.mean < levels.interval[1]
 
 
 def test_seeds_that_agree_image_by_image_add_nothing():
-    levels = across_seeds([overall(RIGHT)] * 3, CELLS)
-    alone = across_seeds([overall(RIGHT)], CELLS)
+    levels = across_seeds([overall(RIGHT)] * 3, GROUPS)
+    alone = across_seeds([overall(RIGHT)], GROUPS)
     assert levels.sd_seeds == 0.0
     assert levels.se_images == pytest.approx(alone.se_images)
     assert levels.interval == pytest.approx(alone.interval)

@@ -13,7 +13,7 @@ from biasaudit.statistics import fit_operating_point
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.loop import train
 from biasaudit.training.plan import Plan, complete
-from biasaudit.training.streams import LabelledStream, cell_weights, training_loader
+from biasaudit.training.streams import LabelledStream, group_weights, training_loader
 
 SIZE = 32
 
@@ -131,17 +131,17 @@ def test_frozen_layers_stay_as_they_are():
     assert not torch.equal(start["body.2.0.weight"], moved["body.2.0.weight"])
 
 
-def test_cells_weigh_the_same():
+def test_groups_weigh_the_same():
     samples = [sample(number) for number in range(32)]
-    weights = cell_weights(samples, "boat", "water")
+    weights = group_weights(samples, "boat", "water")
     totals = {}
     for one, weight in zip(samples, weights, strict=True):
-        cell = ("boat" in one.labels, "water" in one.contexts)
-        totals[cell] = totals.get(cell, 0) + weight
+        group = ("boat" in one.labels, "water" in one.contexts)
+        totals[group] = totals.get(group, 0) + weight
     assert list(totals.values()) == pytest.approx([0.25] * 4)
 
 
-def test_balanced_loading_draws_scarce_cells_as_often():
+def test_balanced_loading_draws_scarce_groups_as_often():
     planned = plan()
     from biasaudit.training.streams import tensors
 

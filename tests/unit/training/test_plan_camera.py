@@ -75,7 +75,7 @@ def test_small_datasets_have_a_recipe_of_their_own():
     own, other = plan_of().settings, plan_of(model__backbone="mobilenet_v2").settings
     assert (own.model.backbone, own.model.weights) == ("harbournet", "scenes")
     assert own.training.batch_size < plan_of(data__name="harbour", data__options={
-        "train": 40, "val": 4, "cell": 2,
+        "train": 40, "val": 4, "group": 2,
     }).settings.training.batch_size  # fmt: skip
     assert own.training.labels_per_step == 16
     assert (other.training.batch_size, other.training.labels_per_step) == (16, 8)

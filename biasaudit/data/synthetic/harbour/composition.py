@@ -62,14 +62,14 @@ class Composition:
 def compose(settings: HarbourSettings, subset: str) -> list[Composition]:
     """Return what the scenes of one subset hold, in order.
 
-    ``test`` holds the two counterfactual cells, the boats without water first.
+    ``test`` holds the two counterfactual groups, the boats without water first.
     """
     key = (SUBSETS.index(subset),)
     rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=key))
     if subset == "test":
         return [
-            *_group(settings.cell, True, False, rng),
-            *_group(settings.cell, False, True, rng),
+            *_group(settings.group, True, False, rng),
+            *_group(settings.group, False, True, rng),
         ]
     number = getattr(settings, subset)
     boats = number // 2

@@ -48,7 +48,7 @@ def harbour(settings: HarbourSettings | None = None) -> Dataset:
     """Return the embedded dataset.
 
     Subsets ``train`` and ``val`` have the bias that the settings say; ``test`` holds the two
-    counterfactual cells alone, boats without water and water without boats. Every object and
+    counterfactual groups alone, boats without water and water without boats. Every object and
     every ground that is present has an exact mask of its visible pixels; rocks have no label.
 
     Args:

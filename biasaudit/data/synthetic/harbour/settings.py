@@ -23,7 +23,7 @@ class HarbourSettings:
         size: Side of the square images in px, in [32, 256].
         train: Number of training images, half of them with a boat.
         val: Number of validation images, half of them with a boat.
-        cell: Images in each of the two counterfactual cells.
+        group: Images in each of the two counterfactual groups.
         water_given_boat: Share of the images with a boat whose ground is water, in [0, 1].
         water_given_no_boat: Share of the other images whose ground is water, in [0, 1].
 
@@ -35,14 +35,14 @@ class HarbourSettings:
     size: int = 64
     train: int = 2000
     val: int = 400
-    cell: int = 200
+    group: int = 200
     water_given_boat: float = 0.95
     water_given_no_boat: float = 0.05
 
     def __post_init__(self) -> None:
         self._check("seed", 0, 2**63 - 1)
         self._check("size", MIN_SIZE, MAX_SIZE)
-        for name in ("train", "val", "cell"):
+        for name in ("train", "val", "group"):
             self._check(name, 1, 1_000_000)
         self._check("water_given_boat", 0.0, 1.0, whole=False)
         self._check("water_given_no_boat", 0.0, 1.0, whole=False)

@@ -8,22 +8,22 @@ from biasaudit.errors import RunError
 from biasaudit.statistics import Figure, auroc_of, mean_of, mean_over, worst_of
 
 
-def cells_of(table: pd.DataFrame) -> list[str]:
-    """Return the cells of a table in alphabetical order; one empty name where it has none."""
-    return sorted(table["cell"].unique())
+def groups_of(table: pd.DataFrame) -> list[str]:
+    """Return the groups of a table in alphabetical order; one empty name where it has none."""
+    return sorted(table["group"].unique())
 
 
 def figures_of(table: pd.DataFrame) -> dict[str, Figure]:
     """Return the figures of a split as functions of image weights, by name."""
-    cells = {name: mean_of(table["correct"], table["cell"] == name) for name in cells_of(table)}
+    groups = {name: mean_of(table["correct"], table["group"] == name) for name in groups_of(table)}
     named = {
-        "overall.accuracy": mean_over(list(cells.values())),
+        "overall.accuracy": mean_over(list(groups.values())),
         "overall.auroc": auroc_of(table["score"], table["label"]),
         "overall.energy_pointing_game": mean_of(table["energy_pointing_game"]),
     }
-    if len(cells) > 1:
-        named |= {f"{name}.accuracy": figure for name, figure in cells.items()}
-        named["worst.accuracy"] = worst_of(list(cells.values()))
+    if len(groups) > 1:
+        named |= {f"{name}.accuracy": figure for name, figure in groups.items()}
+        named["worst.accuracy"] = worst_of(list(groups.values()))
     return named
 
 
@@ -52,7 +52,7 @@ def align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
     Raises:
         RunError: An image is in one of them alone, or its label differs, or there is none.
     """
-    keys = ["cell", "id"]
+    keys = ["group", "id"]
     first, second = (
         table.sort_values(keys, kind="stable").reset_index(drop=True) for table in (first, second)
     )
