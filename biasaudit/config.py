@@ -157,6 +157,30 @@ def load_settings(
     return _check(tree, "the settings")
 
 
+def setting_named(name: str) -> str:
+    """Return the dotted name of a setting that is named by its last part.
+
+    Args:
+        name: ``pixel_labels``, or a dotted name, which stays as it is.
+
+    Raises:
+        ConfigError: No setting has that name.
+    """
+    if "." in name:
+        return name
+    for section, schema in Settings.model_fields.items():
+        kind = schema.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and name in kind.model_fields:
+            return f"{section}.{name}"
+    known = [
+        leaf
+        for schema in Settings.model_fields.values()
+        if isinstance(schema.annotation, type) and issubclass(schema.annotation, BaseModel)
+        for leaf in schema.annotation.model_fields
+    ]
+    raise ConfigError(f"unknown setting '{name}'", near_names(name, known))
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")

@@ -15,6 +15,9 @@ from biasaudit.results import (
     PER_IMAGE_COLUMNS,
     PER_IMAGE_FILE,
     RESULTS_FILE,
+    Faithfulness,
+    FlipRate,
+    FlipRates,
     Gallery,
     Group,
     Localization,
@@ -24,7 +27,7 @@ from biasaudit.results import (
     Split,
     read_per_image,
     read_results,
-    write_per_image,
+    table_bytes,
 )
 
 
@@ -79,8 +82,8 @@ def write_runs(folder: Path, recipes=DEMO, world: World | None = None) -> list[P
         path = folder / f"run-{place}"
         path.mkdir(parents=True)
         (path / RESULTS_FILE).write_text(Results(runs=[run]).to_json(), encoding="utf-8")
-        write_per_image(table, path / PER_IMAGE_FILE)
-        replace(pictures, maps=maps).save(path / GALLERY_FILE)
+        (path / PER_IMAGE_FILE).write_bytes(table_bytes(table))
+        (path / GALLERY_FILE).write_bytes(replace(pictures, maps=maps).to_bytes())
         paths.append(path)
     return paths
 
@@ -101,7 +104,7 @@ def without_groups(path: Path) -> Path:
     (path / RESULTS_FILE).write_text(results.to_json(), encoding="utf-8")
     table = read_per_image(path / PER_IMAGE_FILE)
     table["split"] = table["group"].map(names).fillna(table["split"])
-    write_per_image(table.assign(group=""), path / PER_IMAGE_FILE)
+    (path / PER_IMAGE_FILE).write_bytes(table_bytes(table.assign(group="")))
     return path
 
 
@@ -112,17 +115,22 @@ def add_decision(path: Path, fall: float) -> None:
     split = run.splits[f"biased-{run.object}"]
     turned = {"turned": 3, "n": 4, "rate": 0.75, "rate_ci": [0.3, 0.95]}
     never = {"turned": 0, "n": 0, "rate": None, "rate_ci": None}
-    split.flips = {name: {"yes_to_no": turned, "no_to_yes": never} for name in split.groups}
-    split.faithfulness = {
-        "fall_attention": fall,
-        "fall_random": 0.05,
-        "fall_region": 0.4,
-        "fall_context": None,
-        "excess": fall - 0.05,
-        "excess_ci": [fall - 0.1, fall],
-        "n": 4,
-        "decides": fall > 0.1,
+    split.flips = {
+        name: FlipRates(yes_to_no=FlipRate(**turned), no_to_yes=FlipRate(**never))
+        for name in split.groups
     }
+    split.faithfulness = Faithfulness.model_validate(
+        {
+            "fall_attention": fall,
+            "fall_random": 0.05,
+            "fall_region": 0.4,
+            "fall_context": None,
+            "excess": fall - 0.05,
+            "excess_ci": [fall - 0.1, fall],
+            "n": 4,
+            "decides": fall > 0.1,
+        }
+    )
     (path / RESULTS_FILE).write_text(results.to_json(), encoding="utf-8")
 
 
@@ -135,7 +143,7 @@ def add_pairs(path: Path, right: dict[str, int], n: int = 40) -> None:
             "id": f"{group}-{place}",
             "label": label,
             "score": 1.0,
-            "decision": 1,
+            "decision": label if place < count else 1 - label,
             "correct": int(place < count),
         }
         for pair, count in right.items()
@@ -143,7 +151,7 @@ def add_pairs(path: Path, right: dict[str, int], n: int = 40) -> None:
         for place in range(n)
     ]
     columns = [*PER_IMAGE_COLUMNS]
-    write_per_image(pd.DataFrame(rows).reindex(columns=columns), path / PAIRS_FILE)
+    (path / PAIRS_FILE).write_bytes(table_bytes(pd.DataFrame(rows).reindex(columns=columns)))
 
 
 def draw_run(recipe: Recipe, world: World, pictures: Gallery, place: int):
@@ -176,7 +184,8 @@ def draw_run(recipe: Recipe, world: World, pictures: Gallery, place: int):
         }
     )
     maps = _maps(pictures.regions, energy, rng)
-    return _run(recipe, world, table), pd.concat([table, _val(world, rng)]), maps
+    rows = pd.concat([table, _val(world, rng)]).reindex(columns=list(PER_IMAGE_COLUMNS))
+    return _run(recipe, world, table), rows, maps
 
 
 def _run(recipe: Recipe, world: World, table: pd.DataFrame) -> Run:

@@ -1,16 +1,24 @@
-"""Runs held against each other, image by image (no torch)."""
+"""Rows to figures: every answer has one function here, and nobody else computes it (no torch)."""
 
 from biasaudit.analysis.compare import Change, Comparison, Outcome, compare, outcome_of
+from biasaudit.analysis.figures import Question, figures, questions_of
 from biasaudit.analysis.paired_tables import figures_of
 from biasaudit.analysis.seeds import compare_seeds, worsened
+from biasaudit.analysis.versus import compare_audits, shared_splits, worse_pairs
 
 __all__ = [
     "Change",
     "Comparison",
     "Outcome",
+    "Question",
     "compare",
+    "compare_audits",
     "compare_seeds",
+    "figures",
     "figures_of",
     "outcome_of",
+    "questions_of",
+    "shared_splits",
+    "worse_pairs",
     "worsened",
 ]

@@ -1,15 +1,14 @@
-"""From a split's per-image rows to its verdict and its quadrants, as results.json holds them."""
+"""From a split's per-image rows to its verdict, as results.json holds it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 import pandas as pd
 
-from biasaudit.analysis.quadrants import four_quadrants
 from biasaudit.analysis.verdict import Attention, judge
-from biasaudit.results.plain import plain
+from biasaudit.results import Answered, Verdict
 from biasaudit.statistics import Count, mean_interval
 
 ALIGNED_FROM = "val"
@@ -25,19 +24,14 @@ PAIRED = (
 
 def conclude(
     conflicting: pd.DataFrame, aligned: pd.DataFrame | None, object: str, context: str
-) -> dict[str, Any]:
-    """Return what results.json says of a split beyond its figures.
+) -> Verdict:
+    """Return the verdict on a split.
 
     Args:
         conflicting: Per-image rows of the biased split.
         aligned: Per-image rows of ``val`` that speak of the same context, if there are any.
         object: The audited object.
         context: Its suspected context.
-
-    Returns:
-        ``verdict`` (fields of :class:`biasaudit.analysis.verdict.Verdict`, counts of the four
-        groups, the
-        mean excess of attention, a note) and ``quadrants`` (counts by group); JSON-ready.
     """
     groups, notes = aligned_groups(aligned, object, context)
     if "pair" in conflicting and (conflicting["pair"] != "").any():
@@ -52,19 +46,21 @@ def conclude(
         mean_interval(on_object[with_object], bounds=None),
         mean_interval(on_context[~with_object], bounds=None),
     )
-    verdict = judge(context, counts, against, attention)
-    told = {
-        **asdict(verdict),
-        "aligned": {name: {"right": k, "n": n} for name, (k, n) in counts.items()},
-        "conflicting": {name: {"right": k, "n": n} for name, (k, n) in against.items()},
-        "object_excess": float(on_object[with_object].mean()),
-        "object_excess_ci": attention.object_excess,
-        "context_excess": float(on_context[~with_object].mean()),
-        "context_excess_ci": attention.context_excess,
-        "note": "; ".join(notes),
-    }
-    quadrants = {name: found.counts for name, found in four_quadrants(conflicting).items()}
-    return {"verdict": plain(told), "quadrants": quadrants}
+    judgement = judge(context, counts, against, attention)
+    return Verdict(
+        **asdict(judgement),
+        aligned=_answered(counts),
+        conflicting=_answered(against),
+        object_excess=float(on_object[with_object].mean()),
+        object_excess_ci=attention.object_excess,
+        context_excess=float(on_context[~with_object].mean()),
+        context_excess_ci=attention.context_excess,
+        note="; ".join(notes),
+    )
+
+
+def _answered(counts: Mapping[str, Count]) -> dict[str, Answered]:
+    return {name: Answered(right=right, n=n) for name, (right, n) in counts.items()}
 
 
 def aligned_groups(

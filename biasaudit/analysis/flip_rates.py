@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
+from biasaudit.results import FlipRate, FlipRates
 from biasaudit.statistics import flip_rates
 
 
-def flips_of(edited: pd.DataFrame, originals: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def flips_of(edited: pd.DataFrame, originals: pd.DataFrame) -> dict[str, FlipRates]:
     """Return, for each group of edited images, how often the answer turned in either direction.
 
     Args:
@@ -17,20 +16,17 @@ def flips_of(edited: pd.DataFrame, originals: pd.DataFrame) -> dict[str, dict[st
         originals: Per-image rows of unedited images, of the same object.
 
     Returns:
-        By group ``yes_to_no`` and ``no_to_yes``, each with ``turned``, ``n`` (pairs that gave the
-        first answer before the edit), ``rate`` and its 95% interval ``rate_ci``; and ``without``,
-        the images whose partner is not among the originals. Groups without a pair are left out.
+        By group; groups without a pair are left out.
     """
     before = originals.drop_duplicates("id").set_index("id")["decision"]
     found = {}
     for group, rows in edited[edited["pair"] != ""].groupby("group", sort=False):
         known = rows[rows["pair"].isin(before.index)]
-        turned = flip_rates(before.loc[known["pair"]], known["decision"])
-        found[str(group)] = {
-            **{
-                name: {"turned": one.turned, "n": one.n, "rate": one.rate, "rate_ci": one.interval}
-                for name, one in zip(("yes_to_no", "no_to_yes"), turned, strict=True)
-            },
-            "without": len(rows) - len(known),
-        }
+        yes_to_no, no_to_yes = (
+            FlipRate(turned=one.turned, n=one.n, rate=one.rate, rate_ci=one.interval)
+            for one in flip_rates(before.loc[known["pair"]], known["decision"])
+        )
+        found[str(group)] = FlipRates(
+            yes_to_no=yes_to_no, no_to_yes=no_to_yes, without=len(rows) - len(known)
+        )
     return found

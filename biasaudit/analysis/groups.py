@@ -19,29 +19,34 @@ from biasaudit.statistics import (
 )
 
 
-def summarise(table: pd.DataFrame, answers: Mapping[str, bool]) -> Split:
+def summarise(table: pd.DataFrame, training: Mapping[str, int] | None = None) -> Split:
     """Return the figures of one split.
 
     Args:
-        table: The split's rows, with the columns of ``per_image.csv``.
-        answers: Right answer of each group, in order; empty where the split has no groups.
+        table: The split's rows, with the columns of ``per_image.csv``; ``group`` is empty where
+            the split has no groups.
+        training: Training images of each group, where they are known.
 
     Returns:
-        Groups with Wilson intervals. ``overall.accuracy`` is the unweighted mean of the groups'
-        accuracies, or the share of right answers where there are no groups. The same for the
-        decisions at the fitted operating point, null where the table holds none.
+        Groups with Wilson intervals, in the order of the table. ``overall.accuracy`` is the
+        unweighted mean of the groups' accuracies, or the share of right answers where there are
+        no groups. The same for the decisions at the fitted operating point, null where the table
+        holds none.
     """
+    known = training or {}
     groups = {
-        name: _group(table[table["group"] == name], answer) for name, answer in answers.items()
+        str(name): _group(rows, known.get(str(name)))
+        for name, rows in table[table["group"] != ""].groupby("group", sort=False)
     }
     return Split(overall=_overall(table, groups), groups=groups)
 
 
-def _group(rows: pd.DataFrame, answer: bool) -> Group:
+def _group(rows: pd.DataFrame, n_training: int | None) -> Group:
     return Group(
         n=len(rows),
         **_accuracies([rows]),
-        answer=answer,
+        answer=bool(rows["label"].iloc[0] == 1),
+        n_training=n_training,
         attention=localization_of(rows),
     )
 
@@ -59,8 +64,32 @@ def _overall(table: pd.DataFrame, groups: Mapping[str, Group]) -> Overall:
         auroc=auroc(positive, negative),
         auroc_ci=auroc_interval(positive, negative),
         constant_baseline=best,
+        worst_group_accuracy=worst_group_accuracy(groups),
+        weighted_accuracy=weighted_accuracy(groups),
         attention=localization_of(table),
     )
+
+
+def worst_group_accuracy(groups: Mapping[str, Group]) -> float | None:
+    """Return the smallest accuracy of the groups; None where there is none, or one is unknown."""
+    found = [group.accuracy for group in groups.values()]
+    known = [accuracy for accuracy in found if accuracy is not None]
+    return min(known) if found and len(known) == len(found) else None
+
+
+def weighted_accuracy(groups: Mapping[str, Group]) -> float | None:
+    """Return the mean accuracy of the groups, weighted by their numbers of training images.
+
+    The average accuracy of WILDS (Koh et al., ICML 2021) for a test set that is balanced by
+    group. None where a group's training images are not counted, or there are none.
+    """
+    total, weight = 0.0, 0
+    for group in groups.values():
+        if group.accuracy is None or group.n_training is None:
+            return None
+        total += group.n_training * group.accuracy
+        weight += group.n_training
+    return total / weight if weight else None
 
 
 def _accuracies(parts: Sequence[pd.DataFrame]) -> dict[str, Any]:

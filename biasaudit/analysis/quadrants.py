@@ -5,48 +5,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from biasaudit.analysis.attention_on import ENRICHMENT, attention_is_known, attention_is_on
+from biasaudit.results import Quadrants
 
 RIGHT_ON = "right-on"
 RIGHT_OFF = "right-off"
 WRONG_ON = "wrong-on"
 WRONG_OFF = "wrong-off"
 UNMEASURED = "unmeasured"
-
-
-@dataclass(frozen=True)
-class Quadrants:
-    """The four quadrants of one group, as ids of its images.
-
-    Attributes:
-        right_on: Right answer, attention on the object.
-        right_off: Right for the wrong reason.
-        wrong_on: Wrong although the attention is on the object.
-        wrong_off: Wrong, attention elsewhere.
-        unmeasured: Images without a region of the object or with an all-zero map; every image of
-            a group that lacks the object is one.
-    """
-
-    right_on: tuple[str, ...]
-    right_off: tuple[str, ...]
-    wrong_on: tuple[str, ...]
-    wrong_off: tuple[str, ...]
-    unmeasured: tuple[str, ...]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many images stand in each quadrant."""
-        return {
-            "right_on": len(self.right_on),
-            "right_off": len(self.right_off),
-            "wrong_on": len(self.wrong_on),
-            "wrong_off": len(self.wrong_off),
-            "unmeasured": len(self.unmeasured),
-        }
 
 
 def quadrant_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> pd.Series:
@@ -73,8 +41,8 @@ def quadrant_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> pd.Serie
     return quadrants
 
 
-def four_quadrants(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> dict[str, Quadrants]:
-    """Return the four quadrants of each group, the groups in the order of the table.
+def quadrants_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> dict[str, Quadrants]:
+    """Count the quadrants of each group, the groups in the order of the table.
 
     Args:
         table: Per-image rows of one split.
@@ -83,10 +51,10 @@ def four_quadrants(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> dict[
     quadrants = quadrant_of(table, enrichment)
     return {
         str(group): Quadrants(
-            *(
-                tuple(table.loc[rows.index[quadrants[rows.index] == quadrant], "id"])
-                for quadrant in (RIGHT_ON, RIGHT_OFF, WRONG_ON, WRONG_OFF, UNMEASURED)
-            )
+            **{
+                name.replace("-", "_"): int((quadrants[rows.index] == name).sum())
+                for name in (RIGHT_ON, RIGHT_OFF, WRONG_ON, WRONG_OFF, UNMEASURED)
+            }
         )
         for group, rows in table.groupby("group", sort=False)
     }

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from biasaudit.results.schema import Agreement, VerdictKind
 from biasaudit.statistics import (
     Count,
     Interval,
@@ -22,8 +22,6 @@ from biasaudit.statistics import (
 MARGIN = 0.05
 """Gaps below this do not count as bias: the smallest difference in accuracy that matters."""
 
-Kind = Literal["biased", "no bias shown", "cannot tell"]
-Agreement = Literal["agrees", "disagrees", "unknown"]
 
 _MOST_IMAGES = 100_000
 
@@ -58,29 +56,29 @@ class Attention:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """What an audit concludes.
 
     Attributes:
         kind: One of three.
         headline: As a report prints it, such as "biased by water".
         reason: One sentence with the figures that decided.
-        gap: Mean accuracy on the aligned groups less that on the conflicting ones: the effect of
+        effect: Mean accuracy on the aligned groups less that on the conflicting ones: the effect of
             the context on the share of yes answers. NaN where a group is empty.
-        gap_ci: Its interval.
+        effect_ci: Its interval.
         aligned_ci: Interval of the mean accuracy on the aligned groups.
-        margin: The smallest gap that counts.
+        margin: The smallest effect that counts.
         level: Confidence level of the intervals.
         attention: Whether the attention speaks for a bias.
         images_needed: Images a group at which the rates seen would decide; None where they would
             not, or where the verdict stands already.
     """
 
-    kind: Kind
+    kind: VerdictKind
     headline: str
     reason: str
-    gap: float
-    gap_ci: Interval
+    effect: float
+    effect_ci: Interval
     aligned_ci: Interval
     margin: float
     level: float
@@ -96,7 +94,7 @@ def judge(
     *,
     margin: float = MARGIN,
     level: float = 0.95,
-) -> Verdict:
+) -> Judgement:
     """Judge one object and one context.
 
     Args:
@@ -116,19 +114,19 @@ def judge(
         raise ValueError(f"the margin lies between 0 and 1, not at {margin}")
     agreement = (attention or Attention()).agreement
     first, second = list(aligned.values()), list(conflicting.values())
-    gap = _mean_rate(first) - _mean_rate(second)
-    gap_ci = gap_interval(first, second, level)
+    effect = _mean_rate(first) - _mean_rate(second)
+    effect_ci = gap_interval(first, second, level)
     aligned_ci = mean_of_rates_interval(first, level)
-    kind, reason = _decide(gap_ci, aligned_ci, agreement, margin)
+    kind, reason = _decide(effect_ci, aligned_ci, agreement, margin)
     needed = None
-    if kind == "cannot tell" and not math.isnan(gap):
+    if kind == "cannot_tell" and not math.isnan(effect):
         needed = _images_needed(first, second, agreement, margin, level)
-    return Verdict(
+    return Judgement(
         kind,
         _headline(kind, context, poor=aligned_ci[0] <= 0.5 and needed is None),
         reason,
-        gap,
-        gap_ci,
+        effect,
+        effect_ci,
         aligned_ci,
         margin,
         level,
@@ -139,18 +137,18 @@ def judge(
 
 def _decide(
     gap: Interval, aligned: Interval, agreement: Agreement, margin: float
-) -> tuple[Kind, str]:
+) -> tuple[VerdictKind, str]:
     low, high = gap
     if math.isnan(low):
-        return "cannot tell", "A group has no images."
+        return "cannot_tell", "A group has no images."
     span = f"{100 * low:+.1f} to {100 * high:+.1f} points"
     if not aligned[0] > 0.5:
-        return "cannot tell", (
+        return "cannot_tell", (
             "Where the context helps it, the model is not shown to beat a constant answer, so a "
             "lack of a gap would say nothing."
         )
     if -margin < low and high < margin:
-        return "no bias shown", (
+        return "no_bias_shown", (
             f"The gap between aligned and conflicting images is {span}, less than "
             f"{100 * margin:g} either way."
         )
@@ -165,22 +163,22 @@ def _decide(
         )
     if low > 0:
         said = "contradicts it" if agreement == "disagrees" else "does not settle it"
-        return "cannot tell", (
+        return "cannot_tell", (
             f"The gap between aligned and conflicting images is {span}; it may be under "
             f"{100 * margin:g}, and the attention {said}."
         )
-    return "cannot tell", (
+    return "cannot_tell", (
         f"The gap between aligned and conflicting images is {span}: none at all, or one of "
         f"{100 * margin:g} and more."
     )
 
 
-def _headline(kind: Kind, context: str, *, poor: bool) -> str:
+def _headline(kind: VerdictKind, context: str, *, poor: bool) -> str:
     if kind == "biased":
         return f"biased by {context}"
-    if kind == "no bias shown":
-        return kind
-    return f"{kind} (the model knows too little)" if poor else f"{kind} (n too small)"
+    if kind == "no_bias_shown":
+        return "no bias shown"
+    return "cannot tell (the model knows too little)" if poor else "cannot tell (n too small)"
 
 
 def _mean_rate(groups: list[Count]) -> float:
@@ -205,7 +203,7 @@ def _images_needed(
             agreement,
             margin,
         )
-        return kind != "cannot tell"
+        return kind != "cannot_tell"
 
     low, high = 1, 2
     while not decides(high):

@@ -12,12 +12,13 @@ import typer
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, print_table, quieten
-from biasaudit.errors import ConfigError, RunError, near_names
+from biasaudit.cli.writing import plain
+from biasaudit.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from biasaudit.report.load import RunView
+    from biasaudit.results import Audit
 
 
 def compare(
@@ -58,91 +59,49 @@ def compare(
     difference, with the variance between seeds apart from that between images.
     """
     quieten(quiet)
-    from biasaudit.report.load import load_runs
+    from biasaudit.results import load_audits
 
-    sides = load_runs([first]), load_runs([second])
-    for path, views in zip((first, second), sides, strict=True):
-        _check_side(path, views)
-    names = _splits(sides, split or [])
+    sides = load_audits([first]), load_audits([second])
+    for path, side in zip((first, second), sides, strict=True):
+        _check_side(path, side)
     if len(sides[0]) == len(sides[1]) == 1:
-        _compare_two(sides[0][0], sides[1][0], names, html, json_)
+        _compare_two(sides[0][0], sides[1][0], split or [], html, json_)
     else:
         if html is not None:
             raise ConfigError("--html: shows two single runs", "name one run's folder on each side")
-        _compare_seeds(sides, names, json_)
+        _compare_seeds(sides, split or [], json_)
 
 
-def _check_side(path: Path, views: list[RunView]) -> None:
-    for view in views:
-        if view.per_image is None:
-            raise RunError(
-                f"{path}: no per_image.csv of '{view.run.name}' beside its results",
-                "evaluate the run again",
-            )
-    modes = {(view.run.mode, view.run.pixel_labels, view.run.box_labels) for view in views}
+def _check_side(path: Path, audits: list[Audit]) -> None:
+    modes = {(audit.run.mode, audit.run.pixel_labels, audit.run.box_labels) for audit in audits}
     if len(modes) > 1:
         raise RunError(
-            f"{path}: holds {len(views)} runs of several modes "
-            f"({', '.join(view.run.name for view in views)})",
+            f"{path}: holds {len(audits)} runs of several modes "
+            f"({', '.join(audit.name for audit in audits)})",
             "name one run's folder",
         )
 
 
-def _table(view: RunView) -> pd.DataFrame:
-    if view.per_image is None:
-        raise RunError(f"{view.source}: no per_image.csv beside it", "evaluate the run again")
-    return view.per_image
-
-
-def _splits(sides: tuple[list[RunView], list[RunView]], asked: list[str]) -> list[str]:
-    """Return the splits to compare, those with groups first."""
-    tables = [_table(view) for side in sides for view in side]
-    known = [
-        str(name)
-        for name in tables[0]["split"].unique()
-        if all((table["split"] == name).any() for table in tables)
-    ]
-    if not known:
-        raise RunError("the two were evaluated on no split in common", "evaluate both alike")
-    for name in asked:
-        if name not in known:
-            raise RunError(f"--split {name}: not evaluated in both", near_names(name, known))
-    groups = {
-        name: (tables[0].loc[tables[0]["split"] == name, "group"] != "").any() for name in known
-    }
-    return asked or sorted(known, key=lambda name: not groups[name])
-
-
-def _rows(view: RunView, split: str) -> pd.DataFrame:
-    table = _table(view)
-    return table[table["split"] == split]
-
-
 def _compare_two(
-    first: RunView, second: RunView, names: list[str], html: Path | None, json_: bool
+    first: Audit, second: Audit, asked: list[str], html: Path | None, json_: bool
 ) -> None:
-    from biasaudit.analysis import compare as compare_tables
-    from biasaudit.cli.comparing import (
-        carried_line,
-        changes_table,
-        id_lines,
-        pair_lines,
-        worse_pairs,
-    )
-    from biasaudit.results.plain import plain
+    from biasaudit import api
+    from biasaudit.analysis import worse_pairs
+    from biasaudit.analysis.versus import rows_of
+    from biasaudit.cli.comparing import carried_line, changes_table, id_lines, pair_lines
 
-    found = {name: compare_tables(_rows(first, name), _rows(second, name)) for name in names}
-    worse = worse_pairs(Path(first.source).parent, Path(second.source).parent)
+    found = api.compare(first, second, splits=asked)
+    worse = worse_pairs(first, second)
     if html is not None:
         from biasaudit.cli.writing import write_text
-        from biasaudit.report.comparison_page import render_comparison
+        from biasaudit.report.comparison import render_comparison
 
         write_text(html, render_comparison(first, second, found), "--html")
         err.print(f"comparison: {html}", markup=False, soft_wrap=True)
     if json_:
         told = {
-            "first": first.run.name,
-            "second": second.run.name,
+            "first": first.name,
+            "second": second.name,
             "splits": {name: asdict(one) for name, one in found.items()},
             "pairs_worse": worse,
         }
@@ -151,28 +110,27 @@ def _compare_two(
     labels = _labels(first, second)
     for name, one in found.items():
         print_table(changes_table(name, one, labels))
-        sizes = _rows(first, name)["group"].value_counts().to_dict()
+        sizes = rows_of(first, name)["group"].value_counts().to_dict()
         for line in (carried_line(one, sizes), *id_lines(one, labels)):
             out.print(line, markup=False, soft_wrap=True)
     for line in pair_lines(worse, labels[1]):
         out.print(line, markup=False, soft_wrap=True)
 
 
-def _labels(first: RunView, second: RunView) -> tuple[str, str]:
-    names = first.run.name, second.run.name
+def _labels(first: Audit, second: Audit) -> tuple[str, str]:
+    names = first.name, second.name
     if names[0] != names[1]:
         return names
     return f"{names[0]} ({Path(first.source).parent})", f"{names[1]} ({Path(second.source).parent})"
 
 
-def _compare_seeds(
-    sides: tuple[list[RunView], list[RunView]], names: list[str], json_: bool
-) -> None:
+def _compare_seeds(sides: tuple[list[Audit], list[Audit]], asked: list[str], json_: bool) -> None:
     from biasaudit.analysis import compare_seeds
+    from biasaudit.analysis.versus import rows_of, shared_splits
     from biasaudit.cli.comparing import seeds_table
-    from biasaudit.results.plain import plain
     from biasaudit.statistics import holm
 
+    names = shared_splits([*sides[0], *sides[1]], asked)
     firsts, seconds = (sorted(side, key=lambda view: view.run.seed) for side in sides)
     seeds = [[view.run.seed for view in side] for side in (firsts, seconds)]
     if seeds[0] != seeds[1]:
@@ -182,11 +140,11 @@ def _compare_seeds(
     found = {
         name: {
             figure: compare_seeds(
-                [_rows(view, name) for view in firsts],
-                [_rows(view, name) for view in seconds],
+                [rows_of(view, name) for view in firsts],
+                [rows_of(view, name) for view in seconds],
                 figure,
             )
-            for figure in _figures(_rows(firsts[0], name))
+            for figure in _figures(rows_of(firsts[0], name))
         }
         for name in names
     }

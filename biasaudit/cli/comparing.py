@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 from rich.table import Table
 
@@ -110,27 +109,8 @@ def carried_line(found: Comparison, sizes: Mapping[str, int]) -> str:
     return f"At best, {'; '.join(parts)} (exact McNemar at 5%, before Holm)."
 
 
-def worse_pairs(first: Path, second: Path) -> dict[str, float] | None:
-    """Return the object-context pairs that got worse between two evaluated folders.
-
-    Returns:
-        Change of the overall accuracy by pair, the worst first; None where the pairs of a run
-        were not audited.
-    """
-    from biasaudit.analysis import worsened
-    from biasaudit.results import PAIRS_FILE, read_per_image
-
-    if not all((folder / PAIRS_FILE).is_file() for folder in (first, second)):
-        return None
-    before, after = (read_per_image(folder / PAIRS_FILE) for folder in (first, second))
-    shared = sorted(set(before["split"]) & set(after["split"]))
-    return worsened(
-        {name: (before[before["split"] == name], after[after["split"] == name]) for name in shared}
-    )
-
-
 def pair_lines(worse: Mapping[str, float] | None, label: str) -> list[str]:
-    """Word what :func:`worse_pairs` found; nothing where the pairs were not audited.
+    """Word the pairs that got worse; nothing where the pairs were not audited.
 
     Args:
         worse: By pair.

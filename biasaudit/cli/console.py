@@ -20,6 +20,11 @@ def quieten(quiet: bool) -> None:
     logging.getLogger("biasaudit").setLevel(logging.ERROR if quiet else logging.WARNING)
 
 
+def note(line: str) -> None:
+    """Print a line that a user should read to stderr."""
+    err.print(f"note: {line}", markup=False, soft_wrap=True)
+
+
 def print_table(table: Table) -> None:
     """Print a table: as wide as the terminal, in a file or a pipe as wide as it needs."""
     if out.is_terminal:

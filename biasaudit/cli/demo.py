@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out, print_table, quieten
+from biasaudit.cli.console import err, note, out, print_table, quieten
 
 RUNS = (
     ("baseline", 0),
@@ -55,17 +55,15 @@ def demo(
     on a laptop, on half of the scenes that train takes.
     """
     quieten(quiet)
-    from biasaudit.cli.auditing import AuditRequest, audit_run
+    from biasaudit import api
     from biasaudit.cli.evaluate import write_results
-    from biasaudit.cli.report import write_report
     from biasaudit.cli.tables import results_table
     from biasaudit.cli.train import train_run
     from biasaudit.config import load_settings
-    from biasaudit.results import merge
     from biasaudit.training.run_directory import prepare, unused
 
     folder = prepare(out_dir or unused(Path(), "biasaudit-demo"))
-    paths, parts = [], []
+    audits = []
     for number, (mode, labels) in enumerate(RUNS, start=1):
         settings = load_settings(
             None,
@@ -79,15 +77,14 @@ def demo(
             },
         )
         run = train_run(settings, None, parent=folder / "runs", lines=False)
-        paths.append(run["path"])
-        parts.append(audit_run(run["path"], AuditRequest(), run["path"]))
-        overall = parts[-1].runs[0].splits["biased-boat"].overall.accuracy
+        audits.append(api.audit(run, note=note))
+        audits[-1].save(folder / "runs" / str(run.path.name if run.path else run.name))
+        overall = audits[-1].overall
         err.print(
-            f"{number}/{len(RUNS)} {run['name']}: val {run['val_accuracy']:.3f}, "
-            f"two counterfactual groups {overall:.3f}"
+            f"{number}/{len(RUNS)} {run.name}: val {run.val_accuracy:.3f}, "
+            f"two counterfactual groups {overall.accuracy if overall else None:.3f}"
         )
-    results = merge(parts)
-    write_results(folder, results)
-    write_report(paths, folder / "report.html")
-    print_table(results_table(results.runs))
+    write_results(folder, audits)
+    api.report(audits, folder / "report.html")
+    print_table(results_table([audit.run for audit in audits]))
     out.print(f"{folder / 'report.html'}", markup=False, soft_wrap=True)

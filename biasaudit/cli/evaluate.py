@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out, print_table, quieten
+from biasaudit.cli.console import err, note, out, print_table, quieten
+from biasaudit.cli.progress import CountProgress
 from biasaudit.cli.train import RUNS
 from biasaudit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from biasaudit.results import Results
+    from biasaudit.results import Audit
 
 
 def evaluate(
@@ -162,50 +163,64 @@ def evaluate(
     object, and the verdict; writes results.json, per_image.csv and gallery.npz.
     """
     quieten(quiet)
-    from biasaudit.cli.auditing import AuditRequest, audit_external, audit_run
+    from biasaudit import api
     from biasaudit.cli.gating import check_gates, parse_gates
-    from biasaudit.models.external import ExternalModel
-    from biasaudit.results import merge
+    from biasaudit.results import Results
     from biasaudit.training.run_directory import newest_run, unused
 
     gates = parse_gates(fail_under or [], max_gap, gate_on, junit)
-    request = AuditRequest(
-        tuple(split or ()),
-        data,
-        object_,
-        context,
-        device,
-        batch_size,
-        workers,
-        cache,
-        faithfulness,
-        all_pairs,
-        maps,
-    )
-    parts, targets = [], []
+    models: list[tuple[Any, Path]] = []
     if model is not None:
         if run:
             raise ConfigError("--model and --run", "evaluate them one after the other")
-        external = ExternalModel(model, state, classes, layer, normalise, scores, image_size)
-        targets.append(out_dir or unused(RUNS, external.name))
-        parts.append(audit_external(external, request, targets[0]))
-        err.print(f"results: {targets[0]}", markup=False, soft_wrap=True)
+        loaded = api.load_model(
+            model,
+            state,
+            classes=classes or "",
+            layer=layer,
+            normalise=normalise,
+            scores=scores,
+            image_size=image_size,
+        )
+        note(f"attention layer: {loaded.network.layer}")
+        models.append((loaded, out_dir or unused(RUNS, loaded.name)))
     else:
         _refuse_without_model(state=state, classes=classes, layer=layer)
         paths = run or [newest_run(RUNS)]
         for path in paths:
-            alone = len(paths) == 1
-            target = path if out_dir is None else out_dir if alone else out_dir / path.name
-            parts.append(audit_run(path, request, target))
-            targets.append(target)
-            err.print(f"results: {target}", markup=False, soft_wrap=True)
-    results = merge(parts)
-    if out_dir is not None and len(targets) > 1:
-        write_results(out_dir, results)
+            target = path if out_dir is None else out_dir / path.name if len(paths) > 1 else out_dir
+            models.append((api.load_run(path), target))
+    dataset = api.load_dataset(data) if data else None
+    audits: list[Audit] = []
+    for found, target in models:
+        with CountProgress(found.name) as progress:
+            audits.append(
+                api.audit(
+                    found,
+                    dataset,
+                    splits=split or (),
+                    object=object_,
+                    context=context,
+                    faithfulness=faithfulness,
+                    all_pairs=all_pairs,
+                    maps=maps,
+                    device=device,
+                    batch_size=batch_size,
+                    workers=workers or 0,
+                    cache=cache,
+                    note=note,
+                    progress=progress,
+                )
+            )
+        audits[-1].save(target)
+        err.print(f"results: {target}", markup=False, soft_wrap=True)
+    if out_dir is not None and len(audits) > 1:
+        write_results(out_dir, audits)
+    results = Results(runs=[audit.run for audit in audits])
     if json_:
         typer.echo(results.to_json(), nl=False)
     else:
-        _show(results, targets, all_pairs)
+        _show(audits, [target for _, target in models], all_pairs)
     kept = check_gates(gates, results)
     for gate in kept:
         if not (quiet and gate.passed):
@@ -220,26 +235,33 @@ def _refuse_without_model(**options: object) -> None:
             raise ConfigError(f"--{name}: there is no --model", "a run brings its own")
 
 
-def _show(results: Results, targets: Sequence[Path], all_pairs: bool) -> None:
-    from biasaudit.cli.comparing import pair_lines, worse_pairs
+def _show(audits: Sequence[Audit], targets: Sequence[Path], all_pairs: bool) -> None:
+    from biasaudit.analysis import worse_pairs
+    from biasaudit.cli.comparing import pair_lines
     from biasaudit.cli.conclusions import conclusion_lines, conclusion_notes
     from biasaudit.cli.tables import results_table
 
-    print_table(results_table(results.runs))
-    for note in conclusion_notes(results.runs):
-        err.print(f"note: {note}", markup=False, soft_wrap=True)
-    for run in results.runs:
+    runs = [audit.run for audit in audits]
+    print_table(results_table(runs))
+    for line in conclusion_notes(runs):
+        note(line)
+    for run in runs:
         for line in conclusion_lines(run):
             out.print(line, markup=False, soft_wrap=True)
-    for run, target in zip(results.runs[1:], targets[1:], strict=True):
-        for line in pair_lines(worse_pairs(targets[0], target), run.name) if all_pairs else ():
-            out.print(line, markup=False, soft_wrap=True)
+    if all_pairs:
+        for audit in audits:
+            count = 0 if audit.pairs is None else audit.pairs["split"].nunique()
+            note(f"{audit.name}: {count} other object-context pairs audited")
+        for audit in audits[1:]:
+            for line in pair_lines(worse_pairs(audits[0], audit), audit.name):
+                out.print(line, markup=False, soft_wrap=True)
     err.print(f"next: biasaudit report {' '.join(map(str, targets))}", markup=False, soft_wrap=True)
 
 
-def write_results(directory: Path, results: Results) -> None:
-    """Write the results of several runs into one file."""
-    from biasaudit.results import RESULTS_FILE, write_atomic
+def write_results(directory: Path, audits: Sequence[Audit]) -> None:
+    """Write the figures of several audits into one file."""
+    from biasaudit.results import RESULTS_FILE, Results, write_atomic
 
     directory.mkdir(parents=True, exist_ok=True)
+    results = Results(runs=[audit.run for audit in audits])
     write_atomic(directory / RESULTS_FILE, results.to_json().encode())

@@ -103,13 +103,10 @@ def _check(gate: Gate, run: Run, on: GateOn) -> list[GateResult]:
 
 
 def _check_gap(most: float, run: Run, on: GateOn) -> list[GateResult]:
-    verdicts = {
-        name: (split.model_extra or {}).get("verdict") for name, split in run.splits.items()
-    }
     told = {
-        name: check_max_gap(one.get("gap"), one.get("gap_ci"), most, on)
-        for name, one in verdicts.items()
-        if one is not None
+        name: check_max_gap(split.verdict.effect, split.verdict.effect_ci, most, on)
+        for name, split in run.splits.items()
+        if split.verdict is not None
     }
     if not told:
         raise ConfigError(

@@ -136,7 +136,7 @@ def _aligned(dataset: Dataset, object_: str, context: str) -> dict[str, int]:
     import pandas as pd
 
     from biasaudit.analysis.conclude import ALIGNED_FROM, aligned_groups
-    from biasaudit.evaluation.predict import context_shown
+    from biasaudit.data.sample import context_shown
 
     samples = dataset.subset(ALIGNED_FROM)
     rows = pd.DataFrame(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -12,7 +14,9 @@ from rich.progress import (
 )
 
 from biasaudit.cli.console import err
-from biasaudit.training.loop import EpochMetrics
+
+if TYPE_CHECKING:
+    from biasaudit.training.loop import EpochMetrics
 
 
 def progress_bar() -> Progress:
@@ -27,6 +31,29 @@ def progress_bar() -> Progress:
         transient=True,
         disable=not err.is_terminal or err.quiet,
     )
+
+
+class CountProgress:
+    """A bar that counts images, on a terminal alone.
+
+    Args:
+        name: What the bar is called.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._bar = progress_bar()
+        self._task = self._bar.add_task(name, total=None)
+
+    def __enter__(self) -> CountProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many of so many images are done."""
+        self._bar.update(self._task, completed=done, total=total)
 
 
 class TrainingProgress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,6 @@ import typer
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import out, quieten
-from biasaudit.cli.writing import write_text
 from biasaudit.errors import RunError
 
 
@@ -45,36 +43,14 @@ def report(
     The file opens anywhere: no network, no other file beside it.
     """
     quieten(quiet)
-    write_report(runs or [_newest_results(Path("runs"))], out_file, gallery, model_card=model_card)
+    from biasaudit import api
+
+    api.report(
+        runs or [_newest_results(Path("runs"))], out_file, gallery=gallery, model_card=model_card
+    )
     out.print(str(out_file), markup=False, soft_wrap=True)
     if open_:
         typer.launch(out_file.resolve().as_uri())
-
-
-def write_report(
-    runs: Sequence[Path], file: Path, gallery: int = 20, *, model_card: bool = False
-) -> None:
-    """Render evaluated runs into ``file``, in the form that its suffix names.
-
-    Raises:
-        BiasAuditError: A run without results, an unknown suffix, a file that cannot be written.
-    """
-    from biasaudit.errors import ConfigError
-    from biasaudit.report.build import render_html
-    from biasaudit.report.export import render_csv, render_markdown, render_model_card
-    from biasaudit.report.load import load_runs
-
-    forms = {
-        ".html": lambda views: render_html(views, gallery_size=gallery),
-        ".md": render_model_card if model_card else render_markdown,
-        ".csv": render_csv,
-    }
-    if file.suffix not in forms or (model_card and file.suffix != ".md"):
-        raise ConfigError(
-            f"--out {file}: no report of this form",
-            "a model card ends in .md" if model_card else f"end it in {', '.join(forms)}",
-        )
-    write_text(file, forms[file.suffix](load_runs(runs)), "--out")
 
 
 def _newest_results(parent: Path) -> Path:

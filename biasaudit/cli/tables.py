@@ -72,7 +72,7 @@ def _caption(runs: Sequence[Run]) -> str:
     fitted = "Fitted: a yes is a score above the threshold fitted on val, not above 0. "
     return (
         f"A constant answer scores: {constant}. Overall is the mean of the groups' accuracies. "
-        f"{fitted if any(point['threshold'] is not None for point in points) else ''}"
+        f"{fitted if any(point.threshold is not None for point in points) else ''}"
         "Energy: share of the attention inside the object's region."
     )
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out, quieten
+from biasaudit.cli.console import err, note, out, quieten
+
+if TYPE_CHECKING:
+    from biasaudit.config import Settings
+    from biasaudit.training.run_directory import RunRecord
 
 RUNS = Path("runs")
 
@@ -115,42 +119,35 @@ def train(
     run = train_run(settings, out_dir)
     if json_:
         out.print_json(
-            data={"run": str(run["path"]), "name": run["name"], "val_accuracy": run["val_accuracy"]}
+            data={"run": str(run.path), "name": run.name, "val_accuracy": run.val_accuracy}
         )
     else:
-        out.print(f"{run['path']}", markup=False, soft_wrap=True)
-        err.print(f"next: biasaudit evaluate --run {run['path']}", markup=False, soft_wrap=True)
+        out.print(f"{run.path}", markup=False, soft_wrap=True)
+        err.print(f"next: biasaudit evaluate --run {run.path}", markup=False, soft_wrap=True)
 
 
 def train_run(
-    settings: Any, directory: Path | None, *, parent: Path = RUNS, lines: bool = True
-) -> dict[str, Any]:
-    """Train one run and write its directory.
+    settings: Settings, directory: Path | None, *, parent: Path = RUNS, lines: bool = True
+) -> RunRecord:
+    """Train one run into its directory.
 
     Args:
         settings: The settings, not yet complete.
         directory: The run directory; a new one in ``parent`` where None.
         parent: Where new ones are made.
         lines: Whether to print a line for every epoch.
-
-    Returns:
-        ``path``, ``name`` and ``val_accuracy`` of the run.
     """
+    from biasaudit import api
     from biasaudit.cli.progress import TrainingProgress
-    from biasaudit.training.loop import train as train_loop
-    from biasaudit.training.plan import make_plan
-    from biasaudit.training.run_directory import prepare, unused, write_run
 
-    plan = make_plan(settings)
-    path = prepare(directory or unused(parent, plan.name))
-    for note in plan.notes:
-        err.print(f"note: {note}", markup=False)
-    try:
-        with TrainingProgress(plan.name, lines=lines) as progress:
-            trained = train_loop(plan, progress)
-        write_run(path, plan, trained)
-    except BaseException:
-        if not any(path.iterdir()):
-            path.rmdir()
-        raise
-    return {"path": path, "name": plan.name, "val_accuracy": trained.metrics[-1].val_accuracy}
+    data = settings.data
+    dataset = api.load_dataset(data.name, options=data.options)
+    with TrainingProgress(settings.training.mode, lines=lines) as progress:
+        return api.train(
+            dataset,
+            settings=settings,
+            out=directory,
+            parent=None if directory else parent,
+            note=note,
+            progress=progress,
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -95,13 +95,15 @@ def load_dataset(
         DataError: No such dataset, or it cannot be used.
     """
     if name in DATASETS:
-        return DATASETS[name](complain, **(options or {}))
+        found = DATASETS[name](complain, **(options or {}))
+        return replace(found, origin=name, options=dict(options or {}))
     file = _dataset_file(name)
     for setting in options or {}:
         raise ConfigError(
             f"data.options.{setting}: a dataset on disk takes no settings", f"write it into {file}"
         )
-    return read_dataset_file(file, complain)
+    origin = str(Path(name).expanduser().absolute())
+    return replace(read_dataset_file(file, complain), origin=origin)
 
 
 def _dataset_file(name: str) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,22 @@ def shows(sample: Sample, name: str, least_area: float = 0.0) -> bool:
     return least_area <= 0 or region is None or region.area_fraction >= least_area
 
 
+def context_shown(sample: Sample, context: str | None, labelled: Sequence[str]) -> float:
+    """Return 1 where a sample shows the context, 0 where it does not, NaN where nobody said.
+
+    Args:
+        sample: One image.
+        context: A context class, an object class, or None.
+        labelled: Object classes: these are labelled on every image. Contexts are taken to be
+            annotated on the images that have any.
+    """
+    if context is None:
+        return math.nan
+    if context in sample.contexts or context in sample.labels:
+        return 1.0
+    return 0.0 if sample.contexts or context in labelled else math.nan
+
+
 BIASED = "biased-"
 """What the name of a built-in split of counterfactual groups begins with."""
 EDITED = "edited-"
@@ -134,6 +151,8 @@ class Dataset:
         splits: Splits that the dataset declares, by name.
         guided: The object classes whose regions guide training; the audited object alone where
             empty.
+        origin: The name or absolute folder that loads it again.
+        options: Settings of a built-in dataset that it was loaded with.
     """
 
     name: str
@@ -145,6 +164,8 @@ class Dataset:
     root: str = ""
     splits: Mapping[str, SplitRule] = field(default_factory=dict)
     guided: tuple[str, ...] = ()
+    origin: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def class_index(self) -> Mapping[str, int]:

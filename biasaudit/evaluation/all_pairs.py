@@ -14,8 +14,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from biasaudit.data.sample import Dataset, Sample
-from biasaudit.evaluation.predict import Subject, batches, context_shown
+from biasaudit.data.sample import Dataset, Sample, context_shown
+from biasaudit.evaluation.predict import Subject, batches
 from biasaudit.results import PER_IMAGE_COLUMNS
 
 FROM = ("val", "test")

@@ -3,46 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biasaudit.analysis.conclude import ALIGNED_FROM, conclude
-from biasaudit.analysis.flip_rates import flips_of
-from biasaudit.analysis.groups import summarise
+from biasaudit.analysis.figures import Question, figures
+from biasaudit.analysis.operating_point import decisions_at, operating_point_of
 from biasaudit.analysis.quadrants import quadrant_of
 from biasaudit.data.sample import Dataset
-from biasaudit.data.splits.resolve import Split as SplitSpec
+from biasaudit.data.splits.groups import count_groups
 from biasaudit.data.splits.resolve import resolve_split
-from biasaudit.evaluation.operating_point import operating_points
+from biasaudit.data.splits.split import Split as SplitSpec
+from biasaudit.evaluation.all_pairs import audit_pairs, images_of
+from biasaudit.evaluation.faithfulness import measure_faithfulness
 from biasaudit.evaluation.predict import Pass, Subject, one_pass
-from biasaudit.results import PER_IMAGE_COLUMNS, Gallery, Split
-from biasaudit.results.plain import plain
-from biasaudit.statistics import OperatingPoint
+from biasaudit.results import PER_IMAGE_COLUMNS, Audit, Gallery, Run
 
 GALLERY_PER_GROUP = 200
 """Pictures kept of each group: enough to choose the worst from, bounded whatever the dataset."""
+VAL = "val"
+
+Tell = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Audit:
-    """What an audit gives.
+class Request:
+    """What is measured beside scores and attention.
 
     Attributes:
-        splits: Figures by split name.
-        per_image: One row an image and split.
-        gallery: Pictures of the images that :func:`pictured_splits` names.
-        maps: (N, h, w) attention of every row of the table, where it was asked for.
-        operating_points: By audited object; an object without val images to fit it on has none.
+        faithfulness: Erase what the attention marks, and see how far the score falls.
+        all_pairs: Answer every other object-context pair of the dataset too.
+        maps: Keep the attention map of every image.
     """
 
-    splits: dict[str, Split]
-    per_image: pd.DataFrame
-    gallery: Gallery | None
-    maps: NDArray[np.float32] | None
-    operating_points: Mapping[str, OperatingPoint]
+    faithfulness: bool = False
+    all_pairs: bool = False
+    maps: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model, one dataset, one question.
+
+    Attributes:
+        subject: The classifier under audit.
+        dataset: What it is audited on.
+        object: The audited object.
+        context: Its suspected context, or None.
+        splits: What :func:`plan_splits` gave. The bias-aligned images of the verdict are those of
+            the pool ``val`` among them.
+        about: What else the results say of the model: name, mode, backbone, settings, ...
+        trained_here: Whether the dataset's training images are those of the model.
+    """
+
+    subject: Subject
+    dataset: Dataset
+    object: str
+    context: str | None
+    splits: Sequence[SplitSpec]
+    about: Mapping[str, Any] = field(default_factory=dict)
+    trained_here: bool = True
+
+    @property
+    def split_context(self) -> str | None:
+        """The context that rows outside the groups speak of."""
+        return next((split.context for split in self.splits if split.context), self.context)
 
 
 def plan_splits(
@@ -56,54 +84,71 @@ def plan_splits(
     return [resolve_split(dataset, name, object_, context) for name in dict.fromkeys(names)]
 
 
-def audit(
-    subject: Subject,
-    splits: Sequence[SplitSpec],
-    tell: Callable[[int], None] = lambda _: None,
-    *,
-    keep_maps: bool = False,
-) -> Audit:
-    """Audit a model: one pass over each split, then its figures, quadrants and verdict.
+def passes_of(case: Case, request: Request) -> int:
+    """Return how many images an audit passes through the model, erasures aside."""
+    images = sum(len(split.samples) for split in case.splits)
+    return images + (len(images_of(case.dataset)) if request.all_pairs else 0)
+
+
+def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: None) -> Audit:
+    """Audit a model: one pass over each split, then figures, quadrants and verdict from the rows.
 
     Args:
-        subject: The classifier under audit.
-        splits: What :func:`plan_splits` gave. The aligned images of the verdict are those of the
-            pool ``val`` among them.
+        case: The model and what is asked of it.
+        request: What is measured beside scores and attention; nothing where None.
         tell: Called with the number of images just done.
-        keep_maps: Keep the attention map of every image.
+
+    Raises:
+        BiasAuditError: An image cannot be read, or the model gives a score that is no number.
     """
-    context = next((split.context for split in splits if split.context), None)
-    tables: dict[str, pd.DataFrame] = {}
+    request = request or Request()
+    context = case.split_context
+    table, gallery, maps = _measure(case, request.maps, tell)
+    point = operating_point_of(table, case.object, case.subject.operating_points)
+    table["decision_at_operating_point"] = decisions_at(point, table["score"])
+    if request.faithfulness:
+        table = _with_faithfulness(case, table)
+    pairs = None
+    if request.all_pairs:
+        pairs, _ = audit_pairs(case.subject, case.dataset, (case.object, context), tell)
+    questions = [_question(case, split) for split in case.splits]
+    run = Run(
+        object=case.object,
+        context=context,
+        dataset=case.dataset.name,
+        operating_point=point,
+        splits=figures(table, questions, context),
+        **case.about,
+    )
+    pictures = None if gallery is None else gallery.pictures()
+    return Audit(run, table, pictures, pairs, gallery, maps)
+
+
+def _measure(
+    case: Case, keep_maps: bool, tell: Tell
+) -> tuple[pd.DataFrame, Gallery | None, NDArray[np.float32] | None]:
+    tables: list[pd.DataFrame] = []
     galleries: list[Gallery] = []
     maps: list[NDArray[np.float32]] = []
-    pictured = pictured_splits(splits)
-    for split in splits:
-        rows = []
+    pictured = pictured_splits(case.splits)
+    for split in case.splits:
         for group, samples in split.image_sets.items():
             done = one_pass(
-                subject,
+                case.subject,
                 split.object,
                 samples,
-                context=split.context or context,
+                context=split.context or case.split_context,
                 gallery=GALLERY_PER_GROUP if split.name in pictured else 0,
                 keep_maps=keep_maps,
                 tell=tell,
             )
-            rows.append(_labelled(done, split, group))
+            tables.append(_labelled(done, split, group))
             galleries += [done.gallery] if done.gallery is not None else []
             maps += [done.maps] if done.maps is not None else []
-        tables[split.name] = pd.concat(rows, ignore_index=True)
-    points = operating_points(subject, splits, tables)
-    for split in splits:
-        if split.object in points:
-            table = tables[split.name]
-            table["decision_at_operating_point"] = points[split.object].decision(table["score"])
-    return Audit(
-        {split.name: figures_of_split(split, tables, context) for split in splits},
-        pd.concat(tables.values(), ignore_index=True),
-        _joined(galleries) if galleries else None,
+    return (
+        pd.concat(tables, ignore_index=True),
+        Gallery.joined(galleries) if galleries else None,
         np.concatenate(maps) if maps else None,
-        points,
     )
 
 
@@ -117,44 +162,31 @@ def pictured_splits(splits: Sequence[SplitSpec]) -> set[str]:
         Those with groups; without any, all but ``val``, or ``val`` where there is no other.
     """
     with_groups = {split.name for split in splits if split.groups}
-    others = {split.name for split in splits if split.name != ALIGNED_FROM}
-    return with_groups or others or {ALIGNED_FROM}
+    others = {split.name for split in splits if split.name != VAL}
+    return with_groups or others or {VAL}
 
 
-def figures_of_split(
-    split: SplitSpec, tables: Mapping[str, pd.DataFrame], context: str | None
-) -> Split:
-    """Return a split's figures; where it has groups, with their quadrants and the verdict.
-
-    Args:
-        split: What was measured.
-        tables: Per-image rows of every split by its name.
-        context: The context that the pools' rows speak of.
-    """
-    found = summarise(tables[split.name], split.answers)
-    if not split.groups or split.context is None:
-        return found
-    aligned = tables.get(ALIGNED_FROM) if split.context == context else None
-    extra = conclude(tables[split.name], aligned, split.object, split.context)
-    originals = [table[table["pair"] == ""] for table in tables.values()]
-    flips = flips_of(tables[split.name], pd.concat(originals, ignore_index=True))
-    extra |= {"flips": plain(flips)} if flips else {}
-    return Split(overall=found.overall, groups=found.groups, **extra)
+def _question(case: Case, split: SplitSpec) -> Question:
+    training: Mapping[str, int] = {}
+    if case.trained_here and split.groups and split.context:
+        training = count_groups(case.dataset, split)
+    return Question(split.name, split.object, split.context if split.groups else None, training)
 
 
 def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:
     """Return the rows with their split and group; a group says whether the context is there."""
-    table = done.table.assign(split=split.name, group=group, decision_at_operating_point=np.nan)
+    table = done.table.assign(split=split.name, group=group, subset=split.subset)
+    table["decision_at_operating_point"] = np.nan
     table["quadrant"] = quadrant_of(table)
     if group in split.answers:
         table["context"] = 0.0 if split.answers[group] else 1.0
     return table[list(PER_IMAGE_COLUMNS)]
 
 
-def _joined(parts: Sequence[Gallery]) -> Gallery:
-    return Gallery(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("ids", "images", "maps", "regions")
-        )
-    )
+def _with_faithfulness(case: Case, table: pd.DataFrame) -> pd.DataFrame:
+    """Add to each image that was erased its probabilities."""
+    rows = []
+    for split in case.splits:
+        found = measure_faithfulness(case.subject, case.object, case.split_context, split.samples)
+        rows += [] if found is None else [found.assign(split=split.name)]
+    return table.merge(pd.concat(rows), on=["split", "id"], how="left") if rows else table

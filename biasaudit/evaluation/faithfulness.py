@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import pandas as pd
 import torch
@@ -16,15 +14,12 @@ from biasaudit.evaluation.perturbation import (
     CURVE_STEPS,
     Erasure,
     Score,
-    curve_area,
     deletion_curve,
     erase,
     erasure,
-    faithfulness,
     insertion_curve,
 )
 from biasaudit.evaluation.predict import Subject, answer, batches, loaded_classes
-from biasaudit.results.plain import plain
 
 MOST_IMAGES = 200
 """The first so many images with the object are erased: some thirty passes each."""
@@ -32,7 +27,7 @@ MOST_IMAGES = 200
 
 def measure_faithfulness(
     subject: Subject, object: str, context: str | None, samples: Sequence[Sample]
-) -> tuple[dict[str, Any], pd.DataFrame] | None:
+) -> pd.DataFrame | None:
     """Erase what the attention marks, random pixels, the object, and the context.
 
     Args:
@@ -42,12 +37,11 @@ def measure_faithfulness(
         samples: Images; those that show the object are used, the first :data:`MOST_IMAGES`.
 
     Returns:
-        Fields of :class:`biasaudit.evaluation.perturbation.Faithfulness`, ``fall_context``, and
-        the mean deletion and insertion curves with their areas, all on the scale of the object's
-        probability; JSON-ready. And a row an image, from which they can be recomputed: ``id``,
-        ``probability``, ``marked`` (share of the image that the attention marks), the probability
-        ``without_attention``, ``without_random``, ``without_region`` and ``without_context``, and
-        ``deletion_0.0`` to ``insertion_1.0``. None where no image shows the object.
+        A row an image: ``id``, ``probability``, ``marked`` (share of the image that the attention
+        marks), the probability ``without_attention``, ``without_random``, ``without_region`` and
+        ``without_context``, and ``deletion_0.0`` to ``insertion_1.0``; NaN where an image has
+        nothing to erase. None where no image shows the object.
+        :func:`biasaudit.analysis.faithfulness.faithfulness_of` makes the figures of them.
     """
     shown = [sample for sample in samples if object in sample.labels][:MOST_IMAGES]
     if not shown:
@@ -59,30 +53,21 @@ def measure_faithfulness(
     def score(images: Tensor) -> Tensor:
         return subject.model(images).scores[:, column].sigmoid()
 
-    parts: list[Erasure] = []
     tables: list[pd.DataFrame] = []
     for number, batch in enumerate(batches(subject, shown, named)):
         found = answer(subject, batch, column, place)
         images = batch.images.to(subject.device)
         maps = upsample_maps(found.maps, (images.shape[2], images.shape[3]))
-        parts.append(erasure(score, images, maps, found.region, seed=number))
+        erased = erasure(score, images, maps, found.region, seed=number)
         ground = found.context if context is not None else torch.zeros_like(found.region)
         curves = {
             "deletion": deletion_curve(score, images, maps, seed=number),
             "insertion": insertion_curve(score, images, maps, seed=number),
         }
-        tables.append(_rows(parts[-1], _without(score, images, ground), curves))
+        tables.append(_rows(erased, _without(score, images, ground), curves))
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "id", [sample.id for sample in shown])
-    told = faithfulness(parts)
-    figures = {
-        **asdict(told),
-        "decides": told.decides,
-        "fall_context": float((table["probability"] - table["without_context"]).mean()),
-        **_curve(table, "deletion"),
-        **_curve(table, "insertion"),
-    }
-    return {name: plain(value) for name, value in figures.items()}, table
+    return table
 
 
 @torch.no_grad()
@@ -106,9 +91,3 @@ def _rows(erased: Erasure, without_context: Tensor, curves: dict[str, Tensor]) -
         },
     }
     return pd.DataFrame({name: values.cpu().double().numpy() for name, values in columns.items()})
-
-
-def _curve(table: pd.DataFrame, name: str) -> dict[str, Any]:
-    mean = table.filter(regex=f"^{name}_").mean()
-    area = curve_area(torch.tensor(mean.to_numpy())[None])
-    return {f"{name}_curve": mean.tolist(), f"{name}_area": float(area)}

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from biasaudit.statistics import Interval, mean_interval
-
 Score = Callable[[Tensor], Tensor]
 
 CURVE_STEPS = tuple(i / 10 for i in range(11))
@@ -42,38 +40,6 @@ class Erasure:
     without_random: Tensor
     without_region: Tensor
     share: Tensor
-
-
-@dataclass(frozen=True)
-class Faithfulness:
-    """Mean falls of the score over the images that can be measured.
-
-    Attributes:
-        fall_attention: From erasing what the attention marks; NaN where no image has a map.
-        fall_random: From erasing as many random pixels.
-        fall_region: From erasing the true region; NaN where no image has one.
-        excess: How much farther attention lets the score fall than random pixels do.
-        excess_ci: Its interval at 95%, over images.
-        n: Images with a map.
-        n_regions: Images with a region.
-    """
-
-    fall_attention: float
-    fall_random: float
-    fall_region: float
-    excess: float
-    excess_ci: Interval
-    n: int
-    n_regions: int
-
-    @property
-    def decides(self) -> bool:
-        """Whether the decision is shown to hang on what the attention marks.
-
-        False says: this attention can be moved without moving the decision, or the images are
-        too few to show otherwise.
-        """
-        return self.excess_ci[0] > 0
 
 
 def erase(images: Tensor, pixels: Tensor, fill: Tensor | None = None) -> Tensor:
@@ -157,29 +123,6 @@ def erasure(
     )
 
 
-def faithfulness(parts: list[Erasure], seed: int = 0) -> Faithfulness:
-    """Put the erasures of all batches together.
-
-    Args:
-        parts: What :func:`erasure` gave, one a batch.
-        seed: Of the interval's resamples.
-    """
-    whole, attention, random, region = (
-        torch.cat([getattr(part, name) for part in parts]).double().cpu()
-        for name in ("whole", "without_attention", "without_random", "without_region")
-    )
-    excess = random - attention
-    return Faithfulness(
-        _mean(whole - attention),
-        _mean(whole - random),
-        _mean(whole - region),
-        _mean(excess),
-        mean_interval(excess.numpy(), seed=seed, bounds=None),
-        int((~attention.isnan()).sum()),
-        int((~region.isnan()).sum()),
-    )
-
-
 @torch.no_grad()
 def deletion_curve(
     score: Score,
@@ -230,20 +173,6 @@ def insertion_curve(
     return _where(maps.amax(dim=(1, 2)) > 0, torch.stack(columns, dim=1))
 
 
-def curve_area(curve: Tensor, shares: tuple[float, ...] = CURVE_STEPS) -> Tensor:
-    """Return the area under a deletion or insertion curve, per unit of its width.
-
-    Args:
-        curve: (N, T).
-        shares: The T shares at which it was taken, growing.
-
-    Returns:
-        (N,) the curve's mean height by the trapezoidal rule; NaN stays.
-    """
-    at = torch.tensor(shares, dtype=curve.dtype, device=curve.device)
-    return torch.trapezoid(curve, at, dim=1) / (at[-1] - at[0])
-
-
 def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
     """Return random maps, drawn on the CPU so that every device gets the same ones."""
     return torch.rand(like.shape, generator=generator).to(like.device)
@@ -274,7 +203,3 @@ def _ranked(maps: Tensor, seed: int) -> Tensor:
 def _where(valid: Tensor, values: Tensor) -> Tensor:
     shape = (-1, *[1] * (values.ndim - 1))
     return torch.where(valid.view(shape), values, torch.nan)
-
-
-def _mean(values: Tensor) -> float:
-    return float(values.nanmean())

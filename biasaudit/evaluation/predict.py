@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from biasaudit.attention.classifier import classifier_attention
 from biasaudit.attention.mask import scale_maps, upsample_maps
 from biasaudit.data.loading.batches import Batch, SampleTensors, collate
-from biasaudit.data.sample import Sample
+from biasaudit.data.sample import Sample, context_shown
 from biasaudit.errors import RunError
 from biasaudit.evaluation.localization import (
     LocalizationMetric,
@@ -122,8 +122,8 @@ def one_pass(
         tell: Called with the number of images just done.
 
     Returns:
-        A table with the columns of ``per_image.csv`` but ``split`` and ``group``, in the order of
-        ``samples``, the gallery and the maps.
+        A table with the columns of ``per_image.csv`` but ``split``, ``group`` and ``subset``,
+        in the order of ``samples``, the gallery and the maps.
 
     Raises:
         RunError: The model gives a score that is no number.
@@ -148,6 +148,7 @@ def one_pass(
     table = pd.concat(rows, ignore_index=True)
     table.insert(0, "id", [sample.id for sample in samples])
     table["pair"] = [sample.pair or "" for sample in samples]
+    table["source"] = [sample.source for sample in samples]
     table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
     pictured = _gallery(samples, pictures) if pictures else None
     return Pass(table, pictured, torch.cat(maps).numpy() if maps else None)
@@ -161,22 +162,6 @@ def _check_scores(scores: Tensor, object: str, ids: Sequence[str]) -> None:
             f"the model's score of '{object}' for image '{ids[int(wrong[0])]}' is not a number",
             "its training may have diverged, or its weights do not fit",
         )
-
-
-def context_shown(sample: Sample, context: str | None, labelled: Sequence[str]) -> float:
-    """Return 1 where a sample shows the context, 0 where it does not, NaN where nobody said.
-
-    Args:
-        sample: One image.
-        context: A context class, an object class, or None.
-        labelled: Object classes: these are labelled on every image. Contexts are taken to be
-            annotated on the images that have any.
-    """
-    if context is None:
-        return math.nan
-    if context in sample.contexts or context in sample.labels:
-        return 1.0
-    return 0.0 if sample.contexts or context in labelled else math.nan
 
 
 def loaded_classes(subject: Subject, context: str | None) -> tuple[str, ...]:

@@ -55,11 +55,29 @@ class ExternalModel:
         return self.state.stem if self.state else self.model.rpartition(":")[2].rpartition(".")[2]
 
 
-def load_external(external: ExternalModel) -> tuple[WholeNetwork, tuple[str, ...]]:
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that was trained elsewhere, ready to be audited.
+
+    Attributes:
+        name: What the audit calls it.
+        network: The classifier in evaluation mode.
+        classes: Class of each score.
+        external: What its user said of it.
+    """
+
+    name: str
+    network: WholeNetwork
+    classes: tuple[str, ...]
+    external: ExternalModel
+
+
+def load_external(external: ExternalModel, name: str | None = None) -> LoadedModel:
     """Build the network, fill it, and find its attention layer.
 
-    Returns:
-        The classifier in evaluation mode, and its classes in score order.
+    Args:
+        external: What the user says of the model.
+        name: What the audit calls it; the state file's name, or else the model's, where None.
 
     Raises:
         ConfigError: Anything of it does not exist or does not fit.
@@ -78,7 +96,7 @@ def load_external(external: ExternalModel) -> tuple[WholeNetwork, tuple[str, ...
     whole = WholeNetwork(
         network, external.layer, external.image_size, softmax=softmax, mean=mean, std=std
     )
-    return whole, classes
+    return LoadedModel(name or external.name, whole, classes, external)
 
 
 def read_classes(text: str | None) -> tuple[str, ...]:

@@ -21,7 +21,6 @@ from biasaudit.report import format as numbers
 from biasaudit.report import sentences as words
 from biasaudit.report.drawing import charts, pictures
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.load import RunView
 from biasaudit.report.sections import limits, provenance
 from biasaudit.report.sections.changes import Change, changes_against, compared_sets
 from biasaudit.report.sections.decision import ErasureRow, FlipRow, erasures, flips
@@ -32,7 +31,8 @@ from biasaudit.report.sections.operating_point import operating_point
 from biasaudit.report.sections.pairs import PairGuard, pair_guard
 from biasaudit.report.sections.quadrants import QUADRANTS, QuadrantRow, count_quadrants
 from biasaudit.report.sections.seeds import SeedRow, over_seeds
-from biasaudit.report.view import Audit, Row, group_words
+from biasaudit.report.view import AuditView, Row, group_words
+from biasaudit.results import Audit
 
 GALLERY_SIZE = 20
 LIST_SIZE = 600
@@ -56,7 +56,7 @@ class Page:
         notes: Which files were missing.
     """
 
-    audit: Audit
+    audit: AuditView
     prefix: str
     verdict: str
     followup: Sequence[str]
@@ -79,14 +79,14 @@ class Page:
 
 
 def render_html(
-    runs: Sequence[RunView], gallery_size: int = GALLERY_SIZE, title: str | None = None
+    runs: Sequence[Audit], gallery_size: int = GALLERY_SIZE, title: str | None = None
 ) -> str:
     """Return the report as one HTML document that needs no network.
 
     The same runs give the same text.
 
     Args:
-        runs: From :func:`biasaudit.report.load.load_runs`.
+        runs: From :func:`biasaudit.results.load_audits`.
         gallery_size: How many images of each group the gallery shows, the worst first.
         title: The page's title; object, context and dataset where None.
 
@@ -121,7 +121,7 @@ def render_template(name: str, **fields: Any) -> str:
     )
 
 
-def audits_of(runs: Sequence[RunView]) -> list[Audit]:
+def audits_of(runs: Sequence[Audit]) -> list[AuditView]:
     """Return the audits of these runs.
 
     Raises:
@@ -132,13 +132,13 @@ def audits_of(runs: Sequence[RunView]) -> list[Audit]:
     return build_audits(runs)
 
 
-def default_title(audits: Sequence[Audit]) -> str:
+def default_title(audits: Sequence[AuditView]) -> str:
     """Return a title that names what was audited."""
     first = audits[0]
     return f"Bias audit: {first.object}" + (f" and {first.context}" if first.context else "")
 
 
-def _page(audit: Audit, gallery_size: int, *, first: bool) -> Page:
+def _page(audit: AuditView, gallery_size: int, *, first: bool) -> Page:
     """Build one page; ``first`` says that no page before it has the same runs."""
     prefix = "" if audit.number == 1 else f"a{audit.number}-"
     labels = [column.label for column in audit.columns]

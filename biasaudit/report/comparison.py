@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from biasaudit.analysis import Change, Comparison
+from biasaudit.errors import RunError
+from biasaudit.report.build import GALLERY_SIZE, LIST_SIZE, render_template
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean, figure, points, span
 from biasaudit.report.grouping import run_labels
-from biasaudit.report.load import RunView
 from biasaudit.report.sections.images import Images, build_images
-from biasaudit.report.view import VAL, Audit, Column, group_words
-from biasaudit.results import Group, Overall
+from biasaudit.report.sections.pairs import pair_guard
+from biasaudit.report.view import VAL, AuditView, Column, group_words
+from biasaudit.results import Audit, Group, Overall
 
 NAMES = {
     "overall.accuracy": "overall accuracy",
@@ -81,7 +83,7 @@ class VersusPage:
         n: Images that both answered.
     """
 
-    audit: Audit
+    audit: AuditView
     prefix: str
     verdict: str
     rows: Sequence[FigureRow]
@@ -90,9 +92,40 @@ class VersusPage:
     n: int
 
 
+def render_comparison(
+    first: Audit,
+    second: Audit,
+    found: Mapping[str, Comparison],
+    gallery_size: int = GALLERY_SIZE,
+) -> str:
+    """Return the comparison as one HTML document that needs no network.
+
+    Args:
+        first: The run to hold against.
+        second: The run that is judged.
+        found: Their comparison on each split, the most telling one first.
+        gallery_size: How many changed images of each group are shown as pictures.
+
+    Raises:
+        RunError: No split is compared.
+    """
+    pages = versus_pages(first, second, found, gallery_size, LIST_SIZE)
+    if not pages:
+        raise RunError("nothing to compare: the two share no split", "evaluate both alike")
+    audit = pages[0].audit
+    labels = [column.label for column in audit.columns]
+    return render_template(
+        "compare.html.j2",
+        title=f"{labels[1]} against {labels[0]}: {audit.object}",
+        pages=pages,
+        columns=audit.columns,
+        pairs=pair_guard(audit, 0),
+    )
+
+
 def versus_pages(
-    first: RunView,
-    second: RunView,
+    first: Audit,
+    second: Audit,
     found: Mapping[str, Comparison],
     gallery_size: int,
     list_size: int,
@@ -133,12 +166,12 @@ def versus_pages(
     return pages
 
 
-def _audit(first: RunView, second: RunView, name: str, number: int) -> Audit:
+def _audit(first: Audit, second: Audit, name: str, number: int) -> AuditView:
     views = (first, second)
     columns = tuple(Column(*pair) for pair in zip(run_labels(views), views, strict=True))
     run = first.run
     groups = tuple(run.splits[name].groups) if name in run.splits else ()
-    return Audit(
+    return AuditView(
         number,
         clean(run.object, NAME_LENGTH),
         None if run.context is None else clean(run.context, NAME_LENGTH),
@@ -150,7 +183,7 @@ def _audit(first: RunView, second: RunView, name: str, number: int) -> Audit:
     )
 
 
-def _row(change: Change, audit: Audit) -> FigureRow:
+def _row(change: Change, audit: AuditView) -> FigureRow:
     first, second = (
         _estimate(column, audit.target, change.figure, value)
         for column, value in zip(audit.columns, (change.first, change.second), strict=True)
@@ -174,7 +207,7 @@ def _estimate(column: Column, name: str | None, path: str, value: float) -> Esti
     if math.isnan(value):
         return Estimate(None)
     place, _, metric = path.rpartition(".")
-    split = Audit.split_of(column, name)
+    split = AuditView.split_of(column, name)
     part: Overall | Group | None = None
     if split is not None:
         part = split.overall if place == "overall" else split.groups.get(place)
@@ -182,7 +215,7 @@ def _estimate(column: Column, name: str | None, path: str, value: float) -> Esti
     return Estimate.of(value, getattr(holder, f"{metric}_ci", None), 0)
 
 
-def _verdict(audit: Audit, row: FigureRow, n: int) -> str:
+def _verdict(audit: AuditView, row: FigureRow, n: int) -> str:
     first, second = (column.label for column in audit.columns)
     place = f"on {audit.target}"
     if audit.groups and audit.context is not None and str(audit.split).startswith("biased-"):

@@ -11,13 +11,12 @@ from biasaudit import __version__
 from biasaudit.report import sentences as words
 from biasaudit.report.build import audits_of
 from biasaudit.report.format import MISSING, clean, figure, percent, points, span
-from biasaudit.report.load import RunView
 from biasaudit.report.sections import provenance
 from biasaudit.report.sections.changes import changes_against
 from biasaudit.report.sections.limits import carry, limits
 from biasaudit.report.sections.localization import localization
-from biasaudit.report.view import Audit, Column, Row, group_words
-from biasaudit.results import Group, Interval, Localization, Overall
+from biasaudit.report.view import AuditView, Column, Row, group_words
+from biasaudit.results import Audit, Group, Interval, Localization, Overall
 
 CSV_COLUMNS = (
     "run",
@@ -41,7 +40,7 @@ CSV_COLUMNS = (
 _Measure = tuple[str, int, float | None, Interval | None]
 
 
-def render_markdown(runs: Sequence[RunView]) -> str:
+def render_markdown(runs: Sequence[Audit]) -> str:
     """Return verdict and Table 4 as Markdown, for a pull request.
 
     Raises:
@@ -50,7 +49,7 @@ def render_markdown(runs: Sequence[RunView]) -> str:
     return "\n".join(_summary(audit) for audit in audits_of(runs))
 
 
-def render_csv(runs: Sequence[RunView]) -> str:
+def render_csv(runs: Sequence[Audit]) -> str:
     """Return every figure on a line of its own, as CSV with :data:`CSV_COLUMNS`.
 
     A field is empty where a value does not exist. A name that a spreadsheet would read as a
@@ -69,7 +68,7 @@ def render_csv(runs: Sequence[RunView]) -> str:
     return buffer.getvalue()
 
 
-def render_model_card(runs: Sequence[RunView]) -> str:
+def render_model_card(runs: Sequence[Audit]) -> str:
     """Return a model card in Markdown, with the sections of Mitchell et al., FAT* 2019.
 
     Raises:
@@ -78,7 +77,7 @@ def render_model_card(runs: Sequence[RunView]) -> str:
     return "\n".join(_card(audit) for audit in audits_of(runs))
 
 
-def _summary(audit: Audit) -> str:
+def _summary(audit: AuditView) -> str:
     lines = [f"### {_heading(audit)}", "", f"**{_plain(words.verdict(audit))}**", ""]
     changes = changes_against(audit, words.lead_place(audit))
     lines += [_plain(sentence) for sentence in words.followup(audit, changes)]
@@ -88,7 +87,7 @@ def _summary(audit: Audit) -> str:
     return "\n".join(lines)
 
 
-def _card(audit: Audit) -> str:
+def _card(audit: AuditView) -> str:
     lines = [f"# Model card: {_heading(audit)}", "", "## Model details", ""]
     for column in audit.columns:
         lines += [*_details(column), ""]
@@ -137,14 +136,14 @@ def _details(column: Column) -> list[str]:
     ]
 
 
-def _use(audit: Audit) -> str:
+def _use(audit: AuditView) -> str:
     return (
         f"This card records how the classifier answers for {_plain(audit.object)} where the "
         "usual context is missing. It speaks for no other class and no other source of images."
     )
 
 
-def _attention(audit: Audit) -> list[str]:
+def _attention(audit: AuditView) -> list[str]:
     rows = localization(audit)
     if not rows:
         return []
@@ -182,7 +181,7 @@ def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in table]
 
 
-def _heading(audit: Audit) -> str:
+def _heading(audit: AuditView) -> str:
     context = f" and {audit.context}" if audit.context else ""
     return _plain(f"{audit.object}{context}, {audit.dataset}")
 
@@ -200,7 +199,7 @@ def _fence(text: str) -> list[str]:
     return [f"{fence}sh", " ".join(text.splitlines()), fence]
 
 
-def _lines(view: RunView) -> Iterator[list[object]]:
+def _lines(view: Audit) -> Iterator[list[object]]:
     run = view.run
     names = (run.name, run.mode, run.object, run.context, run.dataset, run.backbone)
     head = (*names, run.pixel_labels, run.box_labels, run.seed)

@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 from biasaudit.report.format import NAME_LENGTH, clean
-from biasaudit.report.load import RunView
-from biasaudit.report.view import VAL, Audit, Column
-from biasaudit.results import Run
+from biasaudit.report.view import VAL, AuditView, Column
+from biasaudit.results import Audit, Run
 
 
-def build_audits(views: Sequence[RunView]) -> list[Audit]:
+def build_audits(views: Sequence[Audit]) -> list[AuditView]:
     """Group runs by dataset, object and context; one audit for each split with groups."""
-    asked: dict[tuple[str, str, str | None], list[RunView]] = {}
+    asked: dict[tuple[str, str, str | None], list[Audit]] = {}
     for view in views:
         run = view.run
         asked.setdefault((run.dataset, run.object, run.context), []).append(view)
-    audits: list[Audit] = []
+    audits: list[AuditView] = []
     for (dataset, name, context), members in asked.items():
         labels = run_labels(members)
         columns = tuple(Column(label, v) for label, v in zip(labels, members, strict=True))
@@ -26,11 +25,11 @@ def build_audits(views: Sequence[RunView]) -> list[Audit]:
             number = len(audits) + 1
             shown = (_shown(name), None if context is None else _shown(context), _shown(dataset))
             pools = _pools(members) if split is None else ()
-            audits.append(Audit(number, *shown, split, groups, columns, pools))
+            audits.append(AuditView(number, *shown, split, groups, columns, pools))
     return audits
 
 
-def run_labels(views: Sequence[RunView]) -> list[str]:
+def run_labels(views: Sequence[Audit]) -> list[str]:
     """Return a short name for each run; no two are the same."""
     runs = [view.run for view in views]
     labels = [setting_label(run) for run in runs]
@@ -67,7 +66,7 @@ def _shown(name: str) -> str:
     return clean(name, NAME_LENGTH)
 
 
-def _splits_with_groups(views: Sequence[RunView], name: str) -> list[str | None]:
+def _splits_with_groups(views: Sequence[Audit], name: str) -> list[str | None]:
     found = dict.fromkeys(
         split for view in views for split, found in view.run.splits.items() if found.groups
     )
@@ -75,11 +74,11 @@ def _splits_with_groups(views: Sequence[RunView], name: str) -> list[str | None]
     return sorted(found, key=lambda split: split != own) if found else [None]
 
 
-def _pools(views: Sequence[RunView]) -> tuple[str, ...]:
+def _pools(views: Sequence[Audit]) -> tuple[str, ...]:
     names = dict.fromkeys(name for view in views for name in view.run.splits)
     return tuple(name for name in names if name != VAL)
 
 
-def _groups(views: Sequence[RunView], split: str | None) -> tuple[str, ...]:
+def _groups(views: Sequence[Audit], split: str | None) -> tuple[str, ...]:
     splits = [view.run.splits[split] for view in views if split in view.run.splits]
     return tuple(dict.fromkeys(group for found in splits for group in found.groups))

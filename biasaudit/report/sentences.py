@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from biasaudit.report.format import Estimate, figure, percent, points, span
 from biasaudit.report.sections.changes import Change
 from biasaudit.report.sections.localization import localization
 from biasaudit.report.sections.seeds import SeedRow, Spread, over_seeds
-from biasaudit.report.view import VAL, Audit, Column
+from biasaudit.report.view import VAL, AuditView, Column
+from biasaudit.results import Verdict
 
 EDITS = {
     "removed": "the {0} removed and its place filled in",
@@ -21,7 +21,7 @@ EDITS = {
 """What was done to the images of an edited group, by the end of its name."""
 
 
-def verdict(audit: Audit) -> str:
+def verdict(audit: AuditView) -> str:
     """Return the audit's headline: one sentence with its figures.
 
     A verdict that the evaluation itself recorded (the split's ``verdict``) leads; the figures
@@ -35,13 +35,14 @@ def verdict(audit: Audit) -> str:
             f"No verdict on {audit.object}: these results hold no images but val, so they do not "
             "show whether the classifier leans on a context."
         )
-    told = _recorded(audit, place, "headline")
+    recorded = _verdict_of(audit, place)
+    told = "" if recorded is None else recorded.headline
     body = f"{_where(audit)}, {label} {_rate(audit, estimate)}"
     body += _against_baseline(audit, estimate) + _against_val(audit.val()[place], estimate)
     return f"{audit.object}: {told}. {body}." if told else f"{body}."
 
 
-def followup(audit: Audit, changes: Sequence[Change | None]) -> list[str]:
+def followup(audit: AuditView, changes: Sequence[Change | None]) -> list[str]:
     """Return the sentences below the headline: the best other run, and the attention.
 
     Args:
@@ -51,8 +52,8 @@ def followup(audit: Audit, changes: Sequence[Change | None]) -> list[str]:
     lead = lead_place(audit)
     overall = audit.overall()
     others = [i for i, e in enumerate(overall) if i != lead and e.value is not None]
-    reason = _recorded(audit, lead, "reason")
-    sentences = [reason] if reason else []
+    recorded = _verdict_of(audit, lead)
+    sentences = [] if recorded is None else [recorded.reason]
     spread = _over_seeds(audit, lead)
     if spread:
         sentences.append(spread)
@@ -68,13 +69,13 @@ def followup(audit: Audit, changes: Sequence[Change | None]) -> list[str]:
     return sentences
 
 
-def lead_place(audit: Audit) -> int:
+def lead_place(audit: AuditView) -> int:
     """Return the column that the headline speaks of: the baseline, or else the first run."""
     modes = [column.run.mode for column in audit.columns]
     return modes.index("baseline") if "baseline" in modes else 0
 
 
-def group_description(audit: Audit, name: str) -> str:
+def group_description(audit: AuditView, name: str) -> str:
     """Return how a group is made, from its name and its answer."""
     with_it, found, without = name.partition("-without-")
     answer = audit.answer(name)
@@ -91,13 +92,13 @@ def run_notes(columns: Sequence[Column]) -> list[str]:
     """Return a plain sentence for each run whose files do not allow the whole report."""
     notes = []
     for column in columns:
-        view = column.view
-        if view.per_image is None:
+        found = column.audit
+        if found.per_image is None:
             notes.append(
                 f"{column.label}: no per_image.csv lies beside its results, so its single images "
                 "and its four quadrants are not shown."
             )
-        elif view.pictures is None:
+        elif found.pictures is None:
             notes.append(
                 f"{column.label}: no gallery.npz lies beside its results, so its attention maps "
                 "are not shown."
@@ -105,17 +106,12 @@ def run_notes(columns: Sequence[Column]) -> list[str]:
     return notes
 
 
-def _recorded(audit: Audit, place: int, key: str) -> str:
-    """Return a text of the verdict that the evaluation wrote into the split, or ""."""
+def _verdict_of(audit: AuditView, place: int) -> Verdict | None:
     split = audit.splits()[place]
-    told: Any = (split.model_extra or {}).get("verdict") if split is not None else None
-    if isinstance(told, str):
-        told = {"headline": told}
-    text = told.get(key) if isinstance(told, dict) else None
-    return text if isinstance(text, str) else ""
+    return None if split is None else split.verdict
 
 
-def _where(audit: Audit) -> str:
+def _where(audit: AuditView) -> str:
     if audit.split is None:
         return f"{audit.object}: on {audit.target}"
     if audit.context is None:
@@ -123,7 +119,7 @@ def _where(audit: Audit) -> str:
     return f"Where {audit.object} and {audit.context} part"
 
 
-def _rate(audit: Audit, estimate: Estimate) -> str:
+def _rate(audit: AuditView, estimate: Estimate) -> str:
     split = next(s for s in audit.splits() if s is not None)
     sizes = {group.n for group in split.groups.values()}
     if not sizes:
@@ -135,7 +131,7 @@ def _rate(audit: Audit, estimate: Estimate) -> str:
     )
 
 
-def _against_baseline(audit: Audit, estimate: Estimate) -> str:
+def _against_baseline(audit: AuditView, estimate: Estimate) -> str:
     constant_baseline = audit.constant_baseline()
     if constant_baseline is None:
         return ""
@@ -154,7 +150,7 @@ def _against_val(val: Estimate, estimate: Estimate) -> str:
     return f"; on val it scores {figure(val)}, and the intervals overlap"
 
 
-def _over_seeds(audit: Audit, lead: int) -> str:
+def _over_seeds(audit: AuditView, lead: int) -> str:
     """Return the means of the lead setting and of the best other one, or "" without seeds."""
     keys = [row.key for row in audit.table()]
     if "overall" not in keys:
@@ -180,7 +176,7 @@ def _mean(row: SeedRow, spread: Spread) -> str:
     return f"{row.label} averages {percent(spread.mean)} ({count}, {ends})"
 
 
-def _best(audit: Audit, lead: int, best: int, change: Change | None, others: int) -> str:
+def _best(audit: AuditView, lead: int, best: int, change: Change | None, others: int) -> str:
     name = audit.columns[best].label
     second = audit.overall()[best]
     told = f"{figure(second)}, {_against_lead(audit, lead, second, change)}."
@@ -189,7 +185,7 @@ def _best(audit: Audit, lead: int, best: int, change: Change | None, others: int
     return f"Of the {others} other runs, {name} scores highest: {told}"
 
 
-def _against_lead(audit: Audit, lead: int, second: Estimate, change: Change | None) -> str:
+def _against_lead(audit: AuditView, lead: int, second: Estimate, change: Change | None) -> str:
     """Word a difference by its interval for paired images, or else by the two intervals."""
     first, name = audit.overall()[lead], audit.columns[lead].label
     if change is not None:
@@ -203,7 +199,7 @@ def _against_lead(audit: Audit, lead: int, second: Estimate, change: Change | No
     return f"with an interval that overlaps that of {name}: no difference shown"
 
 
-def _attention(audit: Audit, lead: int) -> list[str]:
+def _attention(audit: AuditView, lead: int) -> list[str]:
     rows = [row for row in localization(audit) if row.name != VAL]
     rows = [row for row in rows if row.name == audit.target] or rows
     if not rows or rows[0].energy[lead].value is None or rows[0].area_fraction is None:

@@ -9,8 +9,7 @@ from typing import TypeVar
 import pandas as pd
 
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean, difference
-from biasaudit.report.load import RunView
-from biasaudit.results import Run, Split
+from biasaudit.results import Audit, Run, Split
 
 VAL = "val"
 T = TypeVar("T")
@@ -22,16 +21,16 @@ class Column:
 
     Attributes:
         label: Mode and label budget, and the seed where runs differ in nothing else.
-        view: The run's figures, table and pictures.
+        audit: The run's figures, table and pictures.
     """
 
     label: str
-    view: RunView
+    audit: Audit
 
     @property
     def run(self) -> Run:
         """The run's figures."""
-        return self.view.run
+        return self.audit.run
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Audit:
+class AuditView:
     """Runs that were asked the same question, on one split.
 
     Attributes:
@@ -195,7 +194,7 @@ class Audit:
         return column.run.splits.get(name) if name is not None else None
 
 
-def rows_of(audit: Audit, table: pd.DataFrame | None) -> pd.DataFrame | None:
+def rows_of(audit: AuditView, table: pd.DataFrame | None) -> pd.DataFrame | None:
     """Return the per-image rows of an audit's image sets, each image once; ``group`` names the set.
 
     Args:

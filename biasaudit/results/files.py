@@ -1,10 +1,13 @@
-"""Files of an audit: their names, the per-image table, whole or not at all."""
+"""Files of an audit: their names, their tables, and how they change together or not at all."""
 
 from __future__ import annotations
 
-import math
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -15,6 +18,7 @@ RESULTS_FILE = "results.json"
 PER_IMAGE_FILE = "per_image.csv"
 PAIRS_FILE = "pairs.csv"
 GALLERY_FILE = "gallery.npz"
+MAPS_FILE = "maps.npz"
 PER_IMAGE_COLUMNS = (
     "split",  # "biased-boat", "val"
     "group",  # "boat-without-water"; empty outside the split's groups
@@ -34,18 +38,24 @@ PER_IMAGE_COLUMNS = (
     "pair",  # id of the image that this one is an edited version of; empty for one as it is
     "quadrant",  # right or wrong answer, attention on or off the object: "right-off", "unmeasured"
     "decision_at_operating_point",  # 1 where score > the fitted threshold; NaN where there is none
+    "subset",  # that the image was drawn from: "val", "test"
+    "source",  # where the image comes from, as the dataset names it; empty where it does not
 )
-_TEXTS = ("split", "group", "id", "pair", "quadrant")
-REQUIRED_COLUMNS = PER_IMAGE_COLUMNS[:10]
-"""What every per-image table has; the columns after these came later and may be missing."""
+_TEXTS = ("split", "group", "id", "pair", "quadrant", "subset", "source")
+_ANSWERS = ("label", "decision", "correct")
+_COMMIT = "audit.commit"
+"""Lists the new files of an audit, from when all are written until all are in place."""
 
 
 def read_results(path: Path) -> Results:
     """Read a results file, or the one in a run's folder.
 
     Raises:
-        RunError: There is none, it is not JSON of this format, or a newer version wrote it.
+        RunError: There is none, it is not JSON of this format, a newer version wrote it, or a
+            file beside it is not the one that it was written with.
     """
+    if path.is_dir():
+        settle(path)
     file = path / RESULTS_FILE if path.is_dir() else path
     try:
         results = Results.model_validate_json(file.read_text(encoding="utf-8"))
@@ -67,36 +77,145 @@ def read_results(path: Path) -> Results:
             f"{file}: format_version {results.format_version} is newer than {FORMAT_VERSION}",
             "update biasaudit",
         )
+    _check_companions(file, results.files)
     return results
 
 
-def write_per_image(table: pd.DataFrame, file: Path) -> None:
-    """Write the per-image table; columns as in :data:`PER_IMAGE_COLUMNS`."""
-    write_atomic(file, table.to_csv(index=False, float_format="%.8g").encode())
+def _check_companions(file: Path, digests: Mapping[str, str]) -> None:
+    """Refuse a file beside the results that another audit, or nobody, left there."""
+    for name, digest in digests.items():
+        companion = file.parent / Path(name).name
+        try:
+            found = digest_of(companion.read_bytes()) if companion.is_file() else None
+        except OSError as error:
+            raise RunError(f"{companion}: cannot be read ({error.strerror})") from None
+        if found is not None and found != digest:
+            raise RunError(
+                f"{companion}: is not the file that {file.name} beside it was written with",
+                "evaluate the run again",
+            )
+
+
+def digest_of(content: bytes) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def table_bytes(table: pd.DataFrame) -> bytes:
+    """Return a per-image table as CSV; numbers in full, so that every figure can be recomputed."""
+    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def read_per_image(file: Path) -> pd.DataFrame:
-    """Read a per-image table; columns that an older version did not write are NaN.
+    """Read a per-image table, columns as in :data:`PER_IMAGE_COLUMNS`.
 
     Raises:
-        RunError: The file lacks a column that every version writes.
+        RunError: The file cannot be read, lacks a column, or holds a value that the column
+            cannot have.
     """
-    table = pd.read_csv(
-        file,
-        dtype=dict.fromkeys(_TEXTS, str),
-        keep_default_na=False,
-        na_values=[""],
-    )
-    table = table.fillna(dict.fromkeys(_TEXTS, ""))
-    missing = [column for column in REQUIRED_COLUMNS if column not in table]
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{file}: cannot be read ({reason})", "evaluate the run again") from None
+    missing = [column for column in PER_IMAGE_COLUMNS if column not in table]
     if missing:
         raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")
-    later = [column for column in PER_IMAGE_COLUMNS if column not in table]
-    return table.assign(**{column: "" if column in _TEXTS else math.nan for column in later})
+    for column in table:
+        if column in _TEXTS:
+            table[column] = table[column].fillna("")
+        else:
+            table[column] = _numbers(file, table[column])
+    for column in _ANSWERS:
+        _refuse_row(file, table, ~table[column].isin((0, 1)), f"{column} is neither 0 nor 1")
+        table[column] = table[column].astype(int)
+    _refuse_row(file, table, table["score"].isna(), "score is not a number")
+    wrong = table["correct"] != (table["decision"] == table["label"])
+    _refuse_row(file, table, wrong, "correct is not what label and decision say")
+    _refuse_row(file, table, table.duplicated(["split", "group", "id"]), "the image stands twice")
+    return table
+
+
+def _numbers(file: Path, column: pd.Series) -> pd.Series:
+    try:
+        values = column.astype(float)  # Python's own reading: the number that was written, exactly
+    except ValueError:
+        values = pd.to_numeric(column, errors="coerce").astype(float)
+    wrong = column.index[~np.isfinite(values) & column.notna()]
+    if len(wrong):
+        raise RunError(
+            f"{file}: row {int(wrong[0]) + 2}: {column.name} is '{column[wrong[0]]}', not a number",
+            "evaluate the run again",
+        )
+    return values
+
+
+def _refuse_row(file: Path, table: pd.DataFrame, wrong: pd.Series, what: str) -> None:
+    if wrong.any():
+        row = int(table.index[wrong][0]) + 2
+        raise RunError(f"{file}: row {row}: {what}", "evaluate the run again")
 
 
 def write_atomic(file: Path, content: bytes) -> None:
     """Write a file whole or not at all: to a neighbour first, then renamed over it."""
     partial = file.with_name(file.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(file)
+    try:
+        partial.write_bytes(content)
+        partial.replace(file)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def replace_together(folder: Path, contents: Mapping[str, bytes], gone: Sequence[str] = ()) -> None:
+    """Replace several files of a folder at once: afterwards all are new, or all are as before.
+
+    The new files are written beside the old ones first; then a list of them, whole or not at
+    all; then each takes its place. Interrupted before the list, the old files stand. Interrupted
+    after it, :func:`settle` finishes what was begun.
+
+    Args:
+        folder: Exists.
+        contents: New content by file name.
+        gone: Names of files that are removed.
+
+    Raises:
+        OSError: A file cannot be written; the old ones stand.
+    """
+    settle(folder)
+    for name in contents:
+        (folder / f"{name}.new").unlink(missing_ok=True)
+    try:
+        for name, content in contents.items():
+            (folder / f"{name}.new").write_bytes(content)
+        plan = {"replaced": list(contents), "removed": list(gone)}
+        write_atomic(folder / _COMMIT, json.dumps(plan).encode())
+    except BaseException:
+        for name in contents:
+            (folder / f"{name}.new").unlink(missing_ok=True)
+        raise
+    settle(folder)
+
+
+def settle(folder: Path) -> None:
+    """Finish a replacement of files that was interrupted after its last file was written.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    commit = folder / _COMMIT
+    if not commit.is_file():
+        return
+    try:
+        plan = json.loads(commit.read_text(encoding="utf-8"))
+        for name in plan["removed"]:
+            (folder / Path(name).name).unlink(missing_ok=True)
+        for name in plan["replaced"]:
+            new = folder / f"{Path(name).name}.new"
+            if new.is_file():
+                new.replace(folder / Path(name).name)
+        commit.unlink(missing_ok=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{folder}: an interrupted audit cannot be finished ({error})", "evaluate it again"
+        ) from None

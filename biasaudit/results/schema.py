@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 FORMAT_VERSION = 1
 Interval = tuple[float, float]
+VerdictKind = Literal["biased", "no_bias_shown", "cannot_tell"]
+Agreement = Literal["agrees", "disagrees", "unknown"]
 
 
 class _Model(BaseModel):
@@ -63,6 +65,164 @@ class Localization(_Model):
     context_n: int = 0
 
 
+class Quadrants(_Model):
+    """Counts of right or wrong answers, with the attention on or off the object.
+
+    Attributes:
+        right_on: Right answer, attention on the object.
+        right_off: Right for the wrong reason.
+        wrong_on: Wrong although the attention is on the object.
+        wrong_off: Wrong, attention elsewhere.
+        unmeasured: Images without a region of the object or with an all-zero map.
+    """
+
+    right_on: int = 0
+    right_off: int = 0
+    wrong_on: int = 0
+    wrong_off: int = 0
+    unmeasured: int = 0
+
+
+class FlipRate(_Model):
+    """How often an edit turned one answer into the other.
+
+    Attributes:
+        turned: Pairs whose answer turned.
+        n: Pairs that gave the first answer before the edit.
+        rate: Their share; None where n is 0.
+        rate_ci: Its 95% Wilson interval.
+    """
+
+    turned: int = 0
+    n: int = 0
+    rate: float | None = None
+    rate_ci: Interval | None = None
+
+
+class FlipRates(_Model):
+    """Both directions for one group of edited images.
+
+    Attributes:
+        without: Images whose original is not among those audited.
+    """
+
+    yes_to_no: FlipRate = Field(default_factory=FlipRate)
+    no_to_yes: FlipRate = Field(default_factory=FlipRate)
+    without: int = 0
+
+
+class Faithfulness(_Model):
+    """Mean fall of the object's probability as parts of its images are erased.
+
+    Attributes:
+        fall_attention: From erasing what the attention marks; None where no image has a map.
+        fall_random: From erasing as many random pixels.
+        fall_region: From erasing the object's region; None where no image has one.
+        fall_context: From erasing the context's region; None likewise.
+        excess: How much farther attention lets the probability fall than random pixels do.
+        excess_ci: Its 95% interval over images.
+        n: Images with a map.
+        n_regions: Images with a region.
+        decides: Whether the decision is shown to depend on what the attention marks: the interval
+            of the excess lies above 0.
+        deletion_curve: Mean probability while pixels vanish, the most attended first.
+        deletion_area: Area under it.
+        insertion_curve: Mean probability while an empty image fills up in that order.
+        insertion_area: Area under it.
+    """
+
+    fall_attention: float | None = None
+    fall_random: float | None = None
+    fall_region: float | None = None
+    excess: float | None = None
+    excess_ci: Interval | None = None
+    n: int = 0
+    n_regions: int = 0
+    decides: bool = False
+    fall_context: float | None = None
+    deletion_curve: list[float | None] | None = None
+    deletion_area: float | None = None
+    insertion_curve: list[float | None] | None = None
+    insertion_area: float | None = None
+
+
+class Answered(_Model):
+    """Right answers among the images of one group."""
+
+    right: int
+    n: int
+
+
+class Verdict(_Model):
+    """What an audit concludes on one object and one context (docs/verdict.md).
+
+    Attributes:
+        kind: One of three.
+        headline: As a report prints it, such as "biased by water".
+        reason: One sentence with the figures that decided.
+        effect: Mean accuracy on the bias-aligned groups less that on the bias-conflicting ones:
+            the effect of the context on the share of yes answers.
+        effect_ci: Its interval.
+        aligned_ci: Interval of the mean accuracy on the bias-aligned groups.
+        margin: The smallest effect that counts as bias.
+        level: Confidence level of the intervals.
+        attention: Whether the attention speaks for a bias.
+        images_needed: Images a group at which the rates seen would decide.
+        aligned: Counts of the bias-aligned groups.
+        conflicting: Counts of the bias-conflicting groups.
+        object_excess: Attention on the object beyond what a uniform map puts there, mean over the
+            images of the object without its context.
+        object_excess_ci: Its interval.
+        context_excess: The same for the context, over its images without the object.
+        context_excess_ci: Its interval.
+        note: What a reader must know of the groups, else empty.
+    """
+
+    kind: VerdictKind
+    headline: str
+    reason: str
+    effect: float | None = None
+    effect_ci: Interval | None = None
+    aligned_ci: Interval | None = None
+    margin: float
+    level: float
+    attention: Agreement = "unknown"
+    images_needed: int | None = None
+    aligned: dict[str, Answered] = Field(default_factory=dict)
+    conflicting: dict[str, Answered] = Field(default_factory=dict)
+    object_excess: float | None = None
+    object_excess_ci: Interval | None = None
+    context_excess: float | None = None
+    context_excess_ci: Interval | None = None
+    note: str = ""
+
+
+class OperatingPointRecord(_Model):
+    """Temperature and threshold of the audited object, and where they come from.
+
+    Attributes:
+        fitted_in: ``training``, or ``evaluation`` where the model brought none.
+        subset: The subset that it was fitted on.
+        n: Images that it was fitted on.
+        positives: Those among them that have the object.
+        temperature: Score units that change the log-odds by one; None where there is no point.
+        threshold: The score at even odds; None likewise.
+        nll_raw: Mean negative log-likelihood, in nats, under sigmoid(score).
+        nll_fitted: The same under the fitted probabilities.
+        note: Why there is no operating point, else empty.
+    """
+
+    fitted_in: str
+    subset: str
+    n: int
+    positives: int
+    temperature: float | None = None
+    threshold: float | None = None
+    nll_raw: float | None = None
+    nll_fitted: float | None = None
+    note: str = ""
+
+
 class _Answers(_Model):
     n: int
     accuracy: float | None = None
@@ -72,9 +232,16 @@ class _Answers(_Model):
 
 
 class Group(_Answers):
-    """One counterfactual group: images that share one right answer."""
+    """One group of object and context: images that share one right answer.
+
+    Attributes:
+        answer: The right answer: whether the object is there.
+        n_training: Training images of this group; None where the context is not annotated on
+            all training images, or the model was trained elsewhere.
+    """
 
     answer: bool | None = None
+    n_training: int | None = None
     attention: Localization = Field(default_factory=Localization)
 
 
@@ -88,23 +255,39 @@ class Overall(_Answers):
             not above 0. Its interval takes the threshold as given.
         auroc: Probability that an image with the object scores above one without.
         constant_baseline: Accuracy of the best constant answer.
+        worst_group_accuracy: The smallest of the groups' accuracies; None where there are none.
+        weighted_accuracy: Mean of the groups' accuracies, each weighted by its share of the
+            training images (WILDS' average); None where those are not known.
     """
 
     auroc: float | None = None
     auroc_ci: Interval | None = None
     constant_baseline: float | None = None
+    worst_group_accuracy: float | None = None
+    weighted_accuracy: float | None = None
     attention: Localization = Field(default_factory=Localization)
 
 
 class Split(_Model):
     """A set of groups and what they come to together.
 
-    ``evaluate`` adds, where they exist, ``verdict`` (docs/verdict.md), ``quadrants`` (counts of the
-    four quadrants by group) and ``faithfulness``.
+    Attributes:
+        context: The context that parts its groups; None for a pool.
+        overall: All images together.
+        groups: By name; empty for a pool.
+        verdict: On object and context; None for a pool.
+        quadrants: By group.
+        flips: By group of edited images.
+        faithfulness: Where it was measured.
     """
 
+    context: str | None = None
     overall: Overall
     groups: dict[str, Group] = Field(default_factory=dict)
+    verdict: Verdict | None = None
+    quadrants: dict[str, Quadrants] = Field(default_factory=dict)
+    flips: dict[str, FlipRates] = Field(default_factory=dict)
+    faithfulness: Faithfulness | None = None
 
 
 class Run(_Model):
@@ -132,14 +315,19 @@ class Run(_Model):
     labels_by_form: dict[str, int] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
-    operating_point: dict[str, Any] | None = None
+    operating_point: OperatingPointRecord | None = None
     splits: dict[str, Split] = Field(default_factory=dict)
 
 
 class Results(_Model):
-    """The results of one or several runs."""
+    """The results of one or several runs.
+
+    Attributes:
+        files: SHA-256 of each file that was written beside these results, by its name.
+    """
 
     format_version: int = FORMAT_VERSION
+    files: dict[str, str] = Field(default_factory=dict)
     runs: list[Run] = Field(default_factory=list)
 
     def to_json(self) -> str:

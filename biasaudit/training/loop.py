@@ -62,6 +62,19 @@ class Progress(Protocol):
         """An epoch is done."""
 
 
+class Silent:
+    """A progress that nobody follows."""
+
+    def start(self, epochs: int, steps: int) -> None:
+        """Training begins."""
+
+    def step(self, epoch: int, total: float) -> None:
+        """One step is done."""
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """An epoch is done."""
+
+
 @dataclass
 class Trained:
     """What training gives.

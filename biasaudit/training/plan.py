@@ -114,14 +114,19 @@ class Plan:
         return "-".join([*parts, f"seed{training.seed}"])
 
 
-def make_plan(settings: Settings) -> Plan:
+def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
     """Read the dataset, fill in what the settings leave open, and choose the labels.
+
+    Args:
+        settings: Not yet complete.
+        dataset: The dataset that the settings name, where it was read already.
 
     Raises:
         BiasAuditError: Anything of it does not exist or does not fit together.
     """
     terms = active_terms(settings)
-    dataset = load_dataset(settings.data.name, settings.data.options)
+    if dataset is None:
+        dataset = load_dataset(settings.data.name, settings.data.options)
     settings = complete(settings, dataset)
     data, training = settings.data, settings.training
     spends = any(active.term.needs_labels for active in terms)
@@ -149,6 +154,7 @@ def complete(settings: Settings, dataset: Dataset) -> Settings:
     """
     settings = settings.model_copy(deep=True)
     data, model, training = settings.data, settings.model, settings.training
+    data.name = dataset.origin or data.name  # in full: a run may be evaluated from elsewhere
     if (data.object or dataset.object) is None:
         raise ConfigError(
             f"{dataset.root}: names no object to audit",

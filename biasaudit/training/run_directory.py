@@ -17,7 +17,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
 from biasaudit.results import write_atomic
 from biasaudit.statistics import OperatingPoint
-from biasaudit.training.loop import Trained
+from biasaudit.training.loop import EpochMetrics, Trained
 from biasaudit.training.plan import Plan
 
 CONFIG, RUN, ENVIRONMENT, LABELS = "config.json", "run.json", "environment.json", "labels.json"
@@ -55,10 +55,12 @@ class RunRecord:
         classes: Object classes in score order.
         device: Kind of device that trained it.
         environment: Versions and machine.
-        operating_points: Of each class; None where an older version trained the run.
+        operating_points: Of each class; None where nobody fitted any.
+        metrics: One entry an epoch, of a run just trained.
+        model: The classifier of a run just trained; a run that was read loads it when asked.
     """
 
-    path: Path
+    path: Path | None
     name: str
     settings: Settings
     labels: LabelChoice
@@ -66,6 +68,42 @@ class RunRecord:
     device: str
     environment: dict[str, Any]
     operating_points: dict[str, OperatingPoint] | None = None
+    metrics: tuple[EpochMetrics, ...] = ()
+    model: Classifier | None = None
+
+    @classmethod
+    def of(cls, plan: Plan, trained: Trained) -> RunRecord:
+        """Return the record of a run just trained; no file of it exists yet."""
+        return cls(
+            path=None,
+            name=plan.name,
+            settings=plan.settings,
+            labels=plan.labels,
+            classes=plan.dataset.classes,
+            device=trained.device,
+            environment=environment(),
+            operating_points=trained.operating_points,
+            metrics=tuple(trained.metrics),
+            model=trained.model,
+        )
+
+    @property
+    def val_accuracy(self) -> float | None:
+        """Of the audited object after the last epoch; None where that was not recorded."""
+        return self.metrics[-1].val_accuracy if self.metrics else None
+
+    def save(self, folder: Path) -> RunRecord:
+        """Write the run to an empty folder; the weights come last, each file whole or not at all.
+
+        Returns:
+            The record with its path.
+
+        Raises:
+            RunError: The folder holds something already, or cannot be written.
+        """
+        folder = prepare(folder)
+        write_run(folder, self)
+        return replace(self, path=folder)
 
     def load_model(self) -> Classifier:
         """Return the trained classifier, in evaluation mode.
@@ -73,6 +111,10 @@ class RunRecord:
         Raises:
             RunError: The weights do not fit the settings.
         """
+        if self.model is not None:
+            return self.model
+        if self.path is None:
+            raise RunError(f"{self.name}: has neither weights nor a folder")
         model = BACKBONES[str(self.settings.model.backbone)].build(len(self.classes))
         try:
             model.load_state_dict(read_state(self.path / WEIGHTS))
@@ -113,6 +155,12 @@ def prepare(out: Path) -> Path:
     return out
 
 
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder that :func:`prepare` made and nobody wrote to."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def unused(parent: Path, name: str) -> Path:
     """Return ``parent/name``, or the first of ``name-2``, ``name-3``, ... that does not exist."""
     candidate, number = parent / name, 2
@@ -121,18 +169,18 @@ def unused(parent: Path, name: str) -> Path:
     return candidate
 
 
-def write_run(out: Path, plan: Plan, trained: Trained) -> None:
+def write_run(out: Path, run: RunRecord) -> None:
     """Write a finished run; the weights come last, each file whole or not at all."""
-    run = {"name": plan.name, "classes": plan.dataset.classes, "device": trained.device}
-    _write_json(out / CONFIG, plan.settings.model_dump(mode="json"))
-    _write_json(out / RUN, run)
-    _write_json(out / ENVIRONMENT, environment())
-    _write_json(out / LABELS, plan.labels.to_dict())
-    table = pd.DataFrame([metrics.row() for metrics in trained.metrics])
+    told = {"name": run.name, "classes": run.classes, "device": run.device}
+    _write_json(out / CONFIG, run.settings.model_dump(mode="json"))
+    _write_json(out / RUN, told)
+    _write_json(out / ENVIRONMENT, run.environment)
+    _write_json(out / LABELS, run.labels.to_dict())
+    table = pd.DataFrame([metrics.row() for metrics in run.metrics])
     write_atomic(out / METRICS, table.to_csv(index=False, float_format="%.6g").encode())
-    points = {name: asdict(point) for name, point in trained.operating_points.items()}
+    points = {name: asdict(point) for name, point in (run.operating_points or {}).items()}
     _write_json(out / OPERATING_POINTS, {"subset": "val", "classes": points})
-    write_atomic(out / WEIGHTS, save(state_of(trained.model)))
+    write_atomic(out / WEIGHTS, save(state_of(run.load_model())))
 
 
 def read_run(path: Path) -> RunRecord:

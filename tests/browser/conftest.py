@@ -11,7 +11,7 @@ from browser_page import open_page
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from biasaudit.report.build import render_html
-from biasaudit.report.load import load_runs
+from biasaudit.results import load_audits
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def report(demo_runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("report") / "report.html"
-    file.write_text(render_html(load_runs(demo_runs), gallery_size=6), encoding="utf-8")
+    file.write_text(render_html(load_audits(demo_runs), gallery_size=6), encoding="utf-8")
     return file
 
 

@@ -13,7 +13,7 @@ from report_factory import Recipe, World, write_runs
 from biasaudit.analysis import compare
 from biasaudit.report.build import render_html
 from biasaudit.report.comparison_page import render_comparison
-from biasaudit.report.load import load_runs
+from biasaudit.results import load_audits
 
 pytestmark = pytest.mark.browser
 
@@ -295,7 +295,7 @@ def test_nasty_names_run_nothing(context, tmp_path):
     world = World(object=nasty, context=nasty + "2", dataset=nasty, n=(3, 3), val=4, side=8)
     recipes = [Recipe(nasty, 3, 0.5, 0.5, 0.4), Recipe("=1+1|`", 0, 0.5, 0.5, 0.4)]
     file = tmp_path / "report.html"
-    file.write_text(render_html(load_runs(write_runs(tmp_path / "runs", recipes, world))))
+    file.write_text(render_html(load_audits(write_runs(tmp_path / "runs", recipes, world))))
     dialogs = []
     context.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page = open_page(context, file)
@@ -312,7 +312,7 @@ def test_nasty_names_run_nothing(context, tmp_path):
 
 @pytest.fixture
 def comparison(demo_runs, tmp_path):
-    first, second = load_runs([demo_runs[0], demo_runs[4]])
+    first, second = load_audits([demo_runs[0], demo_runs[4]])
     rows = [view.per_image.query("split == 'biased-boat'") for view in (first, second)]
     file = tmp_path / "compare.html"
     html = render_comparison(first, second, {"biased-boat": compare(*rows)}, gallery_size=4)

@@ -20,7 +20,7 @@ from report_factory import Recipe, World, write_runs
 from biasaudit import __version__
 from biasaudit.report.build import render_html
 from biasaudit.report.export import render_csv, render_markdown, render_model_card
-from biasaudit.report.load import load_runs
+from biasaudit.results import load_audits
 
 GOLDEN = Path(__file__).parent / "report"
 RECIPES = (
@@ -46,7 +46,7 @@ def without_encodings(html: str) -> str:
 
 def draw(folder: Path) -> dict[str, str]:
     """Return every form of the same few runs, with the program's version left out."""
-    runs = load_runs(write_runs(folder, RECIPES, World(n=(4, 6), val=20, side=16)))
+    runs = load_audits(write_runs(folder, RECIPES, World(n=(4, 6), val=20, side=16)))
     return {
         name: render(runs).replace(f"biasaudit {__version__}", "biasaudit VERSION")
         for name, render in FORMS.items()

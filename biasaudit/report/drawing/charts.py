@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from biasaudit.report.drawing.svg import INK, PAPER, QUIET, SERIES, STYLE, inline
 from biasaudit.report.format import Estimate, figure, percent
 from biasaudit.report.sections.localization import LocalizationRow
-from biasaudit.report.view import Audit
+from biasaudit.report.view import AuditView
 
 WIDTH = 5.2
 MARKERS = ("o", "^", "D", "v", "P", "X")
 LABEL_LENGTH = 30
 
 
-def label_curve(audit: Audit, prefix: str) -> Markup | None:
+def label_curve(audit: AuditView, prefix: str) -> Markup | None:
     """Draw accuracy on the target against the number of pixel labels, or nothing for one budget.
 
     A mode with several budgets is a line through the means over its seeds, every run a marker
@@ -46,7 +46,7 @@ def label_curve(audit: Audit, prefix: str) -> Markup | None:
         return _finish(drawn, prefix, _describe_curve(points))
 
 
-def gap_chart(audit: Audit, prefix: str) -> Markup | None:
+def gap_chart(audit: AuditView, prefix: str) -> Markup | None:
     """Draw how far every group or pool lies from val: a tick, a thin line and a marker a run."""
     series = [(name, entries) for _, name, entries in audit.apart() if any(_known(entries))]
     if not series:
@@ -112,12 +112,12 @@ def _finish(drawn: Figure, prefix: str, description: str) -> Markup:
         return inline(drawn, prefix, description)
 
 
-def by_boxes(audit: Audit) -> bool:
+def by_boxes(audit: AuditView) -> bool:
     """Whether the runs differ in box labels alone, as none had a pixel label."""
     return not any(column.run.pixel_labels for column in audit.columns)
 
 
-def _budget_points(audit: Audit) -> dict[str, dict[int, list[Estimate]]]:
+def _budget_points(audit: AuditView) -> dict[str, dict[int, list[Estimate]]]:
     points: dict[str, dict[int, list[Estimate]]] = {}
     for column, estimate in zip(audit.columns, audit.overall(), strict=True):
         if estimate.value is not None:
@@ -262,7 +262,7 @@ def _legend(drawn: Figure, columns: int) -> None:
     )
 
 
-def _place(audit: Audit) -> str:
+def _place(audit: AuditView) -> str:
     return "over the groups" if audit.groups else f"on {_short(audit.target or '')}"
 
 

@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
+from biasaudit.analysis import Outcome, compare
+from biasaudit.errors import RunError
 from biasaudit.report.format import Estimate
-from biasaudit.report.view import Audit, rows_of
-from biasaudit.statistics import Paired, count_pairs, mean_paired_interval
+from biasaudit.report.view import AuditView
+from biasaudit.results import Audit
 
 
 @dataclass(frozen=True)
 class Change:
-    """One run against the lead run, on the images that both answered.
+    """One run against the lead run, on the same images.
 
     Attributes:
         label: The run.
         mended: By group (or for the one pool of the headline), images that this run gets right
             and the lead run wrong.
         broken: Likewise, images that this run gets wrong and the lead run right.
-        difference: Mean over the groups of the difference in accuracy, this run's less the lead
-            run's. Its interval is for paired images, and so wide that the intervals of all runs
-            compared hold together with 95% (Bonferroni).
+        difference: Overall accuracy, this run's less the lead run's, with its interval for paired
+            images.
+        outcome: What :func:`biasaudit.analysis.compare` says of it.
     """
 
     label: str
     mended: tuple[int, ...]
     broken: tuple[int, ...]
     difference: Estimate
-
-    @property
-    def outcome(self) -> str:
-        """What the interval shows: ``better``, ``worse`` or ``no difference shown``."""
-        if self.difference.above(0.0):
-            return "better"
-        return "worse" if self.difference.below(0.0) else "no difference shown"
+    outcome: Outcome
 
 
-def changes_against(audit: Audit, lead: int) -> list[Change | None]:
+def changes_against(audit: AuditView, lead: int) -> list[Change | None]:
     """Compare every run of an audit with the lead run, image by image.
 
     Args:
@@ -48,53 +41,34 @@ def changes_against(audit: Audit, lead: int) -> list[Change | None]:
 
     Returns:
         One entry a column; None for the lead run itself, and where a run or the lead run has no
-        per-image table or shares no image of some group.
+        per-image table or was audited on other images.
     """
-    answers = [_answers(column.view.per_image, audit) for column in audit.columns]
-    compared = compared_sets(audit)
-    counts = [
-        None if place == lead else _counts(found, answers[lead], compared)
-        for place, found in enumerate(answers)
-    ]
-    runs = sum(found is not None for found in counts)
-    level = 1 - 0.05 / max(1, runs)
+    first = audit.columns[lead].audit
     return [
-        None if found is None else _change(column.label, found, level)
-        for column, found in zip(audit.columns, counts, strict=True)
+        None if place == lead else _change(audit, column.label, first, column.audit)
+        for place, column in enumerate(audit.columns)
     ]
 
 
-def compared_sets(audit: Audit) -> tuple[str, ...]:
+def compared_sets(audit: AuditView) -> tuple[str, ...]:
     """Return the image sets whose answers are compared: all groups, or the headline's pool."""
     return audit.groups or (() if audit.target is None else (audit.target,))
 
 
-def _answers(table: pd.DataFrame | None, audit: Audit) -> pd.Series | None:
-    """Return 1 for a right answer and 0 for a wrong one, by image set and id."""
-    rows = rows_of(audit, table)
-    return None if rows is None else rows["correct"]
-
-
-def _counts(
-    first: pd.Series | None, second: pd.Series | None, groups: Sequence[str]
-) -> list[Paired] | None:
-    if first is None or second is None:
+def _change(audit: AuditView, label: str, first: Audit, second: Audit) -> Change | None:
+    if first.per_image is None or second.per_image is None or audit.target is None:
         return None
-    both = pd.concat([first, second], axis=1, join="inner", keys=["first", "second"])
-    places = both.index.get_level_values("group")
-    counts = [
-        count_pairs(both["first"][places == group], both["second"][places == group])
-        for group in groups
-    ]
-    return counts if counts and all(found.n for found in counts) else None
-
-
-def _change(label: str, counts: Sequence[Paired], level: float) -> Change:
-    mean = sum(found.difference for found in counts) / len(counts)
-    n = sum(found.n for found in counts)
+    rows = [table[table["split"] == audit.target] for table in (first.per_image, second.per_image)]
+    try:
+        found = compare(*rows)
+    except RunError:  # other images, or another object: nothing to compare
+        return None
+    overall = found.changes[0]
+    sets = compared_sets(audit) if audit.groups else ("",)
     return Change(
         label,
-        tuple(found.first_only for found in counts),
-        tuple(found.second_only for found in counts),
-        Estimate.of(mean, mean_paired_interval(counts, level), n),
+        tuple(len(found.mended.get(name, ())) for name in sets),
+        tuple(len(found.broken.get(name, ())) for name in sets),
+        Estimate.of(overall.difference, overall.interval, found.n),
+        found.outcome,
     )

@@ -1,17 +1,12 @@
-"""What hangs the decision on what: edits that turn it, erasures that let the score fall.
-
-Both are extra keys of a split in results.json (``flips``, ``faithfulness``), which an older
-evaluation may not have written.
-"""
+"""What hangs the decision on what: edits that turn it, erasures that let the score fall."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean
-from biasaudit.report.view import VAL, Audit, Column, group_words
+from biasaudit.report.view import VAL, AuditView, group_words
+from biasaudit.results import Faithfulness, FlipRate
 
 
 @dataclass(frozen=True)
@@ -60,16 +55,20 @@ class ErasureRow:
     decides: bool
 
 
-def flips(audit: Audit) -> list[FlipRow]:
+def flips(audit: AuditView) -> list[FlipRow]:
     """Return one row an edited group and run; nothing where no group holds edited pairs."""
-    found = [(c.label, _extra(c, audit.split, "flips")) for c in audit.columns]
+    found = [
+        (column.label, split.flips)
+        for column in audit.columns
+        if (split := AuditView.split_of(column, audit.split)) is not None
+    ]
     return [
         FlipRow(
             group_words(group),
             audit.answer(group),
             label,
-            _rate(told[group], "yes_to_no"),
-            _rate(told[group], "no_to_yes"),
+            _rate(told[group].yes_to_no),
+            _rate(told[group].no_to_yes),
         )
         for group in audit.groups
         for label, told in found
@@ -77,59 +76,36 @@ def flips(audit: Audit) -> list[FlipRow]:
     ]
 
 
-def erasures(audit: Audit) -> list[ErasureRow]:
+def erasures(audit: AuditView) -> list[ErasureRow]:
     """Return one row a split and run whose attention was erased: val, and the headline's."""
     names = [name for name in (VAL, audit.target) if name is not None]
     return [
-        _erasure(name, column.label, told)
+        _erasure(name, column.label, split.faithfulness)
         for name in names
         for column in audit.columns
-        if (told := _extra(column, name, "faithfulness"))
+        if (split := AuditView.split_of(column, name)) is not None
+        and split.faithfulness is not None
     ]
 
 
-def _erasure(name: str, label: str, told: Mapping[str, Any]) -> ErasureRow:
-    n = int(_number(told.get("n")) or 0)
+def _erasure(name: str, label: str, found: Faithfulness) -> ErasureRow:
     return ErasureRow(
         split=clean(name, NAME_LENGTH),
         label=label,
-        n=n,
-        attention=_change(told, "attention"),
-        random=_change(told, "random"),
-        object=_change(told, "region"),
-        context=_change(told, "context"),
-        excess=Estimate.of(_number(told.get("excess")), _pair(told.get("excess_ci")), n),
-        decides=told.get("decides") is True,
+        n=found.n,
+        attention=_change(found.fall_attention),
+        random=_change(found.fall_random),
+        object=_change(found.fall_region),
+        context=_change(found.fall_context),
+        excess=Estimate.of(found.excess, found.excess_ci, found.n),
+        decides=found.decides,
     )
 
 
-def _change(told: Mapping[str, Any], what: str) -> float | None:
+def _change(fall: float | None) -> float | None:
     """Return the change that a recorded fall is."""
-    fall = _number(told.get(f"fall_{what}"))
     return None if fall is None else -fall
 
 
-def _rate(told: Any, way: str) -> Estimate:
-    found = told.get(way) if isinstance(told, Mapping) else None
-    if not isinstance(found, Mapping):
-        return Estimate(None)
-    n = int(_number(found.get("n")) or 0)
-    return Estimate.of(_number(found.get("rate")), _pair(found.get("rate_ci")), n)
-
-
-def _extra(column: Column, name: str | None, key: str) -> Mapping[str, Any]:
-    split = Audit.split_of(column, name)
-    found = (split.model_extra or {}).get(key) if split is not None else None
-    return found if isinstance(found, Mapping) else {}
-
-
-def _number(value: Any) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known else None
-
-
-def _pair(value: Any) -> tuple[float, float] | None:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        return None
-    low, high = map(_number, value)
-    return None if low is None or high is None else (low, high)
+def _rate(found: FlipRate) -> Estimate:
+    return Estimate.of(found.rate, found.rate_ci, found.n)

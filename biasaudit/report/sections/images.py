@@ -9,7 +9,7 @@ import pandas as pd
 
 from biasaudit.report.drawing.pictures import attention_uri, outline, photo_uri
 from biasaudit.report.sections.quadrants import tables_of
-from biasaudit.report.view import Audit
+from biasaudit.report.view import AuditView
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Images:
 
 
 def build_images(
-    audit: Audit,
+    audit: AuditView,
     gallery_size: int,
     list_size: int,
     among: Collection[tuple[str, str]] | None = None,
@@ -130,8 +130,8 @@ def build_images(
     pictured = {
         name
         for column in audit.columns
-        if column.view.pictures is not None
-        for name in column.view.pictures.index
+        if column.audit.pictures is not None
+        for name in column.audit.pictures.index
     }
     shown = _choose(ranked, pictured, gallery_size)
     rest = ranked[~ranked.index.isin(shown)].index[: max(0, list_size - len(shown))]
@@ -206,12 +206,12 @@ def _number(value: float) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
-def _with_pictures(items: Sequence[Item], audit: Audit) -> list[Item]:
+def _with_pictures(items: Sequence[Item], audit: AuditView) -> list[Item]:
     """Add photographs, outlines and attention layers; a photograph is read once."""
     photos: dict[str, tuple[str, int, str]] = {}
     layers: list[dict[str, str]] = []
     for column in audit.columns:
-        pictures = column.view.pictures
+        pictures = column.audit.pictures
         own = [item.id for item in items if pictures and item.id in pictures.index]
         layers.append({})
         if pictures is None or not own:

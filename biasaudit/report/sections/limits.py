@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from biasaudit.report.view import Audit, Column
+from biasaudit.report.view import AuditView, Column
 from biasaudit.statistics import detectable, power_paired, wilson_interval
 
 DISAGREEMENT = 0.2
@@ -45,7 +45,7 @@ class Carry:
         )
 
 
-def carry(audit: Audit) -> list[Carry]:
+def carry(audit: AuditView) -> list[Carry]:
     """Return what the images of each group or pool can show, and those of all groups together."""
     counts = [(words, _count(audit, place)) for place, (_, words, _) in enumerate(audit.apart())]
     names: dict[int, list[str]] = {}
@@ -66,7 +66,7 @@ def _joined(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]} each"
 
 
-def _count(audit: Audit, place: int) -> int:
+def _count(audit: AuditView, place: int) -> int:
     return max((entry.n for entry in audit.apart()[place][2]), default=0)
 
 
@@ -76,7 +76,7 @@ def _carry(name: str, n: int, same: int) -> Carry:
     return Carry(name, n, 50 * (high - low), None if math.isnan(smallest) else smallest)
 
 
-def limits(audit: Audit) -> list[str]:
+def limits(audit: AuditView) -> list[str]:
     """Return what this audit cannot tell, as sentences with its own figures."""
     found = [_small(audit), _one_seed(audit.columns)]
     if len(audit.columns) > 2:
@@ -102,7 +102,7 @@ def limits(audit: Audit) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def _small(audit: Audit) -> str:
+def _small(audit: AuditView) -> str:
     counts = [(words, _count(audit, place)) for place, (_, words, _) in enumerate(audit.apart())]
     few = [f"{words} ({n})" for words, n in counts if 0 < n < SMALL]
     if not few:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean
-from biasaudit.report.view import VAL, Audit, Column, first, group_words
+from biasaudit.report.view import VAL, AuditView, Column, first, group_words
 from biasaudit.results import Localization
 
 
@@ -27,7 +27,7 @@ class LocalizationRow:
     area_fraction: float | None
 
 
-def localization(audit: Audit) -> list[LocalizationRow]:
+def localization(audit: AuditView) -> list[LocalizationRow]:
     """Return the attention overlap of val and of each group or pool that has any."""
     sources = [
         (words, [_attention(c, split, group) for c in audit.columns])
@@ -36,7 +36,7 @@ def localization(audit: Audit) -> list[LocalizationRow]:
     return [_localization_row(words, found) for words, found in sources if any(found)]
 
 
-def _places(audit: Audit) -> list[tuple[str, str, str | None]]:
+def _places(audit: AuditView) -> list[tuple[str, str, str | None]]:
     places: list[tuple[str, str, str | None]] = [(VAL, VAL, None)]
     if audit.split is not None:
         places += [(group_words(group), audit.split, group) for group in audit.groups]
@@ -44,7 +44,7 @@ def _places(audit: Audit) -> list[tuple[str, str, str | None]]:
 
 
 def _attention(column: Column, name: str, group: str | None) -> Localization | None:
-    split = Audit.split_of(column, name)
+    split = AuditView.split_of(column, name)
     if split is None or (group is not None and group not in split.groups):
         return None
     attention = split.overall.attention if group is None else split.groups[group].attention

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from biasaudit.report.format import Estimate
-from biasaudit.report.view import Audit, Column, Row, group_words
+from biasaudit.report.view import AuditView, Column, Row, group_words
 from biasaudit.results import Group, Overall
 
 
@@ -38,7 +38,7 @@ class Fitted:
     rows: tuple[Row, ...]
 
 
-def operating_point(audit: Audit) -> Fitted | None:
+def operating_point(audit: AuditView) -> Fitted | None:
     """Return the fitted accuracies of an audit; None where no run has one."""
     rows = []
     for key, split, group in _places(audit):
@@ -48,7 +48,7 @@ def operating_point(audit: Audit) -> Fitted | None:
     return Fitted(tuple(map(_point, audit.columns)), tuple(rows)) if rows else None
 
 
-def _places(audit: Audit) -> Iterator[tuple[str, str, str | None]]:
+def _places(audit: AuditView) -> Iterator[tuple[str, str, str | None]]:
     """Yield key, split and group of each row."""
     splits = [item for column in audit.columns for item in column.run.splits.items()]
     for name in dict.fromkeys(name for name, found in splits if not found.groups):
@@ -73,9 +73,7 @@ def _entry(column: Column, split: str, group: str | None) -> Estimate:
 
 
 def _point(column: Column) -> Point:
-    told = column.run.operating_point or {}
-    threshold, temperature = (
-        value if isinstance(value, int | float) else None
-        for value in (told.get("threshold"), told.get("temperature"))
-    )
-    return Point(threshold, temperature, str(told.get("note") or ""))
+    found = column.run.operating_point
+    if found is None:
+        return Point(None, None, "")
+    return Point(found.threshold, found.temperature, found.note)

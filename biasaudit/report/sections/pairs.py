@@ -9,7 +9,7 @@ import pandas as pd
 from biasaudit.analysis import worsened
 from biasaudit.errors import RunError
 from biasaudit.report.format import NAME_LENGTH, clean
-from biasaudit.report.view import Audit
+from biasaudit.report.view import AuditView
 
 MOST = 30
 """Pairs that the table shows at most."""
@@ -58,7 +58,7 @@ class PairGuard:
         return sum(any(row.worse) for row in self.rows)
 
 
-def pair_guard(audit: Audit, lead: int) -> PairGuard | None:
+def pair_guard(audit: AuditView, lead: int) -> PairGuard | None:
     """Hold every other pair of each run against the lead run.
 
     Args:
@@ -68,7 +68,7 @@ def pair_guard(audit: Audit, lead: int) -> PairGuard | None:
     Returns:
         The pairs, or None where no run's were audited.
     """
-    tables = [_by_pair(column.view.pairs) for column in audit.columns]
+    tables = [_by_pair(column.audit.pairs) for column in audit.columns]
     names = dict.fromkeys(name for table in tables for name in table)
     if not names:
         return None

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from biasaudit.analysis.attention_on import attention_is_known, attention_is_on
-from biasaudit.report.view import Audit, rows_of
+from biasaudit.report.view import AuditView, rows_of
 
 QUADRANTS = ("right-on", "right-off", "wrong-on", "wrong-off", "right-none", "wrong-none")
 """Answer and attention; ``none`` where the image has no region or the map is all zero."""
@@ -30,7 +30,7 @@ class QuadrantRow:
     counts: dict[str, int] | None
 
 
-def count_quadrants(audit: Audit) -> list[QuadrantRow]:
+def count_quadrants(audit: AuditView) -> list[QuadrantRow]:
     """Return the quadrants of every run, of all groups together or of each pool by itself."""
     subsets = ("",) if audit.groups else audit.image_sets
     return [
@@ -40,9 +40,9 @@ def count_quadrants(audit: Audit) -> list[QuadrantRow]:
     ]
 
 
-def tables_of(audit: Audit) -> list[pd.DataFrame | None]:
+def tables_of(audit: AuditView) -> list[pd.DataFrame | None]:
     """Return each run's rows, indexed by group and id, with probabilities and quadrants."""
-    return [_table_of(rows_of(audit, column.view.per_image)) for column in audit.columns]
+    return [_table_of(rows_of(audit, column.audit.per_image)) for column in audit.columns]
 
 
 def _table_of(rows: pd.DataFrame | None) -> pd.DataFrame | None:

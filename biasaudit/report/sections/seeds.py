@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biasaudit.report.grouping import setting_label
-from biasaudit.report.view import Audit, Row
+from biasaudit.report.view import AuditView, Row
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SeedRow:
     columns: tuple[int, ...]
 
 
-def over_seeds(audit: Audit) -> list[SeedRow]:
+def over_seeds(audit: AuditView) -> list[SeedRow]:
     """Return one row a setting, or nothing where every setting was trained with one seed."""
     groups: dict[str, list[int]] = {}
     for place, column in enumerate(audit.columns):

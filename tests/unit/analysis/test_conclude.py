@@ -1,4 +1,4 @@
-"""The verdict and the quadrants as results.json holds them, from rows written by hand."""
+"""The verdict as results.json holds them, from rows written by hand."""
 
 import json
 
@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from biasaudit.analysis.conclude import conclude
+from biasaudit.results import Answered
 
 NAN = float("nan")
 
@@ -40,28 +41,19 @@ CONFLICTING = pd.concat(
 
 def test_the_gap_is_aligned_less_conflicting():
     val = pd.concat([rows(40, 38, context=1.0), rows(40, 36, label=0, context=0.0)])
-    found = conclude(CONFLICTING, val, "boat", "water")
-    verdict = found["verdict"]
-    assert verdict["gap"] == pytest.approx((38 / 40 + 36 / 40) / 2 - (20 / 50 + 25 / 50) / 2)
-    assert verdict["kind"] == "biased"
-    assert verdict["headline"] == "biased by water"
-    assert verdict["aligned"] == {
-        "boat-with-water": {"right": 38, "n": 40},
-        "neither": {"right": 36, "n": 40},
+    verdict = conclude(CONFLICTING, val, "boat", "water")
+    assert verdict.effect == pytest.approx((38 / 40 + 36 / 40) / 2 - (20 / 50 + 25 / 50) / 2)
+    assert verdict.kind == "biased"
+    assert verdict.headline == "biased by water"
+    assert verdict.aligned == {
+        "boat-with-water": Answered(right=38, n=40),
+        "neither": Answered(right=36, n=40),
     }
-    assert verdict["conflicting"]["boat-without-water"] == {"right": 20, "n": 50}
-    assert verdict["object_excess"] == pytest.approx(0.2)
-    assert verdict["context_excess"] == pytest.approx(0.3)
-    assert verdict["note"] == ""
-    assert found["quadrants"]["boat-without-water"] == {
-        "right_on": 20,
-        "right_off": 0,
-        "wrong_on": 30,
-        "wrong_off": 0,
-        "unmeasured": 0,
-    }
-    assert found["quadrants"]["water-without-boat"]["unmeasured"] == 50
-    json.dumps(found, allow_nan=False)
+    assert verdict.conflicting["boat-without-water"] == Answered(right=20, n=50)
+    assert verdict.object_excess == pytest.approx(0.2)
+    assert verdict.context_excess == pytest.approx(0.3)
+    assert verdict.note == ""
+    json.dumps(verdict.model_dump(mode="json"), allow_nan=False)
 
 
 def test_conflicting_images_of_val_are_in_no_aligned_group():
@@ -73,28 +65,28 @@ def test_conflicting_images_of_val_are_in_no_aligned_group():
             rows(9, 0, label=0, context=1.0),
         ]
     )
-    aligned = conclude(CONFLICTING, val, "boat", "water")["verdict"]["aligned"]
-    assert [group["n"] for group in aligned.values()] == [40, 40]
+    aligned = conclude(CONFLICTING, val, "boat", "water").aligned
+    assert [group.n for group in aligned.values()] == [40, 40]
 
 
 def test_images_without_annotation_are_left_out_where_there_are_enough_others():
     val = pd.concat([rows(30, 30, context=1.0), rows(60, 0), rows(30, 30, label=0, context=0.0)])
-    verdict = conclude(CONFLICTING, val, "boat", "water")["verdict"]
-    assert verdict["aligned"]["boat-with-water"] == {"right": 30, "n": 30}
-    assert "boat-with-water: 60 images of 'val' without context annotated" in verdict["note"]
-    assert "neither" not in verdict["note"]
+    verdict = conclude(CONFLICTING, val, "boat", "water")
+    assert verdict.aligned["boat-with-water"] == Answered(right=30, n=30)
+    assert "boat-with-water: 60 images of 'val' without context annotated" in verdict.note
+    assert "neither" not in verdict.note
 
 
 def test_images_without_annotation_are_taken_in_where_there_are_few_others():
     val = pd.concat([rows(8, 8, context=1.0), rows(60, 57), rows(80, 80, label=0, context=0.0)])
-    verdict = conclude(CONFLICTING, val, "boat", "water")["verdict"]
-    assert verdict["aligned"]["boat-with-water"] == {"right": 65, "n": 68}
-    assert "only 8 images" in verdict["note"]
-    assert "the 60 without any context annotated are counted in" in verdict["note"]
+    verdict = conclude(CONFLICTING, val, "boat", "water")
+    assert verdict.aligned["boat-with-water"] == Answered(right=65, n=68)
+    assert "only 8 images" in verdict.note
+    assert "the 60 without any context annotated are counted in" in verdict.note
 
 
 def test_without_aligned_images_nothing_can_be_told():
-    verdict = conclude(CONFLICTING, None, "boat", "water")["verdict"]
-    assert verdict["kind"] == "cannot tell"
-    assert verdict["gap"] is None
-    assert verdict["gap_ci"] is None
+    verdict = conclude(CONFLICTING, None, "boat", "water")
+    assert verdict.kind == "cannot_tell"
+    assert verdict.effect is None
+    assert verdict.effect_ci is None

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biasaudit.analysis.quadrants import four_quadrants, quadrant_of
+from biasaudit.analysis.quadrants import quadrant_of, quadrants_of
+from biasaudit.results import Quadrants
 
 TABLE = pd.DataFrame(
     {
@@ -18,15 +19,19 @@ TABLE = pd.DataFrame(
 
 
 def test_each_image_stands_in_one_quadrant():
-    quadrants = four_quadrants(TABLE)
-    boats = quadrants["boat-without-water"]
-    assert boats.right_on == ("a", "e")
-    assert boats.right_off == ("b",)
-    assert boats.wrong_on == ("c",)
-    assert boats.wrong_off == ("d",)
-    assert boats.unmeasured == ("f",)
-    assert quadrants["water-without-boat"].unmeasured == ("g", "h")
-    assert sum(sum(c.counts.values()) for c in quadrants.values()) == len(TABLE)
+    assert quadrant_of(TABLE).tolist() == [
+        "right-on",
+        "right-off",
+        "wrong-on",
+        "wrong-off",
+        "right-on",
+        *["unmeasured"] * 3,
+    ]
+    counts = quadrants_of(TABLE)
+    assert counts["boat-without-water"] == Quadrants(
+        right_on=2, right_off=1, wrong_on=1, wrong_off=1, unmeasured=1
+    )
+    assert counts["water-without-boat"] == Quadrants(unmeasured=2)
 
 
 def test_the_enrichment_decides():
@@ -44,6 +49,6 @@ def test_chance_is_never_on_the_object():
 def test_the_order_of_rows_changes_no_quadrant():
     shuffled = TABLE.sample(frac=1, random_state=1)
     assert quadrant_of(shuffled).sort_index().equals(quadrant_of(TABLE))
-    assert four_quadrants(shuffled)["boat-without-water"].counts == (
-        four_quadrants(TABLE)["boat-without-water"].counts
+    assert (
+        quadrants_of(shuffled)["boat-without-water"] == (quadrants_of(TABLE)["boat-without-water"])
     )

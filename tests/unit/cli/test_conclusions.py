@@ -1,7 +1,7 @@
 """What an audit concludes, in words: held to the counts and falls that it is given."""
 
 from biasaudit.cli.conclusions import conclusion_lines, conclusion_notes
-from biasaudit.results import Overall, Run, Split
+from biasaudit.results import OperatingPointRecord, Overall, Run, Split
 
 VERDICT = {
     "kind": "biased",
@@ -9,6 +9,8 @@ VERDICT = {
     "reason": "The gap between aligned and conflicting images is +30 to +54 points.",
     "images_needed": None,
     "note": "neither: 22 images left out",
+    "margin": 0.05,
+    "level": 0.95,
 }
 FALLS = {
     "fall_attention": 0.05,
@@ -33,7 +35,7 @@ def test_a_verdict():
     assert conclusion_notes([run, run]) == ["neither: 22 images left out"]
     open_ = {
         **VERDICT,
-        "kind": "cannot tell",
+        "kind": "cannot_tell",
         "headline": "cannot tell (n too small)",
         "images_needed": 210,
         "note": "",
@@ -46,9 +48,10 @@ def test_a_verdict():
 
 def test_a_missing_operating_point_is_told():
     run = run_with()
-    run.operating_point = {"subset": "val", "note": "no image has the object"}
+    point = OperatingPointRecord(fitted_in="evaluation", subset="val", n=9, positives=0)
+    run.operating_point = point.model_copy(update={"note": "no image has the object"})
     assert conclusion_notes([run]) == ["r: no operating point, as on val no image has the object"]
-    run.operating_point["note"] = ""
+    run.operating_point = point
     assert conclusion_notes([run]) == []
 
 

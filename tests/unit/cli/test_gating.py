@@ -4,16 +4,26 @@ import pytest
 
 from biasaudit.cli.gating import check_gates, parse_gates
 from biasaudit.errors import ConfigError
-from biasaudit.results import Group, Overall, Results, Run, Split
+from biasaudit.results import Group, Overall, Results, Run, Split, Verdict
 
 
 def split(accuracy, gap=None, *, groups=True):
     group = Group(n=50, accuracy=accuracy, accuracy_ci=(accuracy - 0.1, accuracy + 0.1))
-    verdict = {} if gap is None else {"verdict": {"gap": gap, "gap_ci": [gap - 0.1, gap + 0.1]}}
+    verdict = None
+    if gap is not None:
+        verdict = Verdict(
+            kind="cannot_tell",
+            headline="",
+            reason="",
+            margin=0.05,
+            level=0.95,
+            effect=gap,
+            effect_ci=(gap - 0.1, gap + 0.1),
+        )
     return Split(
         overall=Overall(n=50, accuracy=accuracy),
         groups={"boat-without-water": group} if groups else {},
-        **verdict,
+        verdict=verdict,
     )
 
 
@@ -56,7 +66,6 @@ def test_the_gap_is_held_in_every_split_that_has_one():
 
 def test_a_gap_that_nobody_measured_is_no_gap():
     empty = {"val": VAL, "biased-boat": split(0.8, float("nan"))}
-    empty["biased-boat"].model_extra["verdict"].update(gap=None, gap_ci=None)
     [told] = checked(empty, max_gap="1")
     assert not told.passed
     assert "not measured" in told.line

@@ -1,7 +1,7 @@
 """The table that ``evaluate`` prints."""
 
 from biasaudit.cli.tables import results_table
-from biasaudit.results import Group, Overall, Run, Split
+from biasaudit.results import Group, OperatingPointRecord, Overall, Run, Split
 
 GROUPS = ("boat-without-water", "water-without-boat")
 
@@ -19,7 +19,9 @@ def run_with(name, fitted, threshold):
         context="water",
         backbone="b",
         dataset="d",
-        operating_point={"threshold": threshold},
+        operating_point=OperatingPointRecord(
+            fitted_in="training", subset="val", n=9, positives=4, threshold=threshold
+        ),
         splits={
             "biased-boat": Split(overall=overall, groups=dict.fromkeys(GROUPS, group)),
             "val": Split(overall=Overall(n=40, accuracy=0.9)),

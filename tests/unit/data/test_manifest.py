@@ -174,7 +174,7 @@ def test_masks_of_different_sizes(lesions):
 @pytest.mark.parametrize(
     ("header", "rows", "message"),
     [
-        ("image,labels,split,ruler,site", ROWS, "more groups than the header"),
+        ("image,labels,split,ruler,site", ROWS, "more cells than the header"),
         ("image,labels,split,ruler,site,mask,boxes", ROWS, "no column 'subset'"),
         ("image,labels,subset,rular,site,mask,boxes", ROWS, "did you mean 'rular'"),
         (HEADER, [], "the table has no rows"),

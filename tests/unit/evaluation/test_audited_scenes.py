@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from biasaudit.analysis.faithfulness import faithfulness_of
 from biasaudit.analysis.flip_rates import flips_of
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import RunError
@@ -51,19 +52,20 @@ AFLOAT = [scene(i, {"boat"}, {"water"}) for i in range(8)]
 
 def test_a_decision_by_the_boat():
     """The score is 16 · 1/4 - 2 with the boat and -2 without it."""
-    found, table = measure_faithfulness(classifier(16.0, 0.0), "boat", "water", AFLOAT)
+    table = measure_faithfulness(classifier(16.0, 0.0), "boat", "water", AFLOAT)
+    found = faithfulness_of(table)
     with_it, without = (1 / (1 + np.exp(-score)) for score in (2.0, -2.0))
-    assert found["n"] == found["n_regions"] == 8
-    assert found["fall_context"] == pytest.approx(0.0, abs=0.2)
+    assert found.n == found.n_regions == 8
+    assert found.fall_context == pytest.approx(0.0, abs=0.2)
     # What is erased takes the image's mean colour, a quarter as red: 16 · 1/16 - 2 = -1.
     left = 1 / (1 + np.exp(1.0))
-    assert found["fall_region"] == pytest.approx(with_it - left, abs=1e-5)
-    assert found["fall_attention"] == pytest.approx(with_it - left, abs=1e-5)
-    assert found["fall_random"] < found["fall_attention"]
-    assert found["decides"] is True
-    assert len(found["deletion_curve"]) == 11
-    assert found["deletion_curve"][0] == pytest.approx(with_it, abs=1e-5)
-    assert without < found["deletion_area"] < found["insertion_area"]
+    assert found.fall_region == pytest.approx(with_it - left, abs=1e-5)
+    assert found.fall_attention == pytest.approx(with_it - left, abs=1e-5)
+    assert found.fall_random < found.fall_attention
+    assert found.decides is True
+    assert len(found.deletion_curve) == 11
+    assert found.deletion_curve[0] == pytest.approx(with_it, abs=1e-5)
+    assert without < found.deletion_area < found.insertion_area
     assert table["id"].tolist() == [sample.id for sample in AFLOAT]
     # The attention is the boat: a quarter of the image.
     assert table["marked"].tolist() == pytest.approx([0.25] * 8, abs=0.03)
@@ -75,11 +77,11 @@ def test_without_an_image_of_the_object_there_is_nothing_to_erase():
 
 
 def test_a_map_of_zeros_cannot_be_erased():
-    found, _ = measure_faithfulness(classifier(-1.0, -1.0), "boat", "water", AFLOAT)
-    assert found["n"] == 0
-    assert found["fall_attention"] is None
-    assert found["excess_ci"] is None
-    assert found["decides"] is False
+    found = faithfulness_of(measure_faithfulness(classifier(-1.0, -1.0), "boat", "water", AFLOAT))
+    assert found.n == 0
+    assert found.fall_attention is None
+    assert found.excess_ci is None
+    assert found.decides is False
 
 
 def test_attention_on_the_context():
@@ -143,8 +145,8 @@ def test_flips():
     )
     found = flips_of(edited, originals)
     assert set(found) == {"removed"}
-    assert found["removed"]["yes_to_no"]["turned"] == 1
-    assert found["removed"]["yes_to_no"]["n"] == 2
-    assert found["removed"]["yes_to_no"]["rate"] == 0.5
-    assert found["removed"]["no_to_yes"]["turned"] == found["removed"]["no_to_yes"]["n"] == 1
-    assert found["removed"]["without"] == 1
+    assert found["removed"].yes_to_no.turned == 1
+    assert found["removed"].yes_to_no.n == 2
+    assert found["removed"].yes_to_no.rate == 0.5
+    assert found["removed"].no_to_yes.turned == found["removed"].no_to_yes.n == 1
+    assert found["removed"].without == 1

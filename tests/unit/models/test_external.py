@@ -48,21 +48,23 @@ def test_a_torchvision_name_with_a_state_file(tmp_path):
             normalise="none",
             image_size=64,
         )
-        model, classes = load_external(external)
-        assert classes == ("boat", "car", "tree")
+        loaded = load_external(external)
+        model = loaded.network
+        assert loaded.classes == ("boat", "car", "tree")
         assert model.layer == "layer4"
-        assert external.name == "mine"
+        assert loaded.name == "mine"
         torch.testing.assert_close(model(images).scores, network(images))
 
 
 def test_a_factory_of_the_users_own(own):
     external = ExternalModel(f"{own}:small", None, "boat,rest", scores="softmax", image_size=32)
-    model, classes = load_external(external)
-    assert classes == ("boat", "rest")
+    loaded = load_external(external)
+    model = loaded.network
+    assert loaded.classes == ("boat", "rest")
     assert model.layer == "1"
     scores = model(torch.rand(3, 3, 32, 32)).scores
     torch.testing.assert_close(scores[:, 0], -scores[:, 1])
-    assert external.name == "small"
+    assert loaded.name == "small"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,9 @@ import pytest
 from report_factory import Recipe, World, write_runs
 
 from biasaudit.report.grouping import build_audits, run_labels
-from biasaudit.report.load import RunView, load_runs
 from biasaudit.report.sections.localization import localization
 from biasaudit.report.view import group_words
-from biasaudit.results import Group, Overall, Run, Split
+from biasaudit.results import Audit, Group, Overall, Run, Split, load_audits
 
 
 def view(mode="baseline", labels=0, seed=0, name=None, **fields):
@@ -17,7 +16,7 @@ def view(mode="baseline", labels=0, seed=0, name=None, **fields):
         "dataset": "d",
         **fields,
     }
-    return RunView(Run(mode=mode, pixel_labels=labels, seed=seed, **values), "here")
+    return Audit(Run(mode=mode, pixel_labels=labels, seed=seed, **values), source="here")
 
 
 def split(accuracy, groups=()):
@@ -65,7 +64,7 @@ def test_the_objects_own_split_comes_first_and_others_follow():
 
 
 def test_table_rows_in_the_papers_order(demo_runs):
-    (audit,) = build_audits(load_runs(demo_runs))
+    (audit,) = build_audits(load_audits(demo_runs))
     rows = audit.table()
     assert [row.key for row in rows] == [
         "val",
@@ -81,7 +80,7 @@ def test_table_rows_in_the_papers_order(demo_runs):
 
 
 def test_overall_is_the_mean_of_the_groups(demo_runs):
-    (audit,) = build_audits(load_runs(demo_runs))
+    (audit,) = build_audits(load_audits(demo_runs))
     by_key = {row.key: row for row in audit.table()}
     for place in range(5):
         groups = [by_key[name].entries[place].value for name in audit.groups]
@@ -89,7 +88,7 @@ def test_overall_is_the_mean_of_the_groups(demo_runs):
 
 
 def test_gaps_are_val_minus_the_group(demo_runs):
-    (audit,) = build_audits(load_runs(demo_runs))
+    (audit,) = build_audits(load_audits(demo_runs))
     gap = audit.gaps()[0].entries[0]
     assert gap.value == pytest.approx(audit.val()[0].value - audit.group(audit.groups[0])[0].value)
     assert gap.low < gap.value < gap.high
@@ -117,13 +116,13 @@ def test_without_groups_there_is_val_alone():
 
 
 def test_overlap_keeps_only_places_with_attention(demo_runs):
-    (audit,) = build_audits(load_runs(demo_runs))
+    (audit,) = build_audits(load_audits(demo_runs))
     assert [row.name for row in localization(audit)] == ["val", "boat without water"]
 
 
 def test_groups_of_unequal_size_keep_their_own_n(tmp_path):
     paths = write_runs(tmp_path, [Recipe("baseline", 0, 0.3, 0.6, 0.2)], World(n=(16, 110), side=8))
-    (audit,) = build_audits(load_runs(paths))
+    (audit,) = build_audits(load_audits(paths))
     assert [row.n for row in audit.table()] == [400, 16, 110, 126, 126]
 
 

@@ -8,13 +8,13 @@ from report_factory import Recipe, World, write_runs
 from biasaudit.report.drawing import charts
 from biasaudit.report.drawing.svg import INK, SERIES, inline
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.load import load_runs
 from biasaudit.report.sections.localization import localization
+from biasaudit.results import load_audits
 
 
 @pytest.fixture(scope="module")
 def audit(demo_runs):
-    return build_audits(load_runs(demo_runs))[0]
+    return build_audits(load_audits(demo_runs))[0]
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +60,13 @@ def test_a_chart_is_the_same_twice(audit, drawn):
 
 
 def test_one_budget_is_no_curve(demo_runs):
-    (audit,) = build_audits(load_runs(demo_runs[:2]))
+    (audit,) = build_audits(load_audits(demo_runs[:2]))
     assert charts.label_curve(audit, "c") is None
 
 
 def test_every_seed_is_marked(tmp_path):
     recipes = [Recipe("gain_ext", n, 0.5, 0.6, 0.4, seed) for n in (9, 78) for seed in (0, 1)]
-    (audit,) = build_audits(load_runs(write_runs(tmp_path, recipes, World(n=(9, 9), side=8))))
+    (audit,) = build_audits(load_audits(write_runs(tmp_path, recipes, World(n=(9, 9), side=8))))
     svg = str(charts.label_curve(audit, "c"))
     label = re.search(r'aria-label="([^"]+)"', svg)[1]
     assert re.search(r"9 labels \S+ \[[^]]+\] and \S+ \[", label)

@@ -11,11 +11,11 @@ from biasaudit.report.export import (
     render_markdown,
     render_model_card,
 )
-from biasaudit.report.load import load_runs
+from biasaudit.results import load_audits
 
 
 def test_markdown_has_the_verdict_and_the_table(demo_runs):
-    text = render_markdown(load_runs(demo_runs))
+    text = render_markdown(load_audits(demo_runs))
     assert text.startswith("### boat and water, harbour\n\n**Where boat and water part, baseline")
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len(table) == 7
@@ -23,7 +23,7 @@ def test_markdown_has_the_verdict_and_the_table(demo_runs):
 
 
 def test_csv_gives_every_figure_back(demo_runs):
-    views = load_runs(demo_runs)
+    views = load_audits(demo_runs)
     rows = list(csv.DictReader(io.StringIO(render_csv(views))))
     assert tuple(rows[0]) == CSV_COLUMNS
     for view in views:
@@ -41,7 +41,7 @@ def test_csv_gives_every_figure_back(demo_runs):
 
 
 def test_csv_does_not_start_formulas(demo_runs):
-    views = load_runs(demo_runs[:1])
+    views = load_audits(demo_runs[:1])
     views[0].run.name = "=HYPERLINK(1)"
     try:
         (first, *_) = csv.DictReader(io.StringIO(render_csv(views)))
@@ -51,7 +51,7 @@ def test_csv_does_not_start_formulas(demo_runs):
 
 
 def test_the_model_card_has_its_sections(demo_runs):
-    text = render_model_card(load_runs(demo_runs))
+    text = render_model_card(load_audits(demo_runs))
     for section in ("Model details", "Intended use", "Metrics", "Evaluation data", "Results"):
         assert f"\n## {section}\n" in text
     assert "biasaudit train --data harbour --mode gain_ext" in text
@@ -62,11 +62,11 @@ def test_names_stay_text_in_markdown(tmp_path):
     world = World(object="a|b`<i>[x](y)@me*", n=(4, 4), side=8)
     paths = write_runs(tmp_path, [Recipe("```", 0, 0.5, 0.5, 0.4)], world)
     for render in (render_markdown, render_model_card):
-        text = render(load_runs(paths))
+        text = render(load_audits(paths))
         assert "a\\|b\\`\\<i\\>[x]\\(y)&#64;me\\*" in text
         outside = text.split("````")[0]
         assert "](y)" not in outside
-    assert "````sh\n" in render_model_card(load_runs(paths))
+    assert "````sh\n" in render_model_card(load_audits(paths))
 
 
 @pytest.mark.parametrize("render", [render_markdown, render_csv, render_model_card])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,10 +7,9 @@ from report_factory import DEMO, World, write_runs
 
 from biasaudit.analysis.quadrants import quadrant_of
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.load import load_runs
 from biasaudit.report.sections.images import build_images
 from biasaudit.report.sections.quadrants import QUADRANTS, count_quadrants, quadrants_of
-from biasaudit.results import read_per_image
+from biasaudit.results import Audit, load_audits, read_per_image
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_quadrant(correct, energy, area, name):
 
 
 def test_quadrants_count_every_image_once(small):
-    (audit,) = build_audits(load_runs(small))
+    (audit,) = build_audits(load_audits(small))
     for row, path in zip(count_quadrants(audit), small, strict=True):
         counts = row.counts
         assert sum(counts.values()) == 32
@@ -48,7 +49,7 @@ def test_quadrants_count_every_image_once(small):
 
 
 def test_the_gallery_takes_the_worst_of_each_group(small):
-    (audit,) = build_audits(load_runs(small))
+    (audit,) = build_audits(load_audits(small))
     images = build_images(audit, 5, 100)
     assert [sum(i.group == group for i in images.gallery) for group in audit.groups] == [5, 5]
     table = pd.concat(read_per_image(path / "per_image.csv") for path in small)
@@ -61,7 +62,7 @@ def test_the_gallery_takes_the_worst_of_each_group(small):
 
 
 def test_the_list_begins_with_the_gallery_and_keeps_its_limit(small):
-    (audit,) = build_audits(load_runs(small))
+    (audit,) = build_audits(load_audits(small))
     images = build_images(audit, 3, 10)
     assert images.listed[:6] == images.gallery
     assert len(images.listed) == 10
@@ -70,7 +71,7 @@ def test_the_list_begins_with_the_gallery_and_keeps_its_limit(small):
 
 
 def test_an_item_agrees_with_the_table(small):
-    (audit,) = build_audits(load_runs(small))
+    (audit,) = build_audits(load_audits(small))
     item = build_images(audit, 3, 10).gallery[0]
     tables = [read_per_image(path / "per_image.csv").set_index("id") for path in small]
     rows = [table.loc[item.id] for table in tables]
@@ -83,7 +84,7 @@ def test_an_item_agrees_with_the_table(small):
 
 
 def test_photos_are_shared_and_layers_are_not(small):
-    (audit,) = build_audits(load_runs(small))
+    (audit,) = build_audits(load_audits(small))
     for item in build_images(audit, 12, 100).gallery:
         assert item.photo.startswith("data:image/")
         assert item.shots[0].layer != item.shots[1].layer
@@ -92,8 +93,8 @@ def test_photos_are_shared_and_layers_are_not(small):
 
 def test_a_run_without_pictures_borrows_the_photo(small, tmp_path):
     (tmp_path / "gallery.npz").write_bytes(b"")
-    views = load_runs(small)
-    views[0] = type(views[0])(views[0].run, "", views[0].per_image, None)
+    views = load_audits(small)
+    views[0] = replace(views[0], pictures=None)
     (audit,) = build_audits(views)
     item = build_images(audit, 3, 10).gallery[0]
     assert item.photo
@@ -102,10 +103,10 @@ def test_a_run_without_pictures_borrows_the_photo(small, tmp_path):
 
 
 def test_an_image_that_one_run_never_saw(small):
-    views = load_runs(small)
+    views = load_audits(small)
     seen = views[0].per_image
     first = seen[seen["group"] != ""]["id"].iloc[0]
-    views[0] = type(views[0])(views[0].run, "", seen[seen["id"] != first], views[0].pictures)
+    views[0] = replace(views[0], per_image=seen[seen["id"] != first])
     (audit,) = build_audits(views)
     (item,) = [i for i in build_images(audit, 20, 100).listed if i.id == first]
     assert item.shots[0] is None
@@ -113,7 +114,7 @@ def test_an_image_that_one_run_never_saw(small):
 
 
 def test_no_tables_no_images(small):
-    views = [type(view)(view.run, "") for view in load_runs(small)]
+    views = [Audit(view.run) for view in load_audits(small)]
     (audit,) = build_audits(views)
     images = build_images(audit, 5, 5)
     assert [row.counts for row in count_quadrants(audit)] == [None, None]

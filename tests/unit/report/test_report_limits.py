@@ -3,15 +3,15 @@ from report_factory import Recipe, World, write_runs
 
 from biasaudit.report.build import render_html
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.load import load_runs
 from biasaudit.report.sections.limits import carry
+from biasaudit.results import load_audits
 from biasaudit.statistics import power_paired, wilson_interval
 
 ONE = [Recipe("baseline", 0, 0.3, 0.6, 0.2)]
 
 
 def runs(folder, n):
-    return load_runs(write_runs(folder, ONE, World(n=n, val=4, side=8)))
+    return load_audits(write_runs(folder, ONE, World(n=n, val=4, side=8)))
 
 
 def test_a_small_group_is_told_in_plain_words(tmp_path):

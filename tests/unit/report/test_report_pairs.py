@@ -5,8 +5,8 @@ from report_factory import Recipe, World, add_pairs, write_runs
 
 from biasaudit.report.build import render_html
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.load import load_runs
 from biasaudit.report.sections.pairs import MOST, pair_guard
+from biasaudit.results import load_audits
 
 RECIPES = [Recipe("baseline", 0, 0.3, 0.4, 0.2), Recipe("gain", 0, 0.5, 0.6, 0.5)]
 
@@ -17,7 +17,7 @@ def paths(tmp_path):
 
 
 def guard(paths):
-    (audit,) = build_audits(load_runs(paths))
+    (audit,) = build_audits(load_audits(paths))
     return pair_guard(audit, 0)
 
 
@@ -30,7 +30,7 @@ def test_the_pair_that_got_worse_stands_first(paths):
     assert found.rows[0].n == 80
     assert [row.worse for row in found.rows] == [(False, True), (False, False), (False, False)]
     assert (found.worse, found.total, found.compared) == (1, 3, (False, True))
-    html = render_html(load_runs(paths))
+    html = render_html(load_audits(paths))
     assert "Of 3 other pairs, 1 got worse in some run than in <bdi>baseline</bdi>." in html
     assert html.count('class="outcome worse">▼ worse') == 1
 
@@ -41,7 +41,7 @@ def test_other_images_are_not_compared(paths):
     found = guard(paths)
     assert found.compared == (False, False)
     assert found.worse == 0
-    assert "answered the same images as" in render_html(load_runs(paths))
+    assert "answered the same images as" in render_html(load_audits(paths))
 
 
 def test_many_pairs_are_cut_short(paths):
@@ -51,15 +51,15 @@ def test_many_pairs_are_cut_short(paths):
     found = guard(paths)
     assert (len(found.rows), found.total) == (MOST, MOST + 5)
     assert found.rows[0].name == f"object{MOST + 4:03} / road"
-    assert f"The {MOST} pairs that got worse" in render_html(load_runs(paths))
+    assert f"The {MOST} pairs that got worse" in render_html(load_audits(paths))
 
 
 def test_runs_without_pairs_have_no_section(paths):
     assert guard(paths) is None
-    assert 'id="pairs"' not in render_html(load_runs(paths))
+    assert 'id="pairs"' not in render_html(load_audits(paths))
 
 
 def test_one_run_alone_compares_nothing(paths):
     add_pairs(paths[0], {"car/road": 30})
     shutil.rmtree(paths[1])
-    assert "One run alone cannot tell" in render_html(load_runs(paths[:1]))
+    assert "One run alone cannot tell" in render_html(load_audits(paths[:1]))

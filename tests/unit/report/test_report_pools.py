@@ -7,11 +7,11 @@ from biasaudit.report import sentences as words
 from biasaudit.report.build import render_html
 from biasaudit.report.export import render_markdown, render_model_card
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.load import load_runs
 from biasaudit.report.sections.changes import changes_against
 from biasaudit.report.sections.images import build_images
 from biasaudit.report.sections.localization import localization
 from biasaudit.report.sections.quadrants import count_quadrants
+from biasaudit.results import load_audits
 
 RECIPES = [Recipe("baseline", 0, 0.9, 0.3, 0.2), Recipe("gain_ext", 9, 0.9, 0.8, 0.5)]
 
@@ -19,7 +19,7 @@ RECIPES = [Recipe("baseline", 0, 0.9, 0.3, 0.2), Recipe("gain_ext", 9, 0.9, 0.8,
 @pytest.fixture(scope="module")
 def views(tmp_path_factory):
     paths = write_runs(tmp_path_factory.mktemp("pools"), RECIPES, World(n=(30, 30), val=20, side=8))
-    return load_runs([without_groups(path) for path in paths])
+    return load_audits([without_groups(path) for path in paths])
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 import shlex
 
-from biasaudit.report.load import RunView
 from biasaudit.report.sections.provenance import (
     evaluate_command,
     label_forms,
@@ -8,7 +7,7 @@ from biasaudit.report.sections.provenance import (
     train_command,
 )
 from biasaudit.report.view import Column
-from biasaudit.results import Run
+from biasaudit.results import Audit, Run
 
 
 def run(**fields):
@@ -60,7 +59,7 @@ def test_names_cannot_break_out_of_the_command():
 
 def test_differing_settings_come_first():
     trees = [{"a": 1, "t": {"mode": "x", "on": True}}, {"a": 1, "t": {"mode": "y"}}]
-    columns = [Column(str(i), RunView(run(settings=tree), "")) for i, tree in enumerate(trees)]
+    columns = [Column(str(i), Audit(run(settings=tree))) for i, tree in enumerate(trees)]
     rows = settings_table(columns)
     assert [(row.key, row.values, row.same) for row in rows] == [
         ("t.mode", ("x", "y"), False),

@@ -13,8 +13,7 @@ import biasaudit
 from biasaudit.errors import RunError
 from biasaudit.report import build as render
 from biasaudit.report.build import render_html
-from biasaudit.report.load import RunView, load_runs
-from biasaudit.results import Run
+from biasaudit.results import Audit, Run, load_audits
 
 ROOT = Path(biasaudit.__file__).parents[1]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -47,7 +46,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html(demo_runs):
-    return render_html(load_runs(demo_runs))
+    return render_html(load_audits(demo_runs))
 
 
 def test_nothing_is_loaded_from_outside(html):
@@ -87,9 +86,9 @@ def test_the_script_is_the_one_that_the_policy_allows(html):
 def test_the_same_runs_give_the_same_bytes(demo_runs, html, tmp_path):
     program = (
         "import sys; from pathlib import Path\n"
-        "from biasaudit.report.load import load_runs\n"
+        "from biasaudit.results import load_audits\n"
         "from biasaudit.report.build import render_html\n"
-        "text = render_html(load_runs([Path(p) for p in sys.argv[2:]]))\n"
+        "text = render_html(load_audits([Path(p) for p in sys.argv[2:]]))\n"
         "Path(sys.argv[1]).write_bytes(text.encode())\n"
         "heavy = {'torch', 'torchvision', 'sklearn', 'matplotlib.pyplot'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
@@ -125,7 +124,7 @@ def test_nasty_names_are_text(tmp_path, name):
     paths = write_runs(
         tmp_path, [Recipe(name, 3, 0.5, 0.5, 0.4), Recipe("b", 0, 0.5, 0.5, 0.4)], world
     )
-    html = render_html(load_runs(paths), title=name)
+    html = render_html(load_audits(paths), title=name)
     reader = Reader(html)
     assert reader.tags.count("script") == 1
     assert "img" not in reader.tags
@@ -135,17 +134,17 @@ def test_nasty_names_are_text(tmp_path, name):
 
 
 def test_results_alone_give_a_report(demo_runs):
-    views = [RunView(view.run, view.source) for view in load_runs(demo_runs)]
+    views = [Audit(view.run, source=view.source) for view in load_audits(demo_runs)]
     html = render_html(views)
     Reader(html)
     assert html.count("no per_image.csv lies beside its results") == 5
     assert "so there is no gallery" in html
-    assert "so the quadrants cannot be counted" in html
+    assert "No run has a per-image table to count from" in html
 
 
 def test_a_run_with_nothing_in_it():
     run = Run(name="a", mode="m", object="boat", context=None, backbone="b", dataset="d")
-    html = render_html([RunView(run, "here")])
+    html = render_html([Audit(run, source="here")])
     Reader(html)
     assert "No verdict on boat" in html
     with pytest.raises(RunError, match="no run to report on"):
@@ -154,7 +153,7 @@ def test_a_run_with_nothing_in_it():
 
 def test_two_audits_share_a_page(tmp_path, demo_runs):
     other = write_runs(tmp_path, DEMO[:2], World(object="car", context="road", n=(5, 5), side=8))
-    html = render_html(load_runs([*demo_runs[:1], *other]))
+    html = render_html(load_audits([*demo_runs[:1], *other]))
     reader = Reader(html)
     assert len(reader.ids) == len(set(reader.ids))
     assert {"table", "a2-table", "gallery", "a2-gallery"} <= set(reader.ids)
@@ -162,17 +161,17 @@ def test_two_audits_share_a_page(tmp_path, demo_runs):
 
 
 def test_title_and_gallery_size(demo_runs):
-    html = render_html(load_runs(demo_runs[:1]), gallery_size=2, title="A & B")
+    html = render_html(load_audits(demo_runs[:1]), gallery_size=2, title="A & B")
     assert "<title>A &amp; B</title>" in html
     assert html.count('<article class="card"') == 4
-    assert 'class="card"' not in render_html(load_runs(demo_runs[:1]), gallery_size=0)
+    assert 'class="card"' not in render_html(load_audits(demo_runs[:1]), gallery_size=0)
 
 
 def test_modes_beyond_the_paper_are_named(tmp_path, demo_runs):
     recipes = [Recipe("evidence", 9, 0.6, 0.7, 0.5), Recipe("gain", 0, 0.5, 0.5, 0.4)]
     paths = write_runs(tmp_path, recipes, World(n=(3, 3), val=4, side=8))
-    assert "<b><bdi>evidence</bdi></b> combines" in render_html(load_runs(paths))
-    assert "biasaudit list modes" not in render_html(load_runs(demo_runs), gallery_size=0)
+    assert "<b><bdi>evidence</bdi></b> combines" in render_html(load_audits(paths))
+    assert "biasaudit list modes" not in render_html(load_audits(demo_runs), gallery_size=0)
 
 
 def test_templates_stay_small():
@@ -186,7 +185,7 @@ def test_templates_in_the_package_come_first(monkeypatch, tmp_path, demo_runs):
     monkeypatch.setattr(render, "_PACKAGE", tmp_path)
     render._environment.cache_clear()
     try:
-        assert "/* from the package */" in render_html(load_runs(demo_runs[:1]), gallery_size=0)
+        assert "/* from the package */" in render_html(load_audits(demo_runs[:1]), gallery_size=0)
     finally:
         render._environment.cache_clear()
 
@@ -194,7 +193,7 @@ def test_templates_in_the_package_come_first(monkeypatch, tmp_path, demo_runs):
 @pytest.mark.slow
 def test_five_runs_of_126_photographs_stay_below_10_mb(tmp_path):
     paths = write_runs(tmp_path, DEMO, World(n=(16, 110), side=224))
-    html = render_html(load_runs(paths), gallery_size=126)
+    html = render_html(load_audits(paths), gallery_size=126)
     assert html.count('<article class="card"') == 126
     assert len(html.encode()) <= 10_000_000
 
@@ -205,6 +204,6 @@ def test_ten_thousand_images_render_in_ten_seconds(tmp_path):
     paths = write_runs(tmp_path, DEMO[:2], world)
     # Seconds of one core: on a machine with other work, the clock on the wall measures that too.
     start = time.process_time()
-    html = render_html(load_runs(paths))
+    html = render_html(load_audits(paths))
     assert time.process_time() - start < 10
     assert "600 of the 10000 counterfactual images" in html

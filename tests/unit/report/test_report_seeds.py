@@ -4,9 +4,9 @@ from report_factory import Recipe, World, write_runs
 from biasaudit.report import sentences as words
 from biasaudit.report.build import render_html
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.load import load_runs
 from biasaudit.report.sections.limits import limits
 from biasaudit.report.sections.seeds import over_seeds
+from biasaudit.results import load_audits
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def views(tmp_path_factory):
     recipes += [Recipe("gain_ext", 78, 0.7, 0.8, 0.6, seed) for seed in (0, 1)]
     recipes += [Recipe("gain_ext", 9, 0.5, 0.5, 0.6)]
     folder = tmp_path_factory.mktemp("seeds")
-    return load_runs(write_runs(folder, recipes, World(n=(40, 40), side=8)))
+    return load_audits(write_runs(folder, recipes, World(n=(40, 40), side=8)))
 
 
 def test_means_and_ends_by_hand(views):

@@ -5,9 +5,8 @@ from report_factory import Recipe, World, add_pairs, write_runs
 
 from biasaudit.analysis import compare
 from biasaudit.errors import RunError
-from biasaudit.report.comparison import versus_pages
-from biasaudit.report.comparison_page import render_comparison
-from biasaudit.report.load import load_runs
+from biasaudit.report.comparison import render_comparison, versus_pages
+from biasaudit.results import load_audits
 
 SPLIT = "biased-boat"
 RECIPES = [Recipe("baseline", 0, 0.2, 0.3, 0.2), Recipe("gain_ext", 9, 0.9, 0.8, 0.5)]
@@ -25,7 +24,7 @@ def paths(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def views(paths):
-    return load_runs(paths)
+    return load_audits(paths)
 
 
 def test_the_verdict_and_its_figures(views):
@@ -93,7 +92,7 @@ def test_other_pairs_are_told(tmp_path):
     paths = write_runs(tmp_path, RECIPES, World(n=(4, 4), val=4, side=8))
     add_pairs(paths[0], {"car/road": 38})
     add_pairs(paths[1], {"car/road": 8})
-    views = load_runs(paths)
+    views = load_audits(paths)
     html = render_comparison(*views, compared(views))
     assert "Of 1 other pairs, 1 got worse in some run than in <bdi>baseline</bdi>." in html
 

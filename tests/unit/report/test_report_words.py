@@ -4,10 +4,9 @@ from report_factory import Recipe, World, write_runs
 from biasaudit.report import sentences as words
 from biasaudit.report.format import Estimate
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.load import RunView, load_runs
 from biasaudit.report.sections.changes import Change
 from biasaudit.report.sections.limits import limits
-from biasaudit.results import Group, Overall, Run, Split
+from biasaudit.results import Audit, Group, Overall, Run, Split, Verdict, load_audits
 
 
 def audit_of(*runs, val=(0.98, (0.97, 0.99))):
@@ -31,7 +30,7 @@ def audit_of(*runs, val=(0.98, (0.97, 0.99))):
             dataset="d",
             splits=splits,
         )
-        views.append(RunView(run, "here"))
+        views.append(Audit(run, source="here"))
     return build_audits(views)[0]
 
 
@@ -85,34 +84,46 @@ def test_the_best_other_run_is_compared_by_intervals(interval, phrase):
 
 
 @pytest.mark.parametrize(
-    ("interval", "phrase"),
+    ("interval", "outcome", "phrase"),
     [
-        ((0.1, 0.3), ": 60% [50, 70], +20 points [+10, +30] against baseline on the same images."),
-        ((-0.02, 0.3), "+20 points [−2, +30] against baseline on the same images: no difference"),
+        (
+            (0.1, 0.3),
+            "better",
+            ": 60% [50, 70], +20 points [+10, +30] against baseline on the same images.",
+        ),
+        (
+            (-0.02, 0.3),
+            "no difference shown",
+            "+20 points [−2, +30] against baseline on the same images: no difference",
+        ),
     ],
 )
-def test_paired_images_decide_where_there_are_some(interval, phrase):
+def test_paired_images_decide_where_there_are_some(interval, outcome, phrase):
     audit = audit_of(
         ("baseline", 0.4, (0.3, 0.5)), ("gain", 0.1, (0, 0.2)), ("gain_ext", 0.6, (0.5, 0.7))
     )
-    change = Change("gain_ext", (50, 50), (10, 10), Estimate(0.2, *interval, 400))
+    change = Change("gain_ext", (50, 50), (10, 10), Estimate(0.2, *interval, 400), outcome)
     assert phrase in words.followup(audit, [None, None, change])[0]
 
 
 def test_a_recorded_verdict_leads():
     audit = audit_of(("baseline", 0.31, (0.27, 0.36)))
-    audit.splits()[0].verdict = "biased by water"
-    assert words.verdict(audit).startswith("boat: biased by water. Where boat and water part")
-    audit.splits()[0].verdict = {"headline": "no bias shown", "reason": "A gap of 1 point."}
-    assert words.verdict(audit).startswith("boat: no bias shown. Where")
+    audit.splits()[0].verdict = Verdict(
+        kind="no_bias_shown",
+        headline="no bias shown",
+        reason="A gap of 1 point.",
+        margin=0.05,
+        level=0.95,
+    )
+    assert words.verdict(audit).startswith("boat: no bias shown. Where boat and water part")
     assert words.followup(audit, [None]) == ["A gap of 1 point."]
-    audit.splits()[0].verdict = {"headline": 3}
+    audit.splits()[0].verdict = None
     assert words.verdict(audit).startswith("Where boat and water part")
 
 
 def test_no_groups_no_verdict():
     run = Run(name="a", mode="baseline", object="boat", context=None, backbone="n", dataset="d")
-    (audit,) = build_audits([RunView(run, "here")])
+    (audit,) = build_audits([Audit(run, source="here")])
     assert words.verdict(audit).startswith("No verdict on boat")
     assert words.followup(audit, [None]) == []
 
@@ -120,7 +131,7 @@ def test_no_groups_no_verdict():
 def test_unequal_groups_are_called_a_mean(tmp_path):
     world = World(n=(16, 110), side=8)
     paths = write_runs(tmp_path, [Recipe("baseline", 0, 0.3, 0.6, 0.2)], world)
-    (audit,) = build_audits(load_runs(paths))
+    (audit,) = build_audits(load_audits(paths))
     assert "on the 126 counterfactual images (mean of the groups)" in words.verdict(audit)
     assert any("boat without water (16)" in sentence for sentence in limits(audit))
 
@@ -133,13 +144,13 @@ def test_limits_speak_of_seeds_only_where_there_is_one():
 
 
 def test_missing_files_are_named(demo_runs):
-    (audit,) = build_audits([RunView(load_runs(demo_runs[:1])[0].run, "here")])
+    (audit,) = build_audits([Audit(load_audits(demo_runs[:1])[0].run, source="here")])
     (note,) = words.run_notes(audit.columns)
     assert note.startswith("baseline: no per_image.csv lies beside its results")
 
 
 def test_group_descriptions(demo_runs):
-    (audit,) = build_audits(load_runs(demo_runs))
+    (audit,) = build_audits(load_audits(demo_runs))
     assert words.group_description(audit, "boat-without-water") == (
         "Images that show boat and no water. The right answer is yes."
     )

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from biasaudit.data.sample import Dataset, Sample
-from biasaudit.evaluation.audit import audit, plan_splits
+from biasaudit.evaluation.audit import Case, audit, plan_splits
 from biasaudit.evaluation.predict import Subject
 from biasaudit.models.classifier import Classifier, PooledLinear
 from biasaudit.statistics import OperatingPoint
@@ -48,16 +48,18 @@ def subject(red=24.0, blue=8.0):
 
 
 def audited(under, names=("val", "biased-boat")):
-    return audit(under, plan_splits(dataset(), names, "boat", "water"))
+    splits = plan_splits(dataset(), names, "boat", "water")
+    about = {"name": "rule", "mode": "external", "backbone": "rule"}
+    return audit(Case(under, dataset(), "boat", "water", splits, about))
 
 
 def test_fitted_on_the_val_that_is_measured():
     """The scores 8 and -2 of eight images each, 5 above and below 3, are log-odds of ±log 9."""
     found = audited(subject())
-    point = found.operating_points["boat"]
+    point = found.run.operating_point
     assert (point.threshold, point.temperature) == pytest.approx((3, 5 / math.log(9)))
     assert (point.n, point.positives) == (16, 8)
-    split = found.splits["biased-boat"]
+    split = found.run.splits["biased-boat"]
     assert split.overall.accuracy == 0.5
     assert split.overall.accuracy_at_operating_point == 1
     empty = split.groups["water-without-boat"]
@@ -66,17 +68,18 @@ def test_fitted_on_the_val_that_is_measured():
     # The mean of 8 of 8 and 10 of 10: the distances to the limits add as squares.
     down = math.hypot(Z2 / (8 + Z2), Z2 / (10 + Z2)) / 2
     assert split.overall.accuracy_at_operating_point_ci == pytest.approx((1 - down, 1))
-    assert found.splits["val"].overall.accuracy_at_operating_point == 1
+    assert found.run.splits["val"].overall.accuracy_at_operating_point == 1
     table = found.per_image
     assert ((table["score"] > 3) == (table["decision_at_operating_point"] == 1)).all()
-    assert split.model_extra["verdict"]["conflicting"]["water-without-boat"]["right"] == 0
+    assert split.verdict.conflicting["water-without-boat"].right == 0
 
 
 def test_the_point_of_the_training_is_taken_as_it_is():
     point = OperatingPoint(400, 200, 2.0, 5.0)
     found = audited(replace(subject(), operating_points={"boat": point, "car": point}))
-    assert found.operating_points == {"boat": point}
-    groups = found.splits["biased-boat"].groups
+    record = found.run.operating_point
+    assert (record.fitted_in, record.n, record.threshold) == ("training", 400, 5.0)
+    groups = found.run.splits["biased-boat"].groups
     assert groups["boat-without-water"].accuracy_at_operating_point == 0
     assert groups["water-without-boat"].accuracy_at_operating_point == 1
 
@@ -92,8 +95,9 @@ def test_the_point_of_the_training_is_taken_as_it_is():
 )
 def test_without_an_operating_point_nothing_is_fitted(under, names, note):
     found = audited(under, names)
-    assert [point.note for point in found.operating_points.values()] == ([note] if note else [])
-    for split in found.splits.values():
+    point = found.run.operating_point
+    assert (None if point is None else point.note) == note
+    for split in found.run.splits.values():
         for part in (split.overall, *split.groups.values()):
             assert part.accuracy is not None
             assert part.accuracy_at_operating_point is None

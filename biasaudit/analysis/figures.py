@@ -1,0 +1,88 @@
+"""Every figure of results.json, made from the per-image table alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from biasaudit.analysis.conclude import ALIGNED_FROM, conclude
+from biasaudit.analysis.faithfulness import faithfulness_of
+from biasaudit.analysis.flip_rates import flips_of
+from biasaudit.analysis.groups import summarise
+from biasaudit.analysis.quadrants import quadrants_of
+from biasaudit.results import Run, Split
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a split asks.
+
+    Attributes:
+        split: Its name in the table.
+        object: The audited object.
+        context: The context that parts its groups; None for a pool.
+        training: Training images of each group, where they are known.
+    """
+
+    split: str
+    object: str
+    context: str | None = None
+    training: Mapping[str, int] = field(default_factory=dict)
+
+
+def questions_of(run: Run) -> list[Question]:
+    """Return what an audit asked, as its results.json records it."""
+    return [
+        Question(
+            name,
+            run.object,
+            split.context,
+            {
+                group: found.n_training
+                for group, found in split.groups.items()
+                if found.n_training is not None
+            },
+        )
+        for name, split in run.splits.items()
+    ]
+
+
+def figures(
+    table: pd.DataFrame, questions: Sequence[Question], context: str | None
+) -> dict[str, Split]:
+    """Return the figures of every split.
+
+    Args:
+        table: The per-image table (:data:`biasaudit.results.PER_IMAGE_COLUMNS`), with the columns
+            of faithfulness where that was measured.
+        questions: One a split.
+        context: The context that the column ``context`` speaks of outside the splits' groups.
+
+    Returns:
+        By split name. With groups and a context: verdict, quadrants and flip rates too.
+    """
+    originals = table[table["pair"] == ""]
+    return {
+        question.split: _figures(
+            question, table[table["split"] == question.split], originals, context
+        )
+        for question in questions
+    }
+
+
+def _figures(
+    question: Question, rows: pd.DataFrame, originals: pd.DataFrame, context: str | None
+) -> Split:
+    split = summarise(rows, question.training)
+    split.context = question.context
+    split.faithfulness = faithfulness_of(rows)
+    if not split.groups or question.context is None:
+        return split
+    aligned = originals[originals["split"] == ALIGNED_FROM]
+    known = not aligned.empty and question.context == context
+    split.verdict = conclude(rows, aligned if known else None, question.object, question.context)
+    split.quadrants = quadrants_of(rows)
+    split.flips = flips_of(rows, originals)
+    return split

@@ -1,0 +1,88 @@
+"""Two audits held against each other: every split that both measured, every pair that both did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from biasaudit.analysis.compare import Comparison, compare
+from biasaudit.analysis.seeds import worsened
+from biasaudit.errors import ConfigError, RunError, near_names
+from biasaudit.results import Audit
+
+
+def table_of(audit: Audit) -> pd.DataFrame:
+    """Return the per-image table of an audit.
+
+    Raises:
+        RunError: The audit has none.
+    """
+    if audit.per_image is None:
+        raise RunError(
+            f"{audit.source or audit.name}: no per_image.csv of '{audit.name}' beside its results",
+            "evaluate the run again",
+        )
+    return audit.per_image
+
+
+def rows_of(audit: Audit, split: str) -> pd.DataFrame:
+    """Return the rows of one split."""
+    table = table_of(audit)
+    return table[table["split"] == split]
+
+
+def shared_splits(audits: Sequence[Audit], asked: Sequence[str] = ()) -> list[str]:
+    """Return the splits that all audits measured, those with groups first; or the asked ones.
+
+    Raises:
+        RunError: They measured none in common.
+        ConfigError: An asked split is not among them.
+    """
+    tables = [table_of(audit) for audit in audits]
+    known = [
+        str(name)
+        for name in tables[0]["split"].unique()
+        if all((table["split"] == name).any() for table in tables)
+    ]
+    if not known:
+        raise RunError("the two were evaluated on no split in common", "evaluate both alike")
+    for name in asked:
+        if name not in known:
+            raise ConfigError(
+                f"{name}: not evaluated in both", near_names(name, known), field="split"
+            )
+    first = tables[0]
+    grouped = {name: (first.loc[first["split"] == name, "group"] != "").any() for name in known}
+    return list(asked) or sorted(known, key=lambda name: not grouped[name])
+
+
+def compare_audits(
+    first: Audit, second: Audit, splits: Sequence[str] = (), seed: int = 0
+) -> dict[str, Comparison]:
+    """Compare two audits image by image, split by split.
+
+    Raises:
+        RunError: They were not made on the same images, or one has no per-image table.
+        ConfigError: An asked split was not measured in both.
+    """
+    return {
+        name: compare(rows_of(first, name), rows_of(second, name), seed=seed)
+        for name in shared_splits((first, second), splits)
+    }
+
+
+def worse_pairs(first: Audit, second: Audit) -> dict[str, float] | None:
+    """Return the object-context pairs that got worse from one audit to another.
+
+    Returns:
+        Change of the overall accuracy by pair, the worst first; None where the pairs of an audit
+        were not answered.
+    """
+    if first.pairs is None or second.pairs is None:
+        return None
+    before, after = first.pairs, second.pairs
+    shared = sorted(set(before["split"]) & set(after["split"]))
+    return worsened(
+        {name: (before[before["split"] == name], after[after["split"] == name]) for name in shared}
+    )

@@ -1,0 +1,313 @@
+"""The front door in Python: what the command line calls, and a script or a notebook.
+
+::
+
+    import biasaudit as ba
+
+    data = ba.load_dataset("harbour")
+    base = ba.train(data, "baseline")
+    guided = ba.train(data, "gain_ext", pixel_labels=78)
+    audits = [ba.audit(model, data) for model in (base, guided)]
+    print(audits[0].verdict.headline)
+    print(ba.compare(*audits))
+    ba.report(audits, "report.html")
+
+Nothing here prints. Notes for the user go to the callback ``note``, progress to ``progress``.
+Errors are :class:`biasaudit.errors.BiasAuditError` and carry the name of the argument or setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from biasaudit.analysis import Comparison
+    from biasaudit.config import Settings
+    from biasaudit.data.sample import Dataset
+    from biasaudit.models.external import LoadedModel
+    from biasaudit.report import Report
+    from biasaudit.results import Audit
+    from biasaudit.training.loop import Progress
+    from biasaudit.training.run_directory import RunRecord
+
+Note = Callable[[str], None]
+"""Called with one line that a user should read."""
+Count = Callable[[int, int], None]
+"""Called with the images done so far, and their total."""
+
+
+def load_dataset(
+    name: str | Path = "harbour",
+    *,
+    object: str | None = None,
+    context: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Load a dataset.
+
+    Args:
+        name: A built-in dataset, or a folder that holds a ``dataset.toml``.
+        object: The object to audit; the dataset's own where None.
+        context: Its suspected context; the dataset's own where None, if the object is too.
+        options: Settings of a built-in dataset, such as ``{"train": 1000}``.
+
+    Raises:
+        DataError: No such dataset, object or context, or it cannot be used.
+
+    >>> data = load_dataset("harbour", options={"train": 8, "val": 4, "group": 2})
+    >>> data.object, data.context, len(data.subset("train"))
+    ('boat', 'water', 8)
+    """
+    from biasaudit.data.catalogue import load_dataset as load
+
+    dataset = load(str(name), options)
+    if object is not None:
+        own = dataset.check_object(object) == dataset.object
+        dataset = replace(dataset, object=object, context=dataset.context if own else None)
+    if context is not None:
+        dataset = replace(dataset, context=dataset.check_context(context))
+    return dataset
+
+
+def load_model(
+    model: str,
+    state: str | Path | None = None,
+    *,
+    classes: Sequence[str] | str,
+    layer: str | None = None,
+    normalise: str = "imagenet",
+    scores: str = "sigmoid",
+    image_size: int = 224,
+    name: str | None = None,
+) -> LoadedModel:
+    """Load a model that was trained elsewhere.
+
+    Args:
+        model: A torchvision or timm name, or ``package.module:factory``, which is imported and
+            run: name only what you trust.
+        state: State-dict file (safetensors or torch); may be None for a factory.
+        classes: Class of each score, in order; or a file with one a line.
+        layer: Attention layer; found by a probe where None.
+        normalise: ``imagenet``, ``none``, or ``M,M,M/S,S,S``.
+        scores: ``sigmoid`` where every class is answered for itself, ``softmax`` where one is
+            chosen.
+        image_size: Side of the square input in px.
+        name: What the audit calls the model; the state file's name where None.
+
+    Raises:
+        ConfigError: Anything of it does not exist or does not fit.
+    """
+    from biasaudit.models.external import ExternalModel, load_external
+
+    listed = classes if isinstance(classes, str) else ",".join(classes)
+    path = None if state is None else Path(state)
+    return load_external(
+        ExternalModel(model, path, listed, layer, normalise, scores, image_size), name
+    )
+
+
+def settings_for(data: Dataset, mode: str, **changes: Any) -> Settings:
+    """Return the settings of a training.
+
+    Args:
+        data: What to train on.
+        mode: A registered mode.
+        changes: Dotted settings (``{"training.epochs": 3}``), or their last parts where those
+            name one setting alone (``epochs=3``); None values are passed over.
+
+    Raises:
+        ConfigError: An unknown setting, or a value that does not fit.
+    """
+    from biasaudit.config import load_settings, setting_named
+
+    asked = {setting_named(key): value for key, value in changes.items()}
+    own = {
+        "data.name": data.origin,
+        "data.object": data.object,
+        "data.context": data.context,
+        "data.options": dict(data.options) or None,
+        "training.mode": mode,
+    }
+    return load_settings(None, (), {**own, **asked})
+
+
+def train(
+    data: Dataset,
+    mode: str = "baseline",
+    *,
+    pixel_labels: int = 0,
+    box_labels: int = 0,
+    seed: int = 0,
+    out: str | Path | None = None,
+    parent: str | Path | None = None,
+    settings: Settings | None = None,
+    note: Note = lambda _: None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> RunRecord:
+    """Train a classifier, guided or not.
+
+    Args:
+        data: What to train on; its object and context are those that the labels speak of.
+        mode: A registered mode: ``biasaudit list modes``.
+        pixel_labels: How many training images of the object give their pixel label.
+        box_labels: How many more give their bounding box.
+        seed: Of everything that is drawn.
+        out: An empty folder for the run; None keeps it in memory (``run.save(folder)``).
+        parent: A folder that gets a new one for the run, called by mode, labels and seed.
+        settings: Settings in place of the mode, the labels, the seed and ``changes``.
+        note: Called with each line that a user should read.
+        progress: Told of every step and epoch.
+        changes: Further settings, such as ``epochs=3``, ``backbone="mobilenet_v2"``.
+
+    Raises:
+        BiasAuditError: Anything asked for does not exist or does not fit, or training fails.
+    """
+    from biasaudit.training.loop import Silent
+    from biasaudit.training.loop import train as train_loop
+    from biasaudit.training.plan import make_plan
+    from biasaudit.training.run_directory import RunRecord, prepare, remove_if_empty, unused
+
+    settings = settings or settings_for(
+        data, mode, pixel_labels=pixel_labels, box_labels=box_labels, seed=seed, **changes
+    )
+    plan = make_plan(settings, data)
+    chosen = unused(Path(parent), plan.name) if parent is not None else out
+    folder = None if chosen is None else prepare(Path(chosen))
+    for line in plan.notes:
+        note(line)
+    try:
+        run = RunRecord.of(plan, train_loop(plan, progress or Silent()))
+        return run if folder is None else run.save(folder)
+    except BaseException:
+        if folder is not None:
+            remove_if_empty(folder)
+        raise
+
+
+def load_run(folder: str | Path) -> RunRecord:
+    """Read a finished run.
+
+    Raises:
+        RunError: The folder holds none, or an unfinished one.
+    """
+    from biasaudit.training.run_directory import read_run
+
+    return read_run(Path(folder))
+
+
+def audit(
+    model: RunRecord | LoadedModel | str | Path,
+    data: Dataset | None = None,
+    *,
+    splits: Sequence[str] = (),
+    object: str | None = None,
+    context: str | None = None,
+    faithfulness: bool = False,
+    all_pairs: bool = False,
+    maps: bool = False,
+    device: str | None = None,
+    batch_size: int | None = None,
+    workers: int = 0,
+    cache: str | None = None,
+    note: Note = lambda _: None,
+    progress: Count = lambda done, total: None,
+) -> Audit:
+    """Audit a model on counterfactual groups.
+
+    Args:
+        model: From :func:`train`, :func:`load_run` or :func:`load_model`; or a run's folder.
+        data: What to audit on; the dataset that a run was trained on where None.
+        splits: Split names; ``val`` is always measured. Where none is named, ``biased-OBJECT``,
+            or the test subsets of a dataset without context.
+        object: The object to audit; the run's or the dataset's own where None.
+        context: Its suspected context, likewise.
+        faithfulness: Also erase what the attention marks, and measure how far the score falls.
+        all_pairs: Also answer every other object-context pair of the dataset.
+        maps: Also keep the attention map of every image.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; the run's own where None.
+        batch_size: Images a pass.
+        workers: Processes that load images.
+        cache: Where decoded images stay: ``memory``, ``off`` or a folder.
+        note: Called with each line that a user should read.
+        progress: Called with the images done so far and their total.
+
+    Raises:
+        BiasAuditError: The model, the dataset or a split cannot be used.
+    """
+    from biasaudit.cases import Loading, Question, case_of
+    from biasaudit.evaluation import audit as evaluation
+
+    if isinstance(model, str | Path):
+        model = load_run(model)
+    question = Question(tuple(splits), object, context)
+    loading = Loading(device, batch_size, workers, cache)
+    case = case_of(model, data, question, loading, note)
+    request = evaluation.Request(faithfulness, all_pairs, maps)
+    total, done = evaluation.passes_of(case, request), 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, total)
+
+    return evaluation.audit(case, request, tell)
+
+
+def compare(
+    first: Audit, second: Audit, *, splits: Sequence[str] = (), seed: int = 0
+) -> dict[str, Comparison]:
+    """Compare two audits on the same images: better, worse, or no difference shown.
+
+    Args:
+        first: The audit to compare with.
+        second: The audit that is judged.
+        splits: Which; all that both measured where none is named, those with groups first.
+        seed: Of the bootstrap.
+
+    Returns:
+        By split. Each figure has its paired difference, its interval, its p-value, also after
+        Holm, and what it shows; and the images whose answer changed are named.
+
+    Raises:
+        RunError: They were not made on the same images, or have no per-image table.
+        ConfigError: A split that one of them did not measure.
+    """
+    from biasaudit.analysis import compare_audits
+
+    return compare_audits(first, second, tuple(splits), seed)
+
+
+def report(
+    audits: Audit | Sequence[Audit | str | Path],
+    out: str | Path | None = None,
+    *,
+    gallery: int = 20,
+    model_card: bool = False,
+) -> Report:
+    """Render audits as one self-contained report.
+
+    Args:
+        audits: From :func:`audit`, or folders that hold one.
+        out: Where to write it. The suffix decides the form: ``.html``, ``.md`` or ``.csv``.
+            None writes nothing; the report shows itself in a notebook.
+        gallery: Images shown of each group.
+        model_card: A model card in Markdown instead.
+
+    Raises:
+        ConfigError: A suffix that stands for no form.
+        RunError: A folder without an audit, or a file that cannot be written.
+    """
+    from biasaudit.report import make_report
+    from biasaudit.results import Audit, load_audits
+
+    listed = [audits] if isinstance(audits, Audit) else list(audits)
+    found = [
+        audit
+        for one in listed
+        for audit in ([one] if isinstance(one, Audit) else load_audits([Path(one)]))
+    ]
+    return make_report(found, None if out is None else Path(out), gallery, model_card=model_card)

@@ -1,0 +1,206 @@
+"""From a model, a dataset and a question to the case that an audit measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from biasaudit.config import DataSettings
+from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.sample import BIASED, EDITED, Dataset
+from biasaudit.data.splits.resolve import named_object, usual_splits
+from biasaudit.errors import ConfigError, near_names
+from biasaudit.evaluation.audit import VAL, Case, plan_splits
+from biasaudit.evaluation.predict import Subject
+from biasaudit.models.external import LoadedModel
+from biasaudit.training.device import make_accelerator
+from biasaudit.training.run_directory import RunRecord, environment
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a model; None and empty where the model or the dataset decides.
+
+    Attributes:
+        splits: Split names; ``val`` is added.
+        object: The object to audit.
+        context: Its suspected context.
+    """
+
+    splits: tuple[str, ...] = ()
+    object: str | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How images reach the model.
+
+    Attributes:
+        device: Where to compute; the run's own where None.
+        batch_size: Images a pass.
+        workers: Processes that load images.
+        cache: Where decoded images stay.
+    """
+
+    device: str | None = None
+    batch_size: int | None = None
+    workers: int = 0
+    cache: str | None = None
+
+
+def case_of(
+    model: RunRecord | LoadedModel,
+    data: Dataset | None,
+    question: Question,
+    loading: Loading,
+    note: Callable[[str], None],
+) -> Case:
+    """Return the case of a run or of an external model.
+
+    Args:
+        model: What is audited.
+        data: On what; a run's own dataset, or the embedded scenes, where None.
+        question: What is asked.
+        loading: How images reach the model.
+        note: Called with each line that a user should read.
+
+    Raises:
+        BiasAuditError: The dataset, the object, the context or a split does not exist or fit.
+    """
+    dataset = data or _own_dataset(model)
+    object_ = question.object or _object_of(question.splits, dataset) or _own_object(model, data)
+    if object_ is None:
+        raise ConfigError(
+            f"{dataset.root}: names no object to audit",
+            f"name one, of: {', '.join(dataset.classes)}",
+            field="object",
+        )
+    context = question.context or _own_context(model, data, dataset, object_)
+    if object_ not in model.classes:
+        raise ConfigError(
+            f"{model.name}: the model knows no class '{object_}'",
+            near_names(object_, model.classes),
+        )
+    splits = _splits(dataset, question.splits, object_, context, note)
+    subject, about = (
+        _of_run(model, loading) if isinstance(model, RunRecord) else _of_external(model, loading)
+    )
+    trained_here = isinstance(model, RunRecord) and _same_data(model, dataset)
+    return Case(subject, dataset, object_, context, splits, about, trained_here)
+
+
+def _splits(
+    dataset: Dataset,
+    asked: Sequence[str],
+    object_: str,
+    context: str | None,
+    note: Callable[[str], None],
+) -> list[Any]:
+    names = tuple(asked) or usual_splits(dataset, object_, context)
+    if not asked and names[0].startswith(EDITED):
+        note(f"a group of {BIASED}{object_} is empty: edited pairs instead")
+    splits = plan_splits(dataset, [VAL, *names], object_, context)
+    for split in splits:
+        if split.note:
+            note(f"{split.name}: {split.note}")
+    return splits
+
+
+def _object_of(splits: Sequence[str], dataset: Dataset) -> str | None:
+    """Return the one object that the named splits ask for, None where they name none.
+
+    Raises:
+        ConfigError: They name several; one audit has one object.
+    """
+    named = {found for name in splits if (found := named_object(dataset, name))}
+    if len(named) > 1:
+        raise ConfigError(
+            f"asks for several objects ({', '.join(sorted(named))})",
+            "evaluate once for each",
+            field="split",
+        )
+    return named.pop() if named else None
+
+
+def _own_dataset(model: RunRecord | LoadedModel) -> Dataset:
+    if isinstance(model, RunRecord):
+        return load_dataset(model.settings.data.name, model.settings.data.options)
+    return load_dataset("harbour")
+
+
+def _own_object(model: RunRecord | LoadedModel, data: Dataset | None) -> str | None:
+    """Return the object of a dataset in hand, or else the one that the run was trained for."""
+    if data is not None and data.object is not None:
+        return data.object
+    return model.settings.data.object if isinstance(model, RunRecord) else None
+
+
+def _own_context(
+    model: RunRecord | LoadedModel, data: Dataset | None, dataset: Dataset, object_: str
+) -> str | None:
+    if isinstance(model, RunRecord) and (data is None or data.context is None):
+        own = model.settings.data
+        return own.context if object_ == own.object else None
+    return dataset.context if object_ == dataset.object else None
+
+
+def _same_data(run: RunRecord, dataset: Dataset) -> bool:
+    own = run.settings.data
+    return (own.name, dict(own.options)) == (dataset.origin, dict(dataset.options))
+
+
+def _of_run(run: RunRecord, loading: Loading) -> tuple[Subject, Mapping[str, Any]]:
+    settings, labels = run.settings, run.labels
+    device = make_accelerator(loading.device or settings.training.device, "fp32").device
+    subject = Subject(
+        model=run.load_model().to(device),
+        classes=run.classes,
+        image_size=int(settings.data.image_size or 0),
+        device=device,
+        batch_size=loading.batch_size or 64,
+        workers=loading.workers,
+        cache=DataSettings(cache=loading.cache or settings.data.cache).cache_folder,
+        operating_points=run.operating_points,
+    )
+    about = {
+        "name": run.name,
+        "mode": settings.training.mode,
+        "pixel_labels": labels.pixel_labels,
+        "box_labels": labels.box_labels,
+        "seed": settings.training.seed,
+        "backbone": str(settings.model.backbone),
+        "device": run.device,
+        "labels_by_form": labels.counts_by_form(),
+        "settings": settings.model_dump(mode="json"),
+        "environment": run.environment,
+    }
+    return subject, about
+
+
+def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping[str, Any]]:
+    device = make_accelerator(loading.device or "auto", "fp32").device
+    subject = Subject(
+        model.network.to(device),
+        model.classes,
+        model.external.image_size,
+        device,
+        loading.batch_size or 32,
+        loading.workers,
+        DataSettings(cache=loading.cache or "memory").cache_folder,
+    )
+    said = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in asdict(model.external).items()
+    }
+    about = {
+        "name": model.name,
+        "mode": "external",
+        "backbone": model.external.model,
+        "device": device.type,
+        "settings": {"external": {**said, "layer": model.network.layer}},
+        "environment": environment(),
+    }
+    return subject, about

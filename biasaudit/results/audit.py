@@ -1,0 +1,210 @@
+"""The audit of one model: its figures, its per-image table, its pictures, as one object.
+
+What a folder holds of it, side by side: ``results.json`` (figures), ``per_image.csv`` (one row an
+image), ``gallery.npz`` (pictures and maps for a report), and where they were asked for
+``pairs.csv`` (every other object-context pair) and ``maps.npz`` (every attention map).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from biasaudit.errors import RunError
+from biasaudit.results.files import (
+    GALLERY_FILE,
+    MAPS_FILE,
+    PAIRS_FILE,
+    PER_IMAGE_FILE,
+    RESULTS_FILE,
+    digest_of,
+    read_per_image,
+    read_results,
+    replace_together,
+    table_bytes,
+)
+from biasaudit.results.gallery import Gallery, Pictures
+from biasaudit.results.schema import Group, Overall, Results, Run, Split, Verdict
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The audit of one model on one dataset.
+
+    Attributes:
+        run: Its figures.
+        per_image: One row an image (:data:`biasaudit.results.PER_IMAGE_COLUMNS`), or None where
+            the figures alone were read.
+        pictures: Thumbnails, maps and regions, or None.
+        pairs: Rows of every other object-context pair, ``split`` being the pair, or None.
+        gallery: The same pictures in memory, where the audit was just made.
+        maps: (N, h, w) attention of every row of ``per_image``, where it was asked for.
+        source: Where it was read, as messages call it; empty for one just made.
+    """
+
+    run: Run
+    per_image: pd.DataFrame | None = None
+    pictures: Pictures | None = None
+    pairs: pd.DataFrame | None = None
+    gallery: Gallery | None = None
+    maps: NDArray[np.float32] | None = None
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        """Mode, label budget and seed, or the external model's name."""
+        return self.run.name
+
+    @property
+    def split(self) -> Split | None:
+        """The split that the audit is about: the first with groups, else the last but ``val``."""
+        splits = self.run.splits
+        with_groups = [split for split in splits.values() if split.groups]
+        others = [split for name, split in splits.items() if name != "val"]
+        return next(iter(with_groups), None) or (others[-1] if others else splits.get("val"))
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on object and context; None without groups."""
+        return None if self.split is None else self.split.verdict
+
+    @property
+    def overall(self) -> Overall | None:
+        """The figures of that split as a whole."""
+        return None if self.split is None else self.split.overall
+
+    @property
+    def by_group(self) -> pd.DataFrame:
+        """One row a group of every split: n, accuracy, its interval, attention on the object."""
+        rows = []
+        for name, split in self.run.splits.items():
+            parts: dict[str, Overall | Group] = {"": split.overall, **split.groups}
+            for group, found in parts.items():
+                low, high = found.accuracy_ci or (None, None)
+                energy = found.attention.energy_pointing_game
+                rows.append((name, group, found.n, found.accuracy, low, high, energy))
+        names = ["n", "accuracy", "accuracy_low", "accuracy_high", "energy_pointing_game"]
+        return pd.DataFrame(rows, columns=["split", "group", *names]).set_index(["split", "group"])
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the audit to a folder: all of its files, or none.
+
+        What an earlier audit left there and this one lacks is removed.
+
+        Returns:
+            The folder.
+
+        Raises:
+            RunError: The folder cannot be written.
+        """
+        folder = Path(folder)
+        contents = self._contents()
+        results = Results(
+            runs=[self.run], files={name: digest_of(data) for name, data in contents.items()}
+        )
+        contents[RESULTS_FILE] = results.to_json().encode()
+        known = (PER_IMAGE_FILE, GALLERY_FILE, MAPS_FILE, PAIRS_FILE)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            replace_together(folder, contents, [name for name in known if name not in contents])
+        except OSError as error:
+            raise RunError(f"{folder}: cannot be written ({error.strerror})") from None
+        return folder
+
+    def _contents(self) -> dict[str, bytes]:
+        contents: dict[str, bytes] = {}
+        if self.per_image is not None:
+            contents[PER_IMAGE_FILE] = table_bytes(self.per_image)
+        if self.gallery is not None:
+            contents[GALLERY_FILE] = self.gallery.to_bytes()
+        if self.maps is not None and self.per_image is not None:
+            contents[MAPS_FILE] = _maps_bytes(self.per_image, self.maps)
+        if self.pairs is not None:
+            contents[PAIRS_FILE] = table_bytes(self.pairs)
+        return contents
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Audit:
+        """Read the audit that a folder holds.
+
+        Raises:
+            RunError: There is none, or several, or a file of it cannot be read.
+        """
+        found = load_audits([Path(folder)])
+        if len(found) != 1:
+            raise RunError(f"{folder}: holds {len(found)} runs", "name one run's folder")
+        return found[0]
+
+    def _repr_html_(self) -> str:
+        headline = "" if self.verdict is None else f"<p>{self.verdict.headline}</p>"
+        return f"{headline}{self.by_group.to_html(float_format='{:.3f}'.format)}"
+
+
+def load_audits(paths: Sequence[Path]) -> list[Audit]:
+    """Read the audits under these paths, in order.
+
+    A path is a run's folder, or a ``results.json`` of one or several runs. The per-image table
+    and the pictures are looked for beside the results; for a file of several runs, in folders
+    that bear the runs' names, there or under ``runs/``.
+
+    Raises:
+        RunError: No path, no results there, or a file that cannot be read.
+    """
+    if not paths:
+        raise RunError("no run to report on", "name a run's folder or a results.json")
+    audits = [audit for path in paths for audit in _audits(Path(path))]
+    if not audits:
+        raise RunError(f"{paths[0]}: holds no run", "run 'biasaudit evaluate' first")
+    return audits
+
+
+def _audits(path: Path) -> list[Audit]:
+    results = read_results(path)
+    folder = path if path.is_dir() else path.parent
+    source = str(path / RESULTS_FILE if path.is_dir() else path)
+    if len(results.runs) == 1:
+        return [_audit(results.runs[0], folder, source)]
+    return [_audit(run, _folder_of(run, folder), source) for run in results.runs]
+
+
+def _folder_of(run: Run, parent: Path) -> Path | None:
+    """Return the run's own folder below ``parent``; a name that leads elsewhere has none."""
+    if run.name in ("", ".", "..") or set(run.name) & set("/\\:\0"):
+        return None
+    places = (parent / run.name, parent / "runs" / run.name)
+    return next((place for place in places if _is_file(place / RESULTS_FILE)), None)
+
+
+def _audit(run: Run, folder: Path | None, source: str) -> Audit:
+    if folder is None:
+        return Audit(run, source=source)
+    table, gallery, pairs = (folder / name for name in (PER_IMAGE_FILE, GALLERY_FILE, PAIRS_FILE))
+    return Audit(
+        run,
+        read_per_image(table) if _is_file(table) else None,
+        Pictures.open(gallery) if _is_file(gallery) else None,
+        read_per_image(pairs) if _is_file(pairs) else None,
+        source=source,
+    )
+
+
+def _is_file(file: Path) -> bool:
+    """Whether the file is there; a name too long for the file system is not."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
+
+
+def _maps_bytes(table: pd.DataFrame, maps: NDArray[np.float32]) -> bytes:
+    """Return maps as a compressed npz file, with ``split``, ``group`` and ``id`` of each."""
+    texts = {name: table[name].to_numpy(np.str_) for name in ("split", "group", "id")}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, maps=maps, **texts)
+    return buffer.getvalue()
