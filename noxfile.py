@@ -50,7 +50,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Follow the links between the pages, run the examples in docstrings, hold README to the code."""
+    """Follow the links between the pages; run README's commands and the docstrings' examples."""
     _broken_links(session)
     _install(session, "-e", ".[test]")
     session.run("pytest", "-q", "tests/end_to_end/test_readme.py")
@@ -104,9 +104,10 @@ def _broken_links(session: nox.Session) -> None:
     for page in pages:
         for link in LINK.findall(page.read_text(encoding="utf-8")):
             target = link.partition("#")[0]
-            if target and "://" not in target and not target.startswith("mailto:"):
-                if not (page.parent / target).exists():
-                    broken.append(f"{page.relative_to(ROOT)}: {link}")
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            if not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {link}")
     if broken:
         session.error("links that lead nowhere:\n" + "\n".join(broken))
     session.log(f"{len(pages)} pages, every link between them leads somewhere")
