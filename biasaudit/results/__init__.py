@@ -3,7 +3,7 @@
 Three files hold one run's results, side by side in its folder:
 
 - ``results.json``: figures with intervals (:class:`Results`), the shape that
-  ``biasaudit evaluate --json`` prints;
+  ``biasaudit evaluate`` prints as JSON;
 - ``per_image.csv``: one row an image (:data:`PER_IMAGE_COLUMNS`), from which every figure can be
   recomputed;
 - ``gallery.npz``: the small pictures and attention maps that a report shows (:class:`Gallery`).
