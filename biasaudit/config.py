@@ -1,8 +1,8 @@
-"""Every setting of a run, validated; from defaults, a TOML file, ``--set`` and options.
+"""Every setting of a run, validated; from defaults, a TOML file, assignments and options.
 
-The later wins: recipe of the backbone, then the configuration file, then ``--set key=value``,
-then the option of that name. What comes out is written to the run directory as ``config.json``,
-which ``--config`` reads again.
+The later wins: recipe of the backbone, then the configuration file, then assignments
+``section.key=value``, then the option of that name. What comes out is written to the run directory
+as ``config.json``, a configuration file in its turn.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from biasaudit.errors import ConfigError, near_names
+from biasaudit.errors import ConfigError, named_field, near_names
 
 _NO_FOLDER = ("memory", "off")
 
@@ -136,7 +136,7 @@ def load_settings(
     assignments: Iterable[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Put a file, ``--set`` assignments and options together.
+    """Put a file, assignments and options together.
 
     Args:
         file: A TOML file, or the ``config.json`` of a run.
@@ -150,10 +150,10 @@ def load_settings(
     _check(tree, str(file))
     for assignment in assignments:
         key, value = _parse_assignment(assignment)
-        _assign(tree, key, value, f"--set {assignment}")
+        _assign(tree, key, value, named_field("set", assignment))
     for key, value in (options or {}).items():
         if value is not None:
-            _assign(tree, key, value, f"--{key.rpartition('.')[2].replace('_', '-')}")
+            _assign(tree, key, value, named_field(key, value))
     return _check(tree, "the settings")
 
 
@@ -186,11 +186,13 @@ def _read(file: Path) -> dict[str, Any]:
         text = file.read_text(encoding="utf-8")
         tree = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {file}: cannot be read ({error})") from None
+        raise ConfigError(f"{named_field('config', file)}: cannot be read ({error})") from None
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"--config {file}: {error}", "give a TOML file") from None
+        raise ConfigError(f"{named_field('config', file)}: {error}", "give a TOML file") from None
     if not isinstance(tree, dict):
-        raise ConfigError(f"--config {file}: not a table of settings", "give a TOML file")
+        raise ConfigError(
+            f"{named_field('config', file)}: not a table of settings", "give a TOML file"
+        )
     return tree
 
 
@@ -198,7 +200,10 @@ def _parse_assignment(text: str) -> tuple[str, Any]:
     key, equals, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not equals or not key:
-        raise ConfigError(f"--set {text}: not of the form key=value", "write --set training.seed=1")
+        raise ConfigError(
+            f"{named_field('set', text)}: not of the form key=value",
+            "write for example training.seed=1",
+        )
     try:
         return key, tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
@@ -209,10 +214,13 @@ def _assign(tree: dict[str, Any], dotted: str, value: Any, source: str) -> None:
     """Set one leaf, making the tables on its way, and check that it fits."""
     *path, leaf = dotted.split(".")
     table = tree
-    for part in path:
+    for depth, part in enumerate(path, 1):
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"{source}: '{part}' is no table", "see 'biasaudit train --help'")
+            held = ".".join(path[:depth])
+            raise ConfigError(
+                f"{source}: '{part}' is no table", f"write {held}=VALUE", field=dotted
+            )
     table[leaf] = value
     _check(tree, source)
 
@@ -228,9 +236,11 @@ def _check(tree: dict[str, Any], source: str) -> Settings:
             raise ConfigError(
                 f"{source}: unknown setting '{where}'",
                 near_names(str(first["loc"][-1]), section.model_fields),
+                field=where,
             ) from None
+        place = "" if source.startswith(named_field(where, "")) else f"{where}: "
         raise ConfigError(
-            f"{source}: {where}: {first['msg'][0].lower()}{first['msg'][1:]}"
+            f"{source}: {place}{first['msg'][0].lower()}{first['msg'][1:]}", field=where
         ) from None
 
 

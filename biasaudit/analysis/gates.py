@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree
 
-from biasaudit.errors import ConfigError, near_names
+from biasaudit.errors import ConfigError, named_field, near_names
 from biasaudit.results import Group, Interval, Localization, Overall, Split
 
 GateOn = Literal["estimate", "lower"]
@@ -58,21 +58,23 @@ def parse_gate(text: str) -> Gate:
     group, dot, metric = name.strip().rpartition(".")
     if not (equals and dot and group):
         raise ConfigError(
-            f"--fail-under {text}: not of the form GROUP.METRIC=X",
+            f"{named_field('fail_under', text)}: not of the form GROUP.METRIC=X",
             "write for example boat-without-water.accuracy=0.8",
         )
     if metric not in METRICS:
-        raise ConfigError(f"--fail-under {text}: no metric '{metric}'", near_names(metric, METRICS))
-    return Gate(group, metric, _fraction(limit, f"--fail-under {text}"))
+        raise ConfigError(
+            f"{named_field('fail_under', text)}: no metric '{metric}'", near_names(metric, METRICS)
+        )
+    return Gate(group, metric, _fraction(limit, named_field("fail_under", text)))
 
 
 def parse_max_gap(text: str) -> float:
-    """Read the limit of ``--max-gap``, in [0, 1].
+    """Read the largest gap that passes, in [0, 1].
 
     Raises:
         ConfigError: It is no such number.
     """
-    return _fraction(text, f"--max-gap {text}")
+    return _fraction(text, named_field("max_gap", text))
 
 
 def check_gate(gate: Gate, split: Split, on: GateOn = "estimate") -> GateResult:
@@ -89,7 +91,8 @@ def check_gate(gate: Gate, split: Split, on: GateOn = "estimate") -> GateResult:
     groups: dict[str, Overall | Group] = {"overall": split.overall, **split.groups}
     if gate.group not in groups:
         raise ConfigError(
-            f"--fail-under {gate.name}: no group '{gate.group}'", near_names(gate.group, groups)
+            f"{named_field('fail_under', gate.name)}: no group '{gate.group}'",
+            near_names(gate.group, groups),
         )
     found = groups[gate.group]
     holder: Overall | Group | Localization = found
@@ -97,7 +100,7 @@ def check_gate(gate: Gate, split: Split, on: GateOn = "estimate") -> GateResult:
         holder = found.attention
     if not hasattr(holder, gate.metric):
         raise ConfigError(
-            f"--fail-under {gate.name}: a group has no {gate.metric}",
+            f"{named_field('fail_under', gate.name)}: a group has no {gate.metric}",
             f"write overall.{gate.metric}={gate.least:g}",
         )
     value = getattr(holder, gate.metric)
@@ -151,13 +154,13 @@ def junit_xml(results: Sequence[GateResult], suite: str = "biasaudit") -> str:
     )
 
 
-def _fraction(text: str, option: str) -> float:
+def _fraction(text: str, source: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0.0 <= value <= 1.0:
-        raise ConfigError(f"{option}: '{text.strip()}' is not a number from 0 to 1", "write 0.8")
+        raise ConfigError(f"{source}: '{text.strip()}' is not a number from 0 to 1", "write 0.8")
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from biasaudit.errors import RunError
+from biasaudit.errors import RunError, named_field
 from biasaudit.statistics import Figure, auroc_of, mean_of, mean_over, worst_of
 
 
@@ -63,12 +63,12 @@ def align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
         which = f" ('{min(lone)}' is in one alone)" if lone else ""
         raise RunError(
             f"the two runs were not audited on the same images{which}",
-            "evaluate both with the same --data and --split",
+            f"evaluate both with the same {named_field('data')} and {named_field('split')}",
         )
     if not first["label"].equals(second["label"]):
         differs = first["id"][first["label"] != second["label"]].iloc[0]
         raise RunError(
             f"the two runs were audited for different objects ('{differs}' has another label)",
-            "compare runs of one --object",
+            f"compare runs of one {named_field('object')}",
         )
     return first, second

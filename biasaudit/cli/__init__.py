@@ -9,6 +9,7 @@ import typer
 from biasaudit import __version__
 from biasaudit.cli import compare, data, demo, doctor, evaluate, listing, power, report, train
 from biasaudit.cli.console import err
+from biasaudit.cli.flags import complaint
 from biasaudit.errors import BiasAuditError
 
 INTERRUPTED = 130
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(arguments, standalone_mode=False)
     except BiasAuditError as error:
-        code = _complain(str(error), error.exit_code)
+        code = _complain(complaint(error), error.exit_code)
     except typer.TyperException as error:
         code = _complain(f"{error.format_message()}; see 'biasaudit --help'", error.exit_code)
     sys.exit(code)

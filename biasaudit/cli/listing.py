@@ -9,6 +9,7 @@ from rich.table import Table
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import print_table
+from biasaudit.cli.flags import message_of
 from biasaudit.errors import ConfigError, DataError, near_names
 
 KINDS = ("modes", "terms", "backbones", "datasets", "splits", "metrics")
@@ -59,7 +60,7 @@ def _splits(data: str, object_: str | None, context: str | None) -> list[tuple[s
         try:
             split = resolve_split(dataset, name, object_, context)
         except DataError as error:
-            rows.append((name, f"cannot be measured: {error.message}"))
+            rows.append((name, f"cannot be measured: {message_of(error)}"))
             continue
         counts = ", ".join(f"{group} {len(found)}" for group, found in split.groups.items())
         rows.append((name, counts or f"{len(split.samples)} images"))

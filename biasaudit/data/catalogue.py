@@ -12,7 +12,7 @@ from biasaudit.data.checks.faults import Complain, refuse
 from biasaudit.data.formats import coco, folder, manifest, voc  # noqa: F401 -- register them
 from biasaudit.data.formats.toml_file import DATASET_FILE, read_dataset_file
 from biasaudit.data.sample import Dataset
-from biasaudit.errors import ConfigError, DataError, near_names
+from biasaudit.errors import ConfigError, DataError, named_field, near_names
 from biasaudit.registry import Registry
 
 Builder = Callable[..., Dataset]
@@ -49,13 +49,15 @@ def _voc2012(complain: Complain, /, **settings: Any) -> Dataset:
             raise ConfigError(
                 f"data.options.{setting}: 'voc2012' has no such setting",
                 near_names(setting, ["folder"]),
+                field=f"data.options.{setting}",
             )
     place = Path(settings.get("folder") or default_folder("voc2012")).expanduser()
     if not (place / DATASET_FILE).is_file():
         raise DataError(
             f"voc2012: not in {place}",
             "fetch it: biasaudit data fetch voc2012; or say where: "
-            "--set data.options.folder=FOLDER",
+            f"{named_field('data.options.folder', 'FOLDER')}",
+            field="data.options.folder",
         )
     return read_dataset_file(place / DATASET_FILE, complain)
 
@@ -74,7 +76,9 @@ def _check_settings(name: str, schema: type[Any], settings: Mapping[str, Any]) -
     for setting in settings:
         if setting not in known:
             raise ConfigError(
-                f"data.options.{setting}: '{name}' has no such setting", near_names(setting, known)
+                f"data.options.{setting}: '{name}' has no such setting",
+                near_names(setting, known),
+                field=f"data.options.{setting}",
             )
 
 
@@ -100,7 +104,9 @@ def load_dataset(
     file = _dataset_file(name)
     for setting in options or {}:
         raise ConfigError(
-            f"data.options.{setting}: a dataset on disk takes no settings", f"write it into {file}"
+            f"data.options.{setting}: a dataset on disk takes no settings",
+            f"write it into {file}",
+            field=f"data.options.{setting}",
         )
     origin = str(Path(name).expanduser().absolute())
     return replace(read_dataset_file(file, complain), origin=origin)
@@ -123,6 +129,6 @@ def _dataset_file(name: str) -> Path:
             )
         return path
     raise DataError(
-        f"--data {name}: no such folder, and no built-in dataset of that name",
+        f"{named_field('data.name', name)}: no such folder, and no built-in dataset of that name",
         near_names(name, DATASETS),
     )

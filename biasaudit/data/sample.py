@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from biasaudit.errors import DataError, near_names
+from biasaudit.errors import DataError, named_field, near_names
 
 Image = NDArray[np.uint8]
 """(H, W, 3) RGB."""
@@ -192,10 +192,10 @@ class Dataset:
         """Return ``name`` if it is a context class or another object class, else raise."""
         return self._check(name, (*self.contexts, *self.classes), "context")
 
-    def _check(self, name: str, known: Sequence[str], option: str) -> str:
+    def _check(self, name: str, known: Sequence[str], field: str) -> str:
         if name not in known:
             raise DataError(
-                f"{self.root or self.name}: no category is called '{name}' (--{option})",
+                f"{self.root or self.name}: no category is called '{name}' ({named_field(field)})",
                 near_names(name, known),
             )
         return name

@@ -90,7 +90,6 @@ def erasure(
     maps: Tensor,
     regions: Tensor,
     *,
-    fraction: float = 0.5,
     draws: int = 4,
     seed: int = 0,
     fill: Tensor | None = None,
@@ -102,12 +101,11 @@ def erasure(
         images: (N, C, H, W).
         maps: (N, H, W) the object's attention at the images' size.
         regions: (N, H, W) bool, the object's region; empty where it has none.
-        fraction: Attention marks what reaches this fraction of its maximum.
         draws: Random erasures an image, averaged.
         seed: Of the random pixels.
         fill: As for :func:`erase`.
     """
-    pixels = marked(maps, fraction)
+    pixels = marked(maps)
     count = pixels.sum(dim=(1, 2))
     generator = torch.Generator().manual_seed(seed)
     by_chance = [

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from biasaudit.config import Settings
-from biasaudit.errors import ConfigError, near_names
+from biasaudit.errors import ConfigError, named_field, near_names
 from biasaudit.guidance import (  # noqa: F401 (they register their terms)
     absent,
     classification,
@@ -143,7 +143,9 @@ def active_terms(settings: Settings) -> list[ActiveTerm]:
     for name in settings.terms:
         if name not in table:
             raise ConfigError(
-                f"terms.{name}: mode '{mode}' has no such term", near_names(name, table)
+                f"terms.{name}: mode '{mode}' has no such term",
+                near_names(name, table),
+                field=f"terms.{name}",
             )
     return [
         _active(name, {**options, **settings.terms.get(name, {})})
@@ -162,7 +164,8 @@ def mode_of(settings: Settings) -> Mode:
         return Mode("defined in the settings", settings.modes[name])
     if name not in MODES:
         raise ConfigError(
-            f"--mode {name}: unknown mode", near_names(name, [*MODES, *settings.modes])
+            f"{named_field('training.mode', name)}: unknown mode",
+            near_names(name, [*MODES, *settings.modes]),
         )
     return MODES[name]
 
@@ -176,6 +179,10 @@ def _active(name: str, options: Mapping[str, Any]) -> ActiveTerm:
         key = str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "extra_forbidden":
             raise ConfigError(
-                f"terms.{name}.{key}: no such option", near_names(key, known.options.model_fields)
+                f"terms.{name}.{key}: no such option",
+                near_names(key, known.options.model_fields),
+                field=f"terms.{name}.{key}",
             ) from None
-        raise ConfigError(f"terms.{name}.{key}: {first['msg']}") from None
+        raise ConfigError(
+            f"terms.{name}.{key}: {first['msg']}", field=f"terms.{name}.{key}"
+        ) from None

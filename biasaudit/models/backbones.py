@@ -26,7 +26,7 @@ class Backbone:
     Attributes:
         build: Number of classes to an untrained classifier.
         summary: One line for ``biasaudit list backbones``.
-        weights: What ``--weights`` means where nobody says: ``imagenet`` or ``scenes``.
+        weights: Where training starts unless the user says otherwise: ``imagenet`` or ``scenes``.
         image_size: Side of the square input, in px.
         epochs: Passes over the training set.
         learning_rate: Of AdamW.

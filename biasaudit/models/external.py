@@ -17,7 +17,7 @@ import torch
 import torchvision.models
 from torch import Tensor, nn
 
-from biasaudit.errors import BiasAuditError, ConfigError, near_names
+from biasaudit.errors import BiasAuditError, ConfigError, named_field, near_names
 from biasaudit.models.classifier import IMAGENET_MEAN, IMAGENET_STD
 from biasaudit.models.weights import read_state
 from biasaudit.models.whole_network import WholeNetwork
@@ -85,9 +85,14 @@ def load_external(external: ExternalModel, name: str | None = None) -> LoadedMod
     classes = read_classes(external.classes)
     mean, std = read_normalisation(external.normalise)
     if external.scores not in KINDS:
-        raise ConfigError(f"--scores {external.scores}", near_names(external.scores, KINDS))
+        raise ConfigError(
+            named_field("scores", external.scores), near_names(external.scores, KINDS)
+        )
     if external.scores == "softmax" and len(classes) < 2:
-        raise ConfigError("--scores softmax: one class alone", "use --scores sigmoid")
+        raise ConfigError(
+            f"{named_field('scores', 'softmax')}: one class alone",
+            f"use {named_field('scores', 'sigmoid')}",
+        )
     network = _build(external, len(classes)).eval()
     if external.state is not None:
         _fill(network, external.state)
@@ -106,17 +111,23 @@ def read_classes(text: str | None) -> tuple[str, ...]:
         ConfigError: None is given, or one twice.
     """
     if not text:
-        raise ConfigError("--model: needs the class of each score", "add --classes a,b,c or a file")
+        raise ConfigError(
+            f"{named_field('model')}: needs the class of each score",
+            f"add {named_field('classes', 'a,b,c')} or a file",
+            field="classes",
+        )
     file = Path(text)
     try:
         parts = file.read_text("utf-8").splitlines() if file.is_file() else text.split(",")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--classes {text}: cannot be read ({error})") from None
+        raise ConfigError(f"{named_field('classes', text)}: cannot be read ({error})") from None
     classes = tuple(name for part in parts if (name := part.strip()))
     twice = sorted({name for name in classes if classes.count(name) > 1})
     if twice or not classes:
         what = f"names '{twice[0]}' twice" if twice else "names no class"
-        raise ConfigError(f"--classes {text}: {what}", "name every class once, in score order")
+        raise ConfigError(
+            f"{named_field('classes', text)}: {what}", "name every class once, in score order"
+        )
     return classes
 
 
@@ -136,7 +147,7 @@ def read_normalisation(text: str) -> tuple[Colour, Colour]:
         m1 = m2 = m3 = 0.0
     if min(s1, s2, s3) <= 0:
         raise ConfigError(
-            f"--normalise {text}: not a normalisation",
+            f"{named_field('normalise', text)}: not a normalisation",
             "give imagenet, none, or mean and deviation as 0.5,0.5,0.5/0.25,0.25,0.25",
         )
     return (m1, m2, m3), (s1, s2, s3)
@@ -152,7 +163,7 @@ def _build(external: ExternalModel, classes: int) -> nn.Module:
         names = [*known, *(timm.list_models() if timm else [])]
         near = get_close_matches(external.model, names, n=1)
         raise ConfigError(
-            f"--model {external.model}: no such model",
+            f"{named_field('model', external.model)}: no such model",
             f"did you mean '{near[0]}'?"
             if near
             else "name one of torchvision"
@@ -160,7 +171,10 @@ def _build(external: ExternalModel, classes: int) -> nn.Module:
             + ", or write package.module:factory",
         )
     if external.state is None:
-        raise ConfigError(f"--model {external.model}: has no weights", "add --state FILE")
+        raise ConfigError(
+            f"{named_field('model', external.model)}: has no weights",
+            f"add {named_field('state', 'FILE')}",
+        )
     if external.model in known:
         return torchvision.models.get_model(external.model, weights=None, num_classes=classes)
     network: nn.Module = timm.create_model(external.model, pretrained=False, num_classes=classes)
@@ -175,7 +189,7 @@ def _from_factory(path: str) -> nn.Module:
         factory = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError, SyntaxError) as error:
         raise ConfigError(
-            f"--model {path}: cannot be imported ({_first(error)})",
+            f"{named_field('model', path)}: cannot be imported ({_first(error)})",
             "write package.module:factory, found from here or installed",
         ) from None
     try:
@@ -183,17 +197,22 @@ def _from_factory(path: str) -> nn.Module:
     except BiasAuditError:
         raise
     except Exception as error:
-        raise ConfigError(f"--model {path}: {name}() failed ({_first(error)})") from error
+        raise ConfigError(
+            f"{named_field('model', path)}: {name}() failed ({_first(error)})"
+        ) from error
     if not isinstance(network, nn.Module):
         raise ConfigError(
-            f"--model {path}: {name}() gave {type(network).__name__}, not a torch module"
+            f"{named_field('model', path)}: {name}() gave {type(network).__name__}, "
+            "not a torch module"
         )
     return network
 
 
 def _fill(network: nn.Module, file: Path) -> None:
     if not file.is_file():
-        raise ConfigError(f"--state {file}: no such file", "give a .safetensors or state-dict file")
+        raise ConfigError(
+            f"{named_field('state', file)}: no such file", "give a .safetensors or state-dict file"
+        )
     try:
         state = {key.removeprefix("module."): v for key, v in read_state(file).items()}
         network.load_state_dict(state)
@@ -201,7 +220,8 @@ def _fill(network: nn.Module, file: Path) -> None:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[min(1, len(lines) - 1)]
         raise ConfigError(
-            f"--state {file}: does not fit --model and --classes ({reason[:160]})"
+            f"{named_field('state', file)}: does not fit {named_field('model')} "
+            f"and {named_field('classes')} ({reason[:160]})"
         ) from None
 
 
@@ -212,13 +232,15 @@ def _probe(network: nn.Module, external: ExternalModel, classes: int) -> None:
             found = network(torch.zeros(1, 3, size, size))
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         raise ConfigError(
-            f"--model {external.model}: does not take a {size} px image ({_first(error)})",
-            "give the --image-size it was trained with",
+            f"{named_field('model', external.model)}: does not take a {size} px image "
+            f"({_first(error)})",
+            f"give the {named_field('image_size')} it was trained with",
         ) from None
     if not isinstance(found, Tensor) or tuple(found.shape) != (1, classes):
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise ConfigError(
-            f"--model {external.model}: gives {shape} for one image, --classes names {classes}",
+            f"{named_field('model', external.model)}: gives {shape} for one image, "
+            f"{named_field('classes')} names {classes}",
             "name the class of every score; the network must return (N, C) logits",
         )
 

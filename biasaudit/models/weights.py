@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from biasaudit.errors import ConfigError
+from biasaudit.errors import ConfigError, named_field
 from biasaudit.models.backbones import Backbone, shipped_weights
 from biasaudit.models.classifier import Classifier
 
@@ -36,7 +36,7 @@ def load_start(model: Classifier, name: str, spec: Backbone, weights: str) -> No
     state = _fetch(name, spec, weights)
     if not any(key.startswith("body.") for key in state):
         state = _renamed(state, spec)
-    _fill(model, state, f"--weights {weights}", name)
+    _fill(model, state, named_field("model.weights", weights), name)
 
 
 def read_state(file: Path) -> State:
@@ -73,13 +73,15 @@ def _fetch(name: str, spec: Backbone, weights: str) -> State:
         file = shipped_weights(name)
         if not file.is_file():
             raise ConfigError(
-                f"--weights scenes: the package has none for {name}", "give imagenet, none or PATH"
+                f"{named_field('model.weights', 'scenes')}: the package has none for {name}",
+                "give imagenet, none or PATH",
             )
         return read_state(file)
     if weights == "imagenet":
         if not spec.rename:
             raise ConfigError(
-                f"--weights imagenet: there are none for {name}", "give scenes, none or PATH"
+                f"{named_field('model.weights', 'imagenet')}: there are none for {name}",
+                "give scenes, none or PATH",
             )
         return _download(name)
     return read_state(Path(weights))
@@ -92,8 +94,9 @@ def _download(name: str) -> State:
         state: State = choice.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise ConfigError(
-            f"--weights imagenet: {choice.url} cannot be downloaded ({error})",
-            "fetch the file elsewhere and give its path with --weights PATH",
+            f"{named_field('model.weights', 'imagenet')}: {choice.url} cannot be "
+            f"downloaded ({error})",
+            f"fetch the file elsewhere and give its path: {named_field('model.weights', 'PATH')}",
         ) from None
     return state
 

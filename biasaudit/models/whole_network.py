@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from biasaudit.errors import ConfigError, near_names
+from biasaudit.errors import ConfigError, named_field, near_names
 from biasaudit.models.classifier import Classifier, Output
 
 
@@ -51,7 +51,7 @@ class WholeNetwork(Classifier):
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
         logits = self.body((images - self.mean) / self.std)
         if self._features is None:
-            raise ConfigError(f"--layer {self.layer}: the network does not call it")
+            raise ConfigError(f"{named_field('layer', self.layer)}: the network does not call it")
         features, self._features = self._features, None
         return Output(against_the_rest(logits) if self.softmax else logits, features)
 
@@ -59,14 +59,16 @@ class WholeNetwork(Classifier):
         modules = dict(network.named_modules())
         if self.layer not in modules or not self.layer:
             raise ConfigError(
-                f"--layer {self.layer}: the network has no such layer",
+                f"{named_field('layer', self.layer)}: the network has no such layer",
                 near_names(self.layer, filter(None, modules)),
             )
         return modules[self.layer]
 
     def _keep(self, layer: nn.Module, inputs: object, output: object) -> Tensor | None:
         if not isinstance(output, Tensor):
-            raise ConfigError(f"--layer {self.layer}: gives no tensor", "name another layer")
+            raise ConfigError(
+                f"{named_field('layer', self.layer)}: gives no tensor", "name another layer"
+            )
         if not torch.is_grad_enabled():
             self._features = output
             return None
@@ -78,7 +80,8 @@ class WholeNetwork(Classifier):
     def _check(self, features: Tensor) -> None:
         if features.ndim != 4 or min(features.shape[2:]) < 2:
             raise ConfigError(
-                f"--layer {self.layer}: gives {tuple(features.shape)}, no map (N, K, H, W)",
+                f"{named_field('layer', self.layer)}: gives {tuple(features.shape)}, "
+                "no map (N, K, H, W)",
                 "name a layer before the pooling",
             )
 
@@ -115,7 +118,10 @@ def attention_layer(network: nn.Module, size: int) -> str:
             handle.remove()
     convolutions = [shape for _, shape, convolves in called if convolves]
     if not convolutions:
-        raise ConfigError("--model: no convolution gives a map", "name a layer with --layer")
+        raise ConfigError(
+            f"{named_field('model')}: no convolution gives a map",
+            f"add {named_field('layer', 'NAME')}",
+        )
     return [name for name, shape, _ in called if shape == convolutions[-1]][-1]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from biasaudit.errors import ConfigError
+from biasaudit.errors import ConfigError, named_field
 
 _PRECISION = {"fp32": "no", "bf16": "bf16"}
 
@@ -31,11 +31,15 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
         "mps": torch.backends.mps.is_available(),
     }
     if not there[device]:
-        raise ConfigError(f"--device {device}: there is none on this machine", "use --device auto")
+        raise ConfigError(
+            f"{named_field('training.device', device)}: there is none on this machine",
+            f"use {named_field('training.device', 'auto')}",
+        )
     try:
         return Accelerator(cpu=device == "cpu", mixed_precision=_PRECISION[precision])
     except ValueError as error:
-        raise ConfigError(f"--device {device} --precision {precision}: {error}") from None
+        given = named_field("training.device", device), named_field("training.precision", precision)
+        raise ConfigError(f"{' and '.join(given)}: {error}") from None
 
 
 @contextmanager

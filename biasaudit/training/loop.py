@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from biasaudit.data.loading.batches import Batch, collate
-from biasaudit.errors import RunFailedError
+from biasaudit.errors import RunFailedError, named_field
 from biasaudit.models.backbones import build_classifier
 from biasaudit.models.classifier import Classifier
 from biasaudit.statistics import OperatingPoint, fit_operating_point
@@ -184,7 +184,7 @@ class _Loop:
                 raise RunFailedError(
                     f"epoch {epoch + 1}, step {number + 1}: the loss is {values['total']} "
                     f"({', '.join(f'{k} {v:g}' for k, v in values.items())})",
-                    "lower --set training.learning_rate or the weights of the terms",
+                    f"lower {named_field('training.learning_rate')} or the weights of the terms",
                 )
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + value

@@ -10,7 +10,7 @@ from biasaudit.config import Settings
 from biasaudit.data.annotation.labels import LabelChoice, choose_labels
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import Dataset
-from biasaudit.errors import ConfigError
+from biasaudit.errors import ConfigError, named_field
 from biasaudit.guidance.modes import ActiveTerm, Mode, active_terms, mode_of
 from biasaudit.models.backbones import BACKBONES, Backbone
 
@@ -80,7 +80,7 @@ class Plan:
             )
         if self.settings.training.workers and data.cache == "memory":
             lines.append(
-                "loading processes keep no image in memory from epoch to epoch: --cache DIR does"
+                "loading processes keep no image in memory from epoch to epoch: a cache folder does"
             )
         if self.mode.reads_context:
             lines.append(
@@ -131,10 +131,16 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
     data, training = settings.data, settings.training
     spends = any(active.term.needs_labels for active in terms)
     if spends and not data.pixel_labels + data.box_labels:
-        raise ConfigError(f"--mode {training.mode}: needs labelled images", "add --pixel-labels N")
+        raise ConfigError(
+            f"{named_field('training.mode', training.mode)}: needs labelled images",
+            f"add {named_field('data.pixel_labels', 'N')}",
+        )
     mode = mode_of(settings)
     if mode.reads_context and data.context is None:
-        raise ConfigError(f"--mode {training.mode}: needs a context", "add --context")
+        raise ConfigError(
+            f"{named_field('training.mode', training.mode)}: needs a context",
+            f"add {named_field('data.context')}",
+        )
     labels = choose_labels(
         dataset.subset("train"),
         dataset.guided or (str(data.object),),
@@ -158,7 +164,8 @@ def complete(settings: Settings, dataset: Dataset) -> Settings:
     if (data.object or dataset.object) is None:
         raise ConfigError(
             f"{dataset.root}: names no object to audit",
-            f"add --object, one of: {', '.join(dataset.classes)}",
+            f"add {named_field('data.object')}, one of: {', '.join(dataset.classes)}",
+            field="data.object",
         )
     data.object = dataset.check_object(str(data.object or dataset.object))
     context = data.context or dataset.context

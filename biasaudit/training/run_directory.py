@@ -2,7 +2,7 @@
 
 ::
 
-    RUN/config.json           the resolved settings; --config reads it
+    RUN/config.json           the resolved settings, a configuration file for another run
     RUN/run.json              its name, its classes in score order, its device
     RUN/environment.json      versions, machine, threads
     RUN/labels.json           which images lent their regions, and in what form
@@ -29,7 +29,7 @@ from safetensors.torch import save
 
 from biasaudit.config import Settings
 from biasaudit.data.annotation.labels import LabelChoice
-from biasaudit.errors import RunError, near_names
+from biasaudit.errors import RunError, named_field, near_names
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
@@ -145,13 +145,13 @@ def prepare(out: Path) -> Path:
         RunError: It holds something already, or cannot be written.
     """
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise RunError(f"--out {out}: is not an empty folder", "name another one")
+        raise RunError(f"{named_field('out', out)}: is not an empty folder", "name another one")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"--out {out}: cannot be made ({error.strerror})") from None
+        raise RunError(f"{named_field('out', out)}: cannot be made ({error.strerror})") from None
     if not os.access(out, os.W_OK):
-        raise RunError(f"--out {out}: cannot be written to")
+        raise RunError(f"{named_field('out', out)}: cannot be written to")
     return out
 
 
@@ -190,11 +190,11 @@ def read_run(path: Path) -> RunRecord:
         RunError: It is none, or an unfinished one.
     """
     if not path.is_dir():
-        raise RunError(f"--run {path}: no such folder", _others(path))
+        raise RunError(f"{named_field('run', path)}: no such folder", _others(path))
     for name in (CONFIG, RUN, ENVIRONMENT, LABELS, WEIGHTS):
         if not (path / name).is_file():
             raise RunError(
-                f"--run {path}: not a finished run (it holds no {name})",
+                f"{named_field('run', path)}: not a finished run (it holds no {name})",
                 "give a folder that 'biasaudit train' wrote",
             )
     try:
@@ -211,7 +211,8 @@ def read_run(path: Path) -> RunRecord:
         )
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise RunError(
-            f"--run {path}: its records cannot be read ({error})", "train the run again"
+            f"{named_field('run', path)}: its records cannot be read ({error})",
+            "train the run again",
         ) from None
 
 
@@ -223,7 +224,7 @@ def newest_run(parent: Path) -> Path:
     """
     weights = sorted(parent.glob(f"*/{WEIGHTS}"), key=lambda file: file.stat().st_mtime_ns)
     if not weights:
-        raise RunError(f"no run in {parent}/", "train one first: biasaudit train --mode baseline")
+        raise RunError(f"no run in {parent}/", "train one first: biasaudit train")
     return weights[-1].parent
 
 

@@ -98,8 +98,7 @@ def tensors(
         plan.dataset.classes,
         int(plan.settings.data.image_size or 0),
         region_of,
-        flip=flip,
+        mirror=plan.settings.training.seed if flip else None,
         keep=plan.settings.data.cache != "off",
-        seed=plan.settings.training.seed,
         cache=plan.settings.data.cache_folder,
     )

@@ -86,6 +86,29 @@ def code_lines(tree, text):
 
 
 @pytest.mark.parametrize("path", modules(), ids=str)
+def test_functions_take_seven_parameters_at_most(path):
+    """Verbs of the command line have an option each; the public API has keywords."""
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_verb(path, node):
+            assert len(parameters(path, node)) <= 7, f"{path}: {node.name}"
+
+
+def is_verb(path, function):
+    """Whether a function of cli/ declares options: its annotations name typer's."""
+    given = [argument.annotation for argument in function.args.args if argument.annotation]
+    text = " ".join(ast.unparse(annotation) for annotation in given)
+    return room(path) == "cli" and ("typer.Option" in text or "opt." in text)
+
+
+def parameters(path, function):
+    given = function.args
+    named = [*given.posonlyargs, *given.args, given.vararg, given.kwarg]
+    if path.name != "api.py" or function.name.startswith("_"):
+        named += given.kwonlyargs
+    return [each.arg for each in named if each and each.arg not in ("self", "cls")]
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
 def test_torch_and_printing_stay_in_their_rooms(path):
     top = {name.split(".")[0] for name in imported(path)}
     if room(path) in WITHOUT_TORCH:

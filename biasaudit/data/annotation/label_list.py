@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from biasaudit.data.annotation.labels import label_order
 from biasaudit.data.sample import Sample
-from biasaudit.errors import DataError
+from biasaudit.errors import DataError, named_field
 
 
 class ToDraw(NamedTuple):
     """One row of the list.
 
     Attributes:
-        order: From 1; the first N rows of an object are what ``--pixel-labels N`` stands for.
+        order: From 1; the first N rows of an object are those that N pixel labels stand for.
         image: The sample's id: for files, the path relative to the images.
         object: Whose region.
         has: What there is already: ``mask``, ``box`` or ``none``.
@@ -49,7 +49,8 @@ def label_list(samples: Sequence[Sample], object: str, count: int, seed: int = 0
     ordered = label_order(samples, object, seed)
     if count > len(ordered):
         raise DataError(
-            f"--pixel-labels {count}: only {len(ordered)} training images show '{object}'",
+            f"{named_field('data.pixel_labels', count)}: only {len(ordered)} training images "
+            f"show '{object}'",
             f"ask for {len(ordered)} at most",
         )
     return [

@@ -11,7 +11,7 @@ import numpy as np
 
 from biasaudit.data.annotation.outlines import outline
 from biasaudit.data.sample import Mask, Sample
-from biasaudit.errors import ConfigError, DataError
+from biasaudit.errors import ConfigError, DataError, named_field
 
 LabelForm = Literal["mask", "box", "outline"]
 """How an image lends a region: as it was drawn, as a filled box, or as what a box holds."""
@@ -110,9 +110,10 @@ def choose_labels(
         ConfigError: A number is negative.
         DataError: Fewer images have a region.
     """
-    for option, number in (("--pixel-labels", pixel_labels), ("--box-labels", box_labels)):
+    asked = {"data.pixel_labels": pixel_labels, "data.box_labels": box_labels}
+    for field, number in asked.items():
         if number < 0:
-            raise ConfigError(f"{option} {number}: a number of images is 0 or more")
+            raise ConfigError(f"{named_field(field, number)}: a number of images is 0 or more")
     entries: list[LabelEntry] = []
     for object in objects:
         entries += _choose(samples, object, pixel_labels, box_labels, seed, outlines)
@@ -234,11 +235,13 @@ def _check_enough(
     )
     if pixel_labels > len(forms):
         raise DataError(
-            f"--pixel-labels {pixel_labels}: only {has}", f"ask for {len(forms)} at most"
+            f"{named_field('data.pixel_labels', pixel_labels)}: only {has}",
+            f"ask for {len(forms)} at most",
         )
     left = len(forms) - pixel_labels
     if box_labels > left:
         raise DataError(
-            f"--box-labels {box_labels}: only {has}, and {pixel_labels} lend pixel labels",
+            f"{named_field('data.box_labels', box_labels)}: only {has}, "
+            f"and {pixel_labels} lend pixel labels",
             f"ask for {left} at most",
         )

@@ -66,7 +66,7 @@ def check_dataset(
     """Read everything of a dataset once and note every fault; none stops the check.
 
     Args:
-        name: As ``--data`` takes it.
+        name: A built-in dataset or a folder, as for :func:`load_dataset`.
         object: The audited object; the dataset's own unless given.
         context: Its suspected context; likewise.
         begin: Told how many images there are.

@@ -12,7 +12,7 @@ import PIL.ImageFont
 
 from biasaudit.data.sample import Image, Sample
 from biasaudit.data.splits.split import Split
-from biasaudit.errors import DataError, near_names
+from biasaudit.errors import DataError, named_field, near_names
 
 OBJECT, CONTEXT = (230, 97, 1), (20, 100, 220)
 """Tints of the object (orange) and of the context (blue), told apart by colour-blind eyes too."""
@@ -58,7 +58,8 @@ def contact_sheet(
     if group is not None:
         if group not in image_sets:
             raise DataError(
-                f"--group {group}: '{split.name}' has no such group", near_names(group, image_sets)
+                f"{named_field('group', group)}: '{split.name}' has no such group",
+                near_names(group, image_sets),
             )
         image_sets = {group: image_sets[group]}
     parts = [

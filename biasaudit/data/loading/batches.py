@@ -85,10 +85,10 @@ class SampleTensors(TorchDataset[Item]):
         classes: Object classes in score order.
         size: Side S in px.
         region_of: Sample id to the classes whose region it lends, and in which form.
-        flip: Whether to mirror each image half of the time.
+        mirror: Seed that decides with the epoch which images are mirrored, half of them each
+            time, so that neither the order nor the number of loading processes matters; None
+            mirrors none.
         keep: Whether to keep in memory what was decoded, so that the next epoch reads no file.
-        seed: With the epoch it decides which images are mirrored, so that neither the order nor
-            the number of loading processes matters.
         cache: Folder that keeps the decoded images of files instead of the memory, for the next
             run and for other loading processes too.
     """
@@ -100,18 +100,16 @@ class SampleTensors(TorchDataset[Item]):
         size: int,
         region_of: Mapping[str, Mapping[str, LabelForm]] | None = None,
         *,
-        flip: bool = False,
+        mirror: int | None = None,
         keep: bool = True,
-        seed: int = 0,
         cache: Path | None = None,
     ) -> None:
         self.samples = samples
         self.classes = tuple(classes)
         self.size = size
         self.region_of = region_of or {}
-        self.flip = flip
+        self.mirror = mirror
         self.keep = keep
-        self.seed = seed
         self._images: dict[int, Tensor] = {}
         self._regions: dict[int, dict[int, Tensor]] = {}
         self._cache = DecodedImages(cache, size) if cache is not None else None
@@ -119,8 +117,10 @@ class SampleTensors(TorchDataset[Item]):
 
     def start_epoch(self, epoch: int) -> None:
         """Decide which images are mirrored in this epoch."""
-        generator = torch.Generator().manual_seed(self.seed * 10_007 + epoch)
-        self._mirrored = torch.rand(len(self.samples), generator=generator) < 0.5
+        self._mirrored = torch.zeros(len(self.samples), dtype=torch.bool)
+        if self.mirror is not None:
+            generator = torch.Generator().manual_seed(self.mirror * 10_007 + epoch)
+            self._mirrored = torch.rand(len(self.samples), generator=generator) < 0.5
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -129,7 +129,7 @@ class SampleTensors(TorchDataset[Item]):
         sample = self.samples[index]
         labels = torch.tensor([float(c in sample.labels) for c in self.classes])
         item = Item(index, self._image(index), labels, self._regions_of(index))
-        return _mirror(item) if self.flip and self._mirrored[index] else item
+        return _mirror(item) if self._mirrored[index] else item
 
     def _image(self, index: int) -> Tensor:
         if index in self._images:

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from biasaudit import __version__
 from biasaudit.data.sample import Sample
-from biasaudit.errors import DataError
+from biasaudit.errors import DataError, named_field
 
 _log = logging.getLogger(__name__)
 _MAKERS = (__version__, PIL.__version__, torchvision.__version__)
@@ -85,7 +85,9 @@ class DecodedImages:
         except OSError as error:
             raise DataError(
                 f"{folder}: the cache cannot be written ({error.strerror})",
-                "name another folder (--cache DIR), or go without (--cache off)",
+                f"name another folder ({named_field('data.cache', 'DIR')}), or go without "
+                f"({named_field('data.cache', 'off')})",
+                field="data.cache",
             ) from None
 
     def name(self, sample: Sample) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from biasaudit.data.sample import Dataset, Sample, shows
 from biasaudit.data.splits.edited_samples import EDITS, edited
 from biasaudit.data.splits.split import Split
-from biasaudit.errors import ConfigError, DataError
+from biasaudit.errors import ConfigError, DataError, named_field
 
 GROUPS = ("removed", "on-other-ground")
 """The edits of ``edited-OBJECT``: the answer is no in the one, yes in the other."""
@@ -49,7 +49,11 @@ def edited_split(
     dataset.check_object(object)
     dataset.check_context(context)
     if object == context:
-        raise DataError(f"--object and --context are both '{object}'", "name another context")
+        raise DataError(
+            f"{named_field('object')} and {named_field('context')} are both '{object}'",
+            "name another context",
+            field="context",
+        )
     sources = edit_sources(dataset, object, context)
     if not sources:
         raise _no_source(dataset, object, context)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample, SplitRule, shows
 from biasaudit.data.splits.edited import check_kinds, edited_split, has_edited_split
 from biasaudit.data.splits.split import Split
-from biasaudit.errors import DataError, near_names
+from biasaudit.errors import DataError, named_field, near_names
 
 
 def split_names(
@@ -85,7 +85,7 @@ def resolve_split(
     named = named_object(dataset, name)
     if named is None:
         raise DataError(
-            f"{dataset.root or dataset.name}: no split '{name}' (--split)",
+            f"{dataset.root or dataset.name}: no split '{name}' ({named_field('split')})",
             _near_split(dataset, name, object or dataset.object),
         )
     default = dataset.context if named == dataset.object else None
@@ -117,10 +117,12 @@ def _declared(dataset: Dataset, name: str, rule: SplitRule) -> Split:
     return _groups(dataset, name, rule)
 
 
-def _given(dataset: Dataset, value: str | None, option: str) -> str:
+def _given(dataset: Dataset, value: str | None, field: str) -> str:
     if value is None:
         raise DataError(
-            f"{dataset.root or dataset.name}: names no {option} of its own", f"give --{option}"
+            f"{dataset.root or dataset.name}: names no {field} of its own",
+            f"give {named_field(field)}",
+            field=field,
         )
     return value
 
@@ -144,7 +146,11 @@ def biased_split(dataset: Dataset, object: str, context: str) -> Split:
     dataset.check_object(object)
     dataset.check_context(context)
     if object == context:
-        raise DataError(f"--object and --context are both '{object}'", "name another context")
+        raise DataError(
+            f"{named_field('object')} and {named_field('context')} are both '{object}'",
+            "name another context",
+            field="context",
+        )
     return _groups(dataset, BIASED + object, SplitRule(object, context))
 
 
@@ -196,12 +202,12 @@ def _empty_group(dataset: Dataset, subset: str, group: str, object: str, context
     with_object = sum(shows(s, object) for s in samples)
     with_context = sum(shows(s, context) for s in samples)
     both = sum(shows(s, object) and shows(s, context) for s in samples)
-    edits = f", or measure --split {EDITED}{object}"
+    edits = f", or measure {named_field('split', EDITED + object)}"
     return DataError(
         f"{dataset.root or dataset.name}: no image of subset '{subset}' is in group '{group}' "
         f"({with_object} of {len(samples)} show '{object}', {with_context} show '{context}', "
         f"{both} show both)",
-        f"name another --context, or add such images to '{subset}'"
+        f"name another {named_field('context')}, or add such images to '{subset}'"
         + (edits if has_edited_split(dataset, object, context) else ""),
     )
 

@@ -12,13 +12,13 @@ from biasaudit.report.format import MISSING
 from biasaudit.report.view import Column
 from biasaudit.results import Run
 
-_OPTIONS = (
-    ("data", "name", "--data"),
-    ("model", "weights", "--weights"),
-    ("data", "image_size", "--image-size"),
-    ("training", "epochs", "--epochs"),
-    ("training", "batch_size", "--batch-size"),
+_SETTINGS = (
+    ("model", "weights"),
+    ("data", "image_size"),
+    ("training", "epochs"),
+    ("training", "batch_size"),
 )
+"""Settings that the command line takes by their last name."""
 
 
 @dataclass(frozen=True)
@@ -42,27 +42,34 @@ class Setting:
 def train_command(run: Run) -> str:
     """Return the command line that trains this run again, quoted for a POSIX shell."""
     tree = run.settings
-    words = ["biasaudit", "train", "--data", str(_at(tree, "data", "name") or run.dataset)]
-    words += ["--mode", run.mode, "--object", run.object]
-    if run.context is not None:
-        words += ["--context", run.context]
-    words += ["--pixel-labels", str(run.pixel_labels)]
-    if run.box_labels:
-        words += ["--box-labels", str(run.box_labels)]
-    words += ["--backbone", run.backbone]
-    for section, key, option in _OPTIONS[1:]:
-        value = _at(tree, section, key)
-        if value is not None:
-            words += [option, str(value)]
-    words += ["--seed", str(run.seed)]
+    given: list[tuple[str, Any]] = [
+        ("data", _at(tree, "data", "name") or run.dataset),
+        ("mode", run.mode),
+        ("object", run.object),
+        ("context", run.context),
+        ("pixel_labels", run.pixel_labels),
+        ("box_labels", run.box_labels or None),
+        ("backbone", run.backbone),
+        *((key, _at(tree, section, key)) for section, key in _SETTINGS),
+        ("seed", run.seed),
+    ]
     for key, value in _extra_settings(tree):
-        words += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
-    return shlex.join(words)
+        given.append(("set", f"{key}={json.dumps(value, ensure_ascii=False)}"))
+    return _command("train", given)
 
 
 def evaluate_command(split: str | None) -> str:
     """Return the command line that evaluates the newest run again."""
-    return shlex.join(["biasaudit", "evaluate", *(["--split", split] if split else [])])
+    return _command("evaluate", [("split", split or None)])
+
+
+def _command(verb: str, given: Sequence[tuple[str, Any]]) -> str:
+    """Return a command line; a field without a value is left out."""
+    words = ["biasaudit", verb]
+    for field, value in given:
+        if value is not None:
+            words += ["--" + field.replace("_", "-"), str(value)]
+    return shlex.join(words)
 
 
 def settings_table(columns: Sequence[Column]) -> list[Setting]:

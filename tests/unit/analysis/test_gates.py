@@ -72,7 +72,7 @@ def test_a_gate_on_the_fitted_accuracy():
 
 def test_the_largest_gap_is_read():
     assert parse_max_gap("0.1") == 0.1
-    with pytest.raises(ConfigError, match="--max-gap"):
+    with pytest.raises(ConfigError, match="max_gap="):
         parse_max_gap("-0.1")
 
 

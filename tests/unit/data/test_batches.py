@@ -45,7 +45,7 @@ def test_a_batch_without_regions():
 
 
 def test_mirroring_depends_on_seed_and_epoch_alone():
-    data = tensors(flip=True, seed=3)
+    data = tensors(mirror=3)
     plain = tensors()
 
     def mirrored(epoch, order):

@@ -67,7 +67,7 @@ def test_no_such_dataset() -> None:
     with pytest.raises(DataError) as caught:
         load_dataset("harbor")
     assert str(caught.value) == (
-        "--data harbor: no such folder, and no built-in dataset of that name; "
+        "name=harbor: no such folder, and no built-in dataset of that name; "
         f"did you mean 'harbour'? known: {', '.join(sorted(DATASETS))}"
     )
 

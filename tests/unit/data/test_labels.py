@@ -234,13 +234,13 @@ def test_an_outline_is_what_stands_out_in_the_box() -> None:
         (
             15,
             0,
-            "--pixel-labels 15: only 14 training images of 'boat' have a region (5 masks, 9 "
+            "pixel_labels=15: only 14 training images of 'boat' have a region (5 masks, 9 "
             "boxes); ask for 14 at most",
         ),
         (
             8,
             7,
-            "--box-labels 7: only 14 training images of 'boat' have a region (5 masks, 9 boxes), "
+            "box_labels=7: only 14 training images of 'boat' have a region (5 masks, 9 boxes), "
             "and 8 lend pixel labels; ask for 6 at most",
         ),
     ],
@@ -253,7 +253,7 @@ def test_more_than_there_are(pixels: int, boxes: int, message: str) -> None:
 
 @pytest.mark.parametrize("numbers", [(-1, 0), (0, -1)])
 def test_a_negative_number(numbers: tuple[int, int]) -> None:
-    with pytest.raises(ConfigError, match="labels -1: a number of images is 0 or more"):
+    with pytest.raises(ConfigError, match="labels=-1: a number of images is 0 or more"):
         choose_labels(boats(1, 1), ["boat"], *numbers)
 
 

@@ -88,7 +88,7 @@ def test_the_name_of_the_split_names_the_object() -> None:
 
 
 def test_another_object_has_no_context_of_its_own() -> None:
-    with pytest.raises(DataError, match="shore: names no context of its own; give --context"):
+    with pytest.raises(DataError, match="shore: names no context of its own; give context"):
         resolve_split(dataset(), "biased-cow")
 
 
@@ -128,7 +128,7 @@ def test_an_empty_group_says_what_there_is() -> None:
         biased_split(dataset(), "cow", "water")
     assert str(caught.value) == (
         "shore: no image of subset 'val' is in group 'cow-without-water' (2 of 7 show 'cow', "
-        "4 show 'water', 2 show both); name another --context, or add such images to 'val'"
+        "4 show 'water', 2 show both); name another context, or add such images to 'val'"
     )
 
 
@@ -142,16 +142,16 @@ def test_an_unknown_split_names_the_nearest(name: str, nearest: str) -> None:
 
 
 def test_without_an_object_one_must_be_named() -> None:
-    with pytest.raises(DataError, match="give --object"):
+    with pytest.raises(DataError, match="give object"):
         resolve_split(dataset(object=None), "val")
 
 
 @pytest.mark.parametrize(
     ("object_", "context", "message"),
     [
-        ("water", "boat", r"'water' \(--object\)"),
-        ("boat", "wter", r"'wter' \(--context\); did you mean 'water'"),
-        ("boat", "boat", "--object and --context are both 'boat'"),
+        ("water", "boat", r"'water' \(object\)"),
+        ("boat", "wter", r"'wter' \(context\); did you mean 'water'"),
+        ("boat", "boat", "object and context are both 'boat'"),
     ],
 )
 def test_names_are_checked(object_: str, context: str, message: str) -> None:

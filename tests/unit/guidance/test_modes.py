@@ -33,7 +33,7 @@ def test_a_mode_of_the_users_own(tmp_path):
 @pytest.mark.parametrize(
     ("assignments", "message"),
     [
-        (["training.mode=gain_exd"], "--mode gain_exd: unknown mode; did you mean 'gain_ext'"),
+        (["training.mode=gain_exd"], "mode=gain_exd: unknown mode; did you mean 'gain_ext'"),
         (["terms.mining.weight=1"], "terms.mining: mode 'baseline' has no such term"),
         (["training.mode=gain", "terms.mining.sigm=1"], "did you mean 'sigma'"),
         (["training.mode=gain", "terms.mining.sigma=2"], "terms.mining.sigma: Input should be"),

@@ -119,7 +119,7 @@ def test_labelled_images_come_once_a_round():
 
 def test_a_device_that_is_not_there():
     if not torch.backends.mps.is_available():
-        with pytest.raises(ConfigError, match="--device mps: there is none"):
+        with pytest.raises(ConfigError, match="device=mps: there is none"):
             make_accelerator("mps", "fp32")
 
 

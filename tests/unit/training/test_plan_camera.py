@@ -52,7 +52,7 @@ def test_the_audited_object_does_not_change_whose_regions_guide():
 
 
 def test_more_boxes_than_there_are():
-    with pytest.raises(DataError, match="--box-labels 7: only 6 training images of 'forward'"):
+    with pytest.raises(DataError, match="box_labels=7: only 6 training images of 'forward'"):
         plan_of(data__box_labels=7)
 
 

@@ -1,0 +1,51 @@
+"""Fields as flags: the only place that turns the name of a setting or an argument into a flag."""
+
+from __future__ import annotations
+
+from biasaudit.errors import BiasAuditError
+
+FLAGS = {
+    "data.name": "--data",
+    "data.object": "--object",
+    "data.context": "--context",
+    "data.pixel_labels": "--pixel-labels",
+    "data.box_labels": "--box-labels",
+    "data.image_size": "--image-size",
+    "data.cache": "--cache",
+    "model.backbone": "--backbone",
+    "model.weights": "--weights",
+    "training.mode": "--mode",
+    "training.epochs": "--epochs",
+    "training.batch_size": "--batch-size",
+    "training.seed": "--seed",
+    "training.device": "--device",
+    "training.precision": "--precision",
+    "training.workers": "--workers",
+}
+"""Settings that have a flag of their own; the others are written ``--set section.key=value``."""
+
+
+def as_flag(field: str, valued: bool) -> str:
+    """Write a field as a user of the command line does.
+
+    Args:
+        field: A setting by its dotted name, or an argument: ``max_gap`` is ``--max-gap``.
+        valued: Whether its value follows.
+
+    Returns:
+        ``--pixel-labels `` or ``--set data.options.folder=`` where a value follows; else the same
+        without what joins it to the value.
+    """
+    if "." in field and field not in FLAGS:
+        return f"--set {field}" + "=" * valued
+    return FLAGS.get(field, "--" + field.replace("_", "-")) + " " * valued
+
+
+def message_of(error: BiasAuditError) -> str:
+    """Return an error's message, its fields as flags."""
+    return error.written(as_flag)[0]
+
+
+def complaint(error: BiasAuditError) -> str:
+    """Return an error's message and hint in one line, its fields as flags."""
+    return "; ".join(filter(None, error.written(as_flag)))
