@@ -15,7 +15,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from biasaudit import __version__
-from biasaudit.analysis.attention_on import ENRICHMENT, MOST
+from biasaudit.analysis.quadrants import ENRICHMENT, MOST, QUADRANTS
 from biasaudit.errors import RunError
 from biasaudit.report import format as numbers
 from biasaudit.report import sentences as words
@@ -29,7 +29,7 @@ from biasaudit.report.sections.limits import Carry
 from biasaudit.report.sections.localization import LocalizationRow, localization
 from biasaudit.report.sections.operating_point import operating_point
 from biasaudit.report.sections.pairs import PairGuard, pair_guard
-from biasaudit.report.sections.quadrants import QUADRANTS, QuadrantRow, count_quadrants
+from biasaudit.report.sections.quadrants import QuadrantRow, count_quadrants
 from biasaudit.report.sections.seeds import SeedRow, over_seeds
 from biasaudit.report.view import AuditView, Row, group_words
 from biasaudit.results import Audit
@@ -221,7 +221,7 @@ def _quadrant_words(name: str) -> str:
     """Return a quadrant as a head of the table, or as a choice of the gallery."""
     answer, _, where = name.partition("-")
     mark = "✓" if answer == "right" else "✗"
-    return f"{mark} {answer}, {'no region' if where == 'none' else where}"
+    return f"{mark} {answer}, {where.replace('-', ' ')}"
 
 
 def _keep_together(sentence: str) -> str:

@@ -36,7 +36,7 @@ PER_IMAGE_COLUMNS = (
     "context_energy",  # share of the attention on the context's region; NaN where it has none
     "context_area",  # share of the image inside the context's region; NaN where it has none
     "pair",  # id of the image that this one is an edited version of; empty for one as it is
-    "quadrant",  # right or wrong answer, attention on or off the object: "right-off", "unmeasured"
+    "quadrant",  # right or wrong answer, attention on or off the object: "right-off"
     "decision_at_operating_point",  # 1 where score > the fitted threshold; NaN where there is none
     "subset",  # that the image was drawn from: "val", "test"
     "source",  # where the image comes from, as the dataset names it; empty where it does not

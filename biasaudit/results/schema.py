@@ -73,14 +73,20 @@ class Quadrants(_Model):
         right_off: Right for the wrong reason.
         wrong_on: Wrong although the attention is on the object.
         wrong_off: Wrong, attention elsewhere.
-        unmeasured: Images without a region of the object or with an all-zero map.
+        right_no_map: Right answer; the image has a region, its map is zero everywhere.
+        wrong_no_map: Likewise, wrong answer.
+        right_no_region: Right answer; the image has no region of the object.
+        wrong_no_region: Likewise, wrong answer.
     """
 
     right_on: int = 0
     right_off: int = 0
     wrong_on: int = 0
     wrong_off: int = 0
-    unmeasured: int = 0
+    right_no_map: int = 0
+    wrong_no_map: int = 0
+    right_no_region: int = 0
+    wrong_no_region: int = 0
 
 
 class FlipRate(_Model):
