@@ -301,13 +301,15 @@ def report(
         ConfigError: A suffix that stands for no form.
         RunError: A folder without an audit, or a file that cannot be written.
     """
-    from biasaudit.report import make_report
+    from biasaudit.report import form_of, make_report
     from biasaudit.results import Audit, load_audits
 
+    file = None if out is None else Path(out)
+    form_of(file, model_card=model_card)
     listed = [audits] if isinstance(audits, Audit) else list(audits)
     found = [
         audit
         for one in listed
         for audit in ([one] if isinstance(one, Audit) else load_audits([Path(one)]))
     ]
-    return make_report(found, None if out is None else Path(out), gallery, model_card=model_card)
+    return make_report(found, file, gallery, model_card=model_card)

@@ -11,7 +11,7 @@ from biasaudit.config import DataSettings
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import BIASED, EDITED, Dataset
 from biasaudit.data.splits.resolve import named_object, usual_splits
-from biasaudit.errors import ConfigError, near_names
+from biasaudit.errors import ConfigError, named_field, near_names
 from biasaudit.evaluation.audit import VAL, Case, plan_splits
 from biasaudit.evaluation.predict import Subject
 from biasaudit.models.external import LoadedModel
@@ -75,7 +75,7 @@ def case_of(
     if object_ is None:
         raise ConfigError(
             f"{dataset.root}: names no object to audit",
-            f"name one, of: {', '.join(dataset.classes)}",
+            f"add {named_field('object')}, one of: {', '.join(dataset.classes)}",
             field="object",
         )
     context = question.context or _own_context(model, data, dataset, object_)
@@ -118,9 +118,8 @@ def _object_of(splits: Sequence[str], dataset: Dataset) -> str | None:
     named = {found for name in splits if (found := named_object(dataset, name))}
     if len(named) > 1:
         raise ConfigError(
-            f"asks for several objects ({', '.join(sorted(named))})",
+            f"{named_field('split')}: asks for several objects ({', '.join(sorted(named))})",
             "evaluate once for each",
-            field="split",
         )
     return named.pop() if named else None
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from biasaudit.analysis.compare import Comparison, compare
 from biasaudit.analysis.seeds import worsened
-from biasaudit.errors import ConfigError, RunError, near_names
+from biasaudit.errors import ConfigError, RunError, named_field, near_names
 from biasaudit.results import Audit
 
 
@@ -50,7 +50,7 @@ def shared_splits(audits: Sequence[Audit], asked: Sequence[str] = ()) -> list[st
     for name in asked:
         if name not in known:
             raise ConfigError(
-                f"{name}: not evaluated in both", near_names(name, known), field="split"
+                f"{named_field('split', name)}: not evaluated in both", near_names(name, known)
             )
     first = tables[0]
     grouped = {name: (first.loc[first["split"] == name, "group"] != "").any() for name in known}

@@ -73,6 +73,10 @@ def compare(
 
 
 def _check_side(path: Path, audits: list[Audit]) -> None:
+    from biasaudit.analysis.versus import table_of
+
+    for audit in audits:
+        table_of(audit)
     modes = {(audit.run.mode, audit.run.pixel_labels, audit.run.box_labels) for audit in audits}
     if len(modes) > 1:
         raise RunError(
