@@ -280,7 +280,7 @@ def test_an_external_model_is_audited_like_the_run_that_it_is(biasaudit, trained
     )
     # The run's threshold is training's, of another val; the given model's is fitted here.
     point = found.operating_point
-    assert (point.fitted_in, point["subset"], point["n"]) == ("evaluation", "val", 400)
+    assert (point.fitted_in, point.subset, point.n) == ("evaluation", "val", 400)
     val = first[first["split"] == "val"]
     fitted = fit_operating_point(val["score"], val["label"])
     assert (point.threshold, point.temperature) == pytest.approx(
