@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biasaudit.errors import ConfigError
+from biasaudit.statistics import auroc
 from biasaudit.training.repair.refit import (
     EDITED,
     ORIGINAL,
@@ -38,10 +39,12 @@ class Answered:
         accuracy: Share answered rightly at a score of 0; the mean over the two answers where
             both occur.
         log_loss: Mean log-loss in nats, averaged likewise.
+        auroc: Area under the ROC curve; NaN where one answer does not occur.
     """
 
     accuracy: float
     log_loss: float
+    auroc: float
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def answered(scores: Vector, answers: NDArray[np.bool_], balanced: bool = False)
     return Answered(
         float(np.mean([right[group].mean() for group in groups])),
         float(np.mean([losses[group].mean() for group in groups])),
+        auroc(scores[answers], scores[~answers]),
     )
 
 
@@ -151,7 +155,10 @@ def _on(examples: Examples, row: Row) -> Answered:
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the allowed candidate with the least log-loss on edits left out.
+    """Return the allowed candidate that ranks edits left out best: the one of the highest AUROC.
+
+    A larger dose moves the threshold as well as the order; the guard bounds the one, and the AUROC
+    measures the other alone.
 
     Raises:
         ConfigError: None is allowed.
@@ -163,4 +170,4 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
             f"max_val_loss: every refit loses more; the best has a val accuracy of {closest:.3f}",
             "allow more, or label more images",
         )
-    return min(allowed, key=lambda candidate: candidate.edits.log_loss)
+    return max(allowed, key=lambda candidate: candidate.edits.auroc)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from biasaudit.data import edits as exact
 from biasaudit.data.sample import Sample
+from biasaudit.data.splits import edits as exact
 from biasaudit.guidance.edits import grown, paste, placed, remove
 
 Pixels = Callable[[int], Tensor]

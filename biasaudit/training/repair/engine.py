@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from torch import Tensor
 
-from biasaudit.data.batches import SampleTensors, region_square
-from biasaudit.data.labels import LabelChoice
+from biasaudit.data.annotation.labels import LabelChoice
+from biasaudit.data.loading.batches import SampleTensors, region_square
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.errors import ConfigError, DataError
 from biasaudit.models.classifier import Classifier

@@ -1,4 +1,4 @@
-"""Folds that share nothing, a guard that holds, the least log-loss of what is allowed."""
+"""Folds that share nothing, a guard that holds, the best order of what is allowed."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,8 @@ def test_answered_by_hand():
     scores, answers = np.array([1.0, -1.0, -2.0, 3.0]), np.array([True, True, False, False])
     found = answered(scores, answers)
     losses = np.logaddexp(0, [-1.0, 1.0, -2.0, 3.0])
-    assert found == Answered(0.5, pytest.approx(losses.mean()))
+    # of the four pairs of a yes and a no, the yes is higher in two
+    assert found == Answered(0.5, pytest.approx(losses.mean()), 0.5)
     uneven = answered(scores[1:], answers[1:], balanced=True)
     assert uneven.accuracy == pytest.approx((0 + 0.5) / 2)
     assert uneven.log_loss == pytest.approx((losses[1] + losses[2:].mean()) / 2)
@@ -71,13 +72,13 @@ def test_more_dose_answers_more_edits_and_val_guards():
         assert candidate.allowed == (candidate.val.accuracy >= before - 0.02)
 
 
-def candidate(log_loss, allowed, val=0.9):
-    same = Answered(0.5, log_loss)
-    return Candidate(Recipe(), same, same, Answered(val, 0.1), allowed)
+def candidate(area, allowed, val=0.9):
+    edits = Answered(0.5, 1 - area, area)
+    return Candidate(Recipe(), Answered(0.9, 0.1, 0.9), edits, Answered(val, 0.1, 0.9), allowed)
 
 
-def test_best_is_the_least_log_loss_of_the_allowed():
-    found = [candidate(0.1, False), candidate(0.3, True), candidate(0.2, True)]
+def test_best_ranks_edits_best_of_the_allowed():
+    found = [candidate(0.9, False), candidate(0.7, True), candidate(0.8, True)]
     assert best(found) is found[2]
     with pytest.raises(ConfigError, match=r"max_val_loss.*0\.930"):
-        best([candidate(0.1, False, 0.93), candidate(0.2, False, 0.8)])
+        best([candidate(0.9, False, 0.93), candidate(0.8, False, 0.8)])

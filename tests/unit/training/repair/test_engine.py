@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from biasaudit.data.labels import LabelChoice, choose_labels
+from biasaudit.data.annotation.labels import LabelChoice, choose_labels
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import ConfigError, DataError
-from biasaudit.evaluation.whole_network import WholeNetwork, against_the_rest
 from biasaudit.models.backbones import BACKBONES
 from biasaudit.models.classifier import Classifier
+from biasaudit.models.whole_network import WholeNetwork, against_the_rest
 from biasaudit.training.repair import engine
 from biasaudit.training.repair.edits import EditRecipe
 from biasaudit.training.repair.engine import RepairOptions, repair, replace_row, row_of
