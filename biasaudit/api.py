@@ -188,6 +188,56 @@ def train(
         raise
 
 
+def repair(
+    model: RunRecord | LoadedModel | str | Path,
+    data: Dataset | None = None,
+    *,
+    object: str | None = None,
+    out: str | Path | None = None,
+    parent: str | Path | None = None,
+    progress: Callable[[str, int], None] = lambda what, count: None,
+    **settings: Any,
+) -> RunRecord | LoadedModel:
+    """Refit the audited class's row of a trained model's last layer on edited images.
+
+    Only that row changes: the scores of all other classes stay bit for bit. The recipe is chosen
+    by cross-validation on training images and edits of the labelled ones, with val as a guard;
+    no counterfactual image is seen.
+
+    Args:
+        model: From :func:`train`, :func:`load_run` or :func:`load_model`; or a run's folder.
+        data: Its training images, with val; the dataset that a run was trained on where None.
+        object: The object to repair; the run's or the dataset's own where None.
+        out: An empty folder for the repaired model; None keeps it in memory.
+        parent: A folder that gets a new one, called by the model and the labels spent.
+        progress: Called with what is counted (``images``, ``edits``, ``recipes``) and how many.
+        settings: Of :class:`biasaudit.config.RepairSettings`: ``pixel_labels`` (78),
+            ``box_labels``, ``max_val_loss`` (.02), ``seed``, ``refits``, ``edits``, ``cache``.
+
+    Returns:
+        What was given, repaired: a run for a run, an external model for one.
+
+    Raises:
+        BiasAuditError: Too few labels, no linear last layer, or no recipe that keeps val.
+    """
+    from biasaudit.cases import subject_of_repair
+    from biasaudit.config import repair_settings
+    from biasaudit.training.repair.record import repair_external, repair_run, save_external
+    from biasaudit.training.run_directory import RunRecord, unused
+
+    if isinstance(model, str | Path):
+        model = load_run(model)
+    chosen = repair_settings(settings)
+    dataset, name = subject_of_repair(model, data, object)
+    if isinstance(model, RunRecord):
+        run = repair_run(model, dataset, name, chosen, progress)
+        place = unused(Path(parent), run.name) if parent is not None else out
+        return run if place is None else run.save(Path(place))
+    external, record = repair_external(model, dataset, name, chosen, progress)
+    place = unused(Path(parent), external.name) if parent is not None else out
+    return external if place is None else save_external(external, record, Path(place))
+
+
 def load_run(folder: str | Path) -> RunRecord:
     """Read a finished run.
 

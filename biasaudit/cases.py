@@ -92,6 +92,31 @@ def case_of(
     return Case(subject, dataset, object_, context, splits, about, trained_here)
 
 
+def subject_of_repair(
+    model: RunRecord | LoadedModel, data: Dataset | None, object_: str | None
+) -> tuple[Dataset, str]:
+    """Return the dataset and the object of a repair.
+
+    Raises:
+        ConfigError: No object, one that the model does not know, or other classes than the
+            model's.
+    """
+    dataset = data or _own_dataset(model)
+    name = object_ or _own_object(model, data)
+    if name is None:
+        raise ConfigError(
+            f"{dataset.root}: names no object to repair",
+            f"add {named_field('object')}, one of: {', '.join(dataset.classes)}",
+            field="object",
+        )
+    dataset.check_object(name)
+    if name not in model.classes:
+        raise ConfigError(
+            f"{model.name}: the model knows no class '{name}'", near_names(name, model.classes)
+        )
+    return dataset, name
+
+
 def _splits(
     dataset: Dataset,
     asked: Sequence[str],
@@ -166,17 +191,28 @@ def _of_run(run: RunRecord, loading: Loading) -> tuple[Subject, Mapping[str, Any
     )
     about = {
         "name": run.name,
-        "mode": settings.training.mode,
+        "mode": run.mode,
         "pixel_labels": labels.pixel_labels,
         "box_labels": labels.box_labels,
         "seed": settings.training.seed,
         "backbone": str(settings.model.backbone),
         "device": run.device,
         "labels_by_form": labels.counts_by_form(),
-        "settings": settings.model_dump(mode="json"),
+        "settings": {**settings.model_dump(mode="json"), **_repair_of(run)},
         "environment": run.environment,
     }
     return subject, about
+
+
+def _repair_of(run: RunRecord) -> dict[str, Any]:
+    """Return what the results say of a repair; the recipes that were compared stay in the run."""
+    if run.repair is None:
+        return {}
+    return {
+        "repair": {
+            key: value for key, value in run.repair.items() if key not in ("candidates", "before")
+        }
+    }
 
 
 def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping[str, Any]]:

@@ -115,6 +115,37 @@ class TrainingSettings(_Section):
     workers: int = Field(0, ge=0)
 
 
+class RepairSettings(_Section):
+    """How the last layer of a trained model is repaired.
+
+    Attributes:
+        pixel_labels: How many training images of the object give their pixel label.
+        box_labels: How many more give their bounding box.
+        max_val_loss: How much validation accuracy of the object may fall, in [0, 1].
+        seed: Of labels, edits and folds.
+        folds: Of the cross-validation that chooses the recipe.
+        flip: Whether training images count mirrored too.
+        edits: Options of the edits, such as ``{"pasted": 8}``.
+        refits: Bootstrap refits of the chosen recipe that are averaged.
+        cache: Folder that keeps features; None keeps none.
+    """
+
+    pixel_labels: int = Field(78, ge=0)
+    box_labels: int = Field(0, ge=0)
+    max_val_loss: float = Field(0.02, ge=0, le=1)
+    seed: int = Field(0, ge=0, lt=2**31)
+    folds: int = Field(5, ge=2)
+    flip: bool = True
+    edits: dict[str, Any] = Field(default_factory=dict)
+    refits: int = Field(1, ge=1)
+    cache: str | None = None
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """The folder that keeps features, or None."""
+        return None if self.cache is None else Path(self.cache).expanduser().absolute()
+
+
 class Settings(_Section):
     """A whole run.
 
@@ -155,6 +186,27 @@ def load_settings(
         if value is not None:
             _assign(tree, key, value, named_field(key, value))
     return _check(tree, "the settings")
+
+
+def repair_settings(changes: Mapping[str, Any]) -> RepairSettings:
+    """Return the settings of a repair; None values are passed over.
+
+    Raises:
+        ConfigError: An unknown setting, or a value that does not fit.
+    """
+    given = {key: value for key, value in changes.items() if value is not None}
+    try:
+        return RepairSettings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"unknown setting '{name}'", near_names(name, RepairSettings.model_fields)
+            ) from None
+        raise ConfigError(
+            f"{named_field(name, given.get(name))}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        ) from None
 
 
 def setting_named(name: str) -> str:

@@ -57,52 +57,13 @@ def evaluate(
             "also give one results.json together there.",
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="NAME|MODULE:FACTORY",
-            help="Instead of a run: a torchvision or timm model with --state, or your own function "
-            "that returns a torch module (imported and run). Needs --classes.",
-        ),
-    ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option("--state", metavar="FILE", help="Its state dict: .safetensors or torch file."),
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            "--classes", metavar="A,B,C|FILE", help="The class of each of its scores, in order."
-        ),
-    ] = None,
-    layer: Annotated[
-        str | None,
-        typer.Option(
-            "--layer",
-            metavar="NAME",
-            help="Its attention layer. Default: the last one at the last convolution's resolution.",
-        ),
-    ] = None,
-    normalise: Annotated[
-        str,
-        typer.Option(
-            "--normalise",
-            metavar="imagenet|none|M,M,M/S,S,S",
-            help="Mean and deviation of its input, of colours in 0 to 1.",
-        ),
-    ] = "imagenet",
-    scores: Annotated[
-        str,
-        typer.Option(
-            "--scores",
-            metavar="sigmoid|softmax",
-            help="Whether it answers each class for itself or chooses one of them.",
-        ),
-    ] = "sigmoid",
-    image_size: Annotated[
-        int, typer.Option("--image-size", metavar="PX", min=32, help="Side of its input.")
-    ] = 224,
+    model: opt.Model = None,
+    state: opt.State = None,
+    classes: opt.Classes = None,
+    layer: opt.Layer = None,
+    normalise: opt.Normalise = "imagenet",
+    scores: opt.Scores = "sigmoid",
+    image_size: opt.ImageSize = 224,
     faithfulness: Annotated[
         bool,
         typer.Option(

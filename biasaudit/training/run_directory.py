@@ -8,6 +8,7 @@
     RUN/labels.json           which images lent their regions, and in what form
     RUN/metrics.csv           one row an epoch
     RUN/operating_points.json temperature and threshold of each class, fitted on val at the end
+    RUN/repair.json           of a repaired run: from which run, by which recipe
     RUN/weights.safetensors   the trained classifier; a folder without it is an unfinished run
 """
 
@@ -41,6 +42,9 @@ from biasaudit.training.plan import Plan
 CONFIG, RUN, ENVIRONMENT, LABELS = "config.json", "run.json", "environment.json", "labels.json"
 METRICS, WEIGHTS = "metrics.csv", "weights.safetensors"
 OPERATING_POINTS = "operating_points.json"
+REPAIR = "repair.json"
+REPAIRED = "+repair"
+"""Ends the mode of a repaired run."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class RunRecord:
         operating_points: Of each class; None where nobody fitted any.
         metrics: One entry an epoch, of a run just trained.
         model: The classifier of a run just trained; a run that was read loads it when asked.
+        repair: What a repair left on record; None for a run as it was trained.
     """
 
     path: Path | None
@@ -70,6 +75,12 @@ class RunRecord:
     operating_points: dict[str, OperatingPoint] | None = None
     metrics: tuple[EpochMetrics, ...] = ()
     model: Classifier | None = None
+    repair: dict[str, Any] | None = None
+
+    @property
+    def mode(self) -> str:
+        """What was done: the training's mode, and the repair after it."""
+        return self.settings.training.mode + (REPAIRED if self.repair is not None else "")
 
     @classmethod
     def of(cls, plan: Plan, trained: Trained) -> RunRecord:
@@ -180,6 +191,8 @@ def write_run(out: Path, run: RunRecord) -> None:
     write_atomic(out / METRICS, table.to_csv(index=False, float_format="%.6g").encode())
     points = {name: asdict(point) for name, point in (run.operating_points or {}).items()}
     _write_json(out / OPERATING_POINTS, {"subset": "val", "classes": points})
+    if run.repair is not None:
+        _write_json(out / REPAIR, run.repair)
     write_atomic(out / WEIGHTS, save(state_of(run.load_model())))
 
 
@@ -208,6 +221,7 @@ def read_run(path: Path) -> RunRecord:
             device=run["device"],
             environment=_read_json(path / ENVIRONMENT),
             operating_points=_read_points(path / OPERATING_POINTS),
+            repair=_read_json(path / REPAIR) if (path / REPAIR).is_file() else None,
         )
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise RunError(

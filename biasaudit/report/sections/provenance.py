@@ -20,6 +20,9 @@ _SETTINGS = (
 )
 """Settings that the command line takes by their last name."""
 
+_EXTERNAL = ("model", "state", "classes", "layer", "normalise", "scores", "image_size")
+_REPAIR = ("pixel_labels", "box_labels", "max_val_loss", "seed")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -40,7 +43,30 @@ class Setting:
 
 
 def train_command(run: Run) -> str:
-    """Return the command line that trains this run again, quoted for a POSIX shell."""
+    """Return the command lines that make this model again, quoted for a POSIX shell.
+
+    A repaired run is trained and repaired, one command a line; an external model was not trained
+    here, and is evaluated.
+    """
+    external, repair = run.settings.get("external"), run.settings.get("repair")
+    if isinstance(external, Mapping):
+        return _command("evaluate", [(key, external.get(key)) for key in _EXTERNAL])
+    if not isinstance(repair, Mapping):
+        return _train_command(run)
+    trained = run.model_copy(
+        update={
+            "mode": _at(run.settings, "training", "mode") or run.mode,
+            "pixel_labels": _at(run.settings, "data", "pixel_labels") or 0,
+            "box_labels": _at(run.settings, "data", "box_labels") or 0,
+        }
+    )
+    asked = repair.get("settings")
+    chosen = asked if isinstance(asked, Mapping) else {}
+    given = [("run", repair.get("repaired")), *((key, chosen.get(key)) for key in _REPAIR)]
+    return f"{_train_command(trained)}\n{_command('repair', given)}"
+
+
+def _train_command(run: Run) -> str:
     tree = run.settings
     given: list[tuple[str, Any]] = [
         ("data", _at(tree, "data", "name") or run.dataset),

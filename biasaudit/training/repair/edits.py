@@ -49,8 +49,8 @@ class EditRecipe:
     blurred: int = 2
     covered: int = 4
     inpainted: int = 1
-    crops: int = 2
-    windows: int = 2
+    crops: int = 0
+    windows: int = 0
     scale: float = 1.5
     least_area: float = 0.06
     shift: float = 0.15

@@ -267,6 +267,17 @@ def _regions(
 
 def _noted(edits: Iterable[Edit], made: list[Edit]) -> Iterator[Tensor]:
     """Pass edited images on, and note all but their pixels."""
-    for edit in edits:
+    threads = torch.get_num_threads()
+    made_one_by_one = iter(edits)
+    while True:
+        # An edit is many operations on one image: handing each to several threads costs more
+        # than it saves.
+        torch.set_num_threads(1)
+        try:
+            edit = next(made_one_by_one, None)
+        finally:
+            torch.set_num_threads(threads)
+        if edit is None:
+            return
         made.append(replace(edit, image=edit.image[:, :0, :0]))
         yield edit.image
