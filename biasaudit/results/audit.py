@@ -177,8 +177,20 @@ def _folder_of(run: Run, parent: Path) -> Path | None:
     """Return the run's own folder below ``parent``; a name that leads elsewhere has none."""
     if run.name in ("", ".", "..") or set(run.name) & set("/\\:\0"):
         return None
-    places = (parent / run.name, parent / "runs" / run.name)
-    return next((place for place in places if _is_file(place / RESULTS_FILE)), None)
+    named = [parent / run.name, parent / "runs" / run.name]
+    # a run that was evaluated from a folder of another name
+    others = sorted(file.parent for file in parent.glob(f"*/{RESULTS_FILE}"))
+    places = [place for place in (*named, *others) if _is_file(place / RESULTS_FILE)]
+    return next((place for place in places if _holds(place, run)), None)
+
+
+def _holds(folder: Path, run: Run) -> bool:
+    """Whether a folder's results are those of this run."""
+    try:
+        found = read_results(folder).runs
+    except RunError:
+        return False
+    return [one.name for one in found] == [run.name]
 
 
 def _audit(run: Run, folder: Path | None, source: str) -> Audit:

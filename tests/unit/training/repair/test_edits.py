@@ -44,7 +44,7 @@ def edits(order=range(7), recipe=None, seed=3, labelled=(0, 1, 2)):
         lambda i: scenes[i][0],
         {row: scenes[row][1] for row in rows},
         grounds,
-        recipe or EditRecipe(jitter=0),
+        recipe or EditRecipe(jitter=0, crops=2, windows=2),
         seed,
     )
     return [(samples[edit.source].id, edit) for edit in made]
@@ -108,7 +108,7 @@ def test_counts_are_the_recipes():
 
 def test_without_a_ground_the_object_is_only_taken_out():
     region = SCENES[0][1]
-    made = make_edits(SAMPLES[:1], lambda i: SCENES[0][0], {0: region}, {}, EditRecipe(), 0)
+    made = make_edits(SAMPLES[:1], lambda i: SCENES[0][0], {0: region}, {}, EditRecipe(crops=1, windows=1), 0)
     assert {edit.kind for edit in made} == set(KINDS) - {"pasted", "covered"}
 
 
