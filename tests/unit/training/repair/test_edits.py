@@ -108,7 +108,9 @@ def test_counts_are_the_recipes():
 
 def test_without_a_ground_the_object_is_only_taken_out():
     region = SCENES[0][1]
-    made = make_edits(SAMPLES[:1], lambda i: SCENES[0][0], {0: region}, {}, EditRecipe(crops=1, windows=1), 0)
+    made = make_edits(
+        SAMPLES[:1], lambda i: SCENES[0][0], {0: region}, {}, EditRecipe(crops=1, windows=1), 0
+    )
     assert {edit.kind for edit in made} == set(KINDS) - {"pasted", "covered"}
 
 
