@@ -21,6 +21,7 @@ ALLOWED = {
     "guidance": PLAIN | {"data", "models", "attention"},
     "training": PLAIN | {"data", "models", "attention", "guidance"},
     "evaluation": BASE | {"results", "statistics", "analysis", "data", "models", "attention"},
+    "plugins": BASE | {"attention", "data", "evaluation", "guidance", "models"},
     "report": BASE | {"results", "statistics", "analysis"},
     "cases": PLAIN | {"data", "models", "evaluation", "training"},
     "api": PLAIN | {"analysis", "cases", "data", "evaluation", "models", "report", "training"},

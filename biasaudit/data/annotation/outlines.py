@@ -38,7 +38,8 @@ def outline(image: Image, box: Mask) -> Mask:
     # its colour models start from random centres
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
+    unused = (0, 0, 0, 0)  # the marks say where the box lies
     pixels = np.ascontiguousarray(image[..., ::-1])
-    cv2.grabCut(pixels, marks, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(pixels, marks, unused, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
     found: Mask = (marks == cv2.GC_PR_FGD) & box
     return found if found.sum() >= LEAST_SHARE * box.sum() else box
