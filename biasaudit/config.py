@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from biasaudit.errors import ConfigError, named_field, near_names
+from biasaudit.registry import load_plugins
 
 _NO_FOLDER = ("memory", "off")
 
@@ -153,6 +154,8 @@ class Settings(_Section):
         terms: Options of loss terms by the term's name, over those of the mode:
             ``{"mining": {"weight": 0.5, "sigma": 0.4}}``.
         modes: Modes that the user composes: mode name to term name to options.
+        plugins: Modules that register things of their own; they are imported, which runs their
+            code. Separated by commas, or as a list.
     """
 
     data: DataSettings = Field(default_factory=DataSettings)
@@ -160,6 +163,14 @@ class Settings(_Section):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     terms: dict[str, dict[str, Any]] = Field(default_factory=dict)
     modes: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    plugins: list[str] = Field(default_factory=list)
+
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _one_or_several(cls, plugins: Any) -> Any:
+        if isinstance(plugins, str):
+            return [name for part in plugins.split(",") if (name := part.strip())]
+        return plugins
 
 
 def load_settings(
@@ -167,7 +178,7 @@ def load_settings(
     assignments: Iterable[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Put a file, assignments and options together.
+    """Put a file, assignments and options together, and import the plug-ins that they name.
 
     Args:
         file: A TOML file, or the ``config.json`` of a run.
@@ -175,7 +186,8 @@ def load_settings(
         options: Dotted key to value; None values are passed over.
 
     Raises:
-        ConfigError: A file that cannot be read, an unknown key, a value that does not fit.
+        ConfigError: A file that cannot be read, an unknown key, a value that does not fit, a
+            plug-in that cannot be imported.
     """
     tree = _read(file) if file is not None else {}
     _check(tree, str(file))
@@ -185,7 +197,9 @@ def load_settings(
     for key, value in (options or {}).items():
         if value is not None:
             _assign(tree, key, value, named_field(key, value))
-    return _check(tree, "the settings")
+    settings = _check(tree, "the settings")
+    load_plugins(settings.plugins)
+    return settings
 
 
 def repair_settings(changes: Mapping[str, Any]) -> RepairSettings:
@@ -213,23 +227,24 @@ def setting_named(name: str) -> str:
     """Return the dotted name of a setting that is named by its last part.
 
     Args:
-        name: ``pixel_labels``, or a dotted name, which stays as it is.
+        name: ``pixel_labels``; a dotted name, or that of a table such as ``plugins``, stays as it
+            is.
 
     Raises:
         ConfigError: No setting has that name.
     """
-    if "." in name:
-        return name
-    for section, schema in Settings.model_fields.items():
-        kind = schema.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and name in kind.model_fields:
-            return f"{section}.{name}"
-    known = [
-        leaf
-        for schema in Settings.model_fields.values()
+    sections = {
+        section: schema.annotation
+        for section, schema in Settings.model_fields.items()
         if isinstance(schema.annotation, type) and issubclass(schema.annotation, BaseModel)
-        for leaf in schema.annotation.model_fields
-    ]
+    }
+    tables = [key for key in Settings.model_fields if key not in sections]
+    if "." in name or name in tables:
+        return name
+    for section, kind in sections.items():
+        if name in kind.model_fields:
+            return f"{section}.{name}"
+    known = [*tables, *(leaf for kind in sections.values() for leaf in kind.model_fields)]
     raise ConfigError(f"unknown setting '{name}'", near_names(name, known))
 
 

@@ -4,11 +4,12 @@ from biasaudit.analysis.compare import Change, Comparison, Outcome, compare, out
 from biasaudit.analysis.figures import Question, figures, questions_of
 from biasaudit.analysis.paired_tables import figures_of
 from biasaudit.analysis.seeds import compare_seeds, worsened
-from biasaudit.analysis.versus import compare_audits, shared_splits, worse_pairs
+from biasaudit.analysis.versus import Comparisons, compare_audits, shared_splits, worse_pairs
 
 __all__ = [
     "Change",
     "Comparison",
+    "Comparisons",
     "Outcome",
     "Question",
     "compare",

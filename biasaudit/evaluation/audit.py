@@ -20,7 +20,7 @@ from biasaudit.data.splits.split import Split as SplitSpec
 from biasaudit.evaluation.all_pairs import audit_pairs, images_of
 from biasaudit.evaluation.faithfulness import measure_faithfulness
 from biasaudit.evaluation.predict import Pass, Subject, one_pass
-from biasaudit.results import PER_IMAGE_COLUMNS, Audit, Gallery, Run
+from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS, Audit, Gallery, Run
 
 GALLERY_PER_GROUP = 200
 """Pictures kept of each group: enough to choose the worst from, bounded whatever the dataset."""
@@ -180,7 +180,8 @@ def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:
     table["quadrant"] = quadrant_of(table)
     if group in split.answers:
         table["context"] = 0.0 if split.answers[group] else 1.0
-    return table[list(PER_IMAGE_COLUMNS)]
+    plugged = [column for column in table if column.startswith(METRIC_PREFIX)]
+    return table[[*PER_IMAGE_COLUMNS, *plugged]]
 
 
 def _with_faithfulness(case: Case, table: pd.DataFrame) -> pd.DataFrame:

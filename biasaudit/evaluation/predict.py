@@ -23,23 +23,14 @@ from biasaudit.evaluation.localization import (
     LocalizationMetric,
     area_fraction,
     attention_on,
-    energy_pointing_game,
-    iou_at,
-    pixel_average_precision,
-    pointing_game,
+    metric_columns,
 )
 from biasaudit.models.classifier import Classifier
-from biasaudit.results import Gallery
+from biasaudit.results import METRIC_PREFIX, Gallery
 from biasaudit.statistics import OperatingPoint
 
-ON_OBJECT: Mapping[str, LocalizationMetric] = {
-    "energy_pointing_game": energy_pointing_game,
-    "iou": iou_at,
-    "pointing_game": pointing_game,
-    "pixel_average_precision": pixel_average_precision,
-}
 ON_CONTEXT: Mapping[str, LocalizationMetric] = {"context_energy": attention_on}
-"""Columns of the per-image table that compare the map with a region."""
+"""The column that compares the map with the context's region."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +210,7 @@ def _rows(batch: Batch, column: int, answers: Answers, with_context: bool) -> pd
     decision = (answers.scores > 0).int().cpu().numpy()
     context = answers.context if with_context else torch.zeros_like(region)
     overlaps = {
-        **_measured(full, region, ON_OBJECT),
+        **_measured(full, region, metric_columns()),
         "area_fraction": area_fraction(region),
         **_measured(full, context, ON_CONTEXT),
         "context_area": area_fraction(context),
@@ -238,16 +229,29 @@ def _rows(batch: Batch, column: int, answers: Answers, with_context: bool) -> pd
 def _measured(
     maps: Tensor, regions: Tensor, metrics: Mapping[str, LocalizationMetric]
 ) -> dict[str, Tensor]:
-    """Return each metric by name, (N,); images without a region are NaN and cost no time."""
+    """Return each metric by column, (N,); images without a region are NaN and cost no time."""
     rows = regions.flatten(1).any(dim=1)
     some_maps, some_regions = maps[rows], regions[rows]
     found = {}
     for name, metric in metrics.items():
         values = maps.new_full((len(maps),), math.nan)
         if len(some_maps):
-            values[rows] = metric(some_maps, some_regions).to(values.dtype)
+            measured = _one_each(name, metric(some_maps, some_regions), len(some_maps))
+            values[rows] = measured.to(values)
         found[name] = values
     return found
+
+
+def _one_each(name: str, values: object, images: int) -> Tensor:
+    """Hold a metric, which may be a plug-in's, to one value an image; NaN where it is infinite."""
+    if not isinstance(values, Tensor) or values.shape != (images,):
+        shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise RunError(
+            f"localization metric '{name.removeprefix(METRIC_PREFIX)}': gives {shape} for "
+            f"{images} maps",
+            "return a tensor with one value a map",
+        )
+    return torch.where(values.isfinite(), values, torch.nan)
 
 
 def _picture(images: Tensor, maps: Tensor, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +21,7 @@ from biasaudit.errors import BiasAuditError, ConfigError, named_field, near_name
 from biasaudit.models.classifier import IMAGENET_MEAN, IMAGENET_STD
 from biasaudit.models.weights import read_state
 from biasaudit.models.whole_network import WholeNetwork
+from biasaudit.registry import first_line, import_from_here
 
 Colour = tuple[float, float, float]
 KINDS = ("sigmoid", "softmax")
@@ -33,7 +34,7 @@ class ExternalModel:
     Attributes:
         model: A torchvision or timm name, or ``package.module:factory``.
         state: State-dict file; may be None for a factory that fills the network itself.
-        classes: Class of each score, separated by commas, or a file with one a line.
+        classes: Class of each score; also separated by commas, or a file with one a line.
         layer: Attention layer; found by a probe where None.
         normalise: ``imagenet``, ``none``, or ``M,M,M/S,S,S``.
         scores: ``sigmoid`` where every class is answered for itself, ``softmax`` where one is
@@ -43,7 +44,7 @@ class ExternalModel:
 
     model: str
     state: Path | None
-    classes: str | None
+    classes: str | tuple[str, ...] | None
     layer: str | None = None
     normalise: str = "imagenet"
     scores: str = "sigmoid"
@@ -70,6 +71,9 @@ class LoadedModel:
     network: WholeNetwork
     classes: tuple[str, ...]
     external: ExternalModel
+
+    def __repr__(self) -> str:
+        return f"LoadedModel({self.name!r}, classes={self.classes})"
 
 
 def load_external(external: ExternalModel, name: str | None = None) -> LoadedModel:
@@ -104,23 +108,20 @@ def load_external(external: ExternalModel, name: str | None = None) -> LoadedMod
     return LoadedModel(name or external.name, whole, classes, external)
 
 
-def read_classes(text: str | None) -> tuple[str, ...]:
-    """Read ``a,b,c`` or a file with one class a line.
+def read_classes(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Read ``a,b,c``, or a file with one class a line; a sequence holds them already.
 
     Raises:
         ConfigError: None is given, or one twice.
     """
-    if not text:
+    if not given:
         raise ConfigError(
             f"{named_field('model')}: needs the class of each score",
             f"add {named_field('classes', 'a,b,c')} or a file",
             field="classes",
         )
-    file = Path(text)
-    try:
-        parts = file.read_text("utf-8").splitlines() if file.is_file() else text.split(",")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{named_field('classes', text)}: cannot be read ({error})") from None
+    text = given if isinstance(given, str) else ",".join(given)
+    parts = _listed(given) if isinstance(given, str) else given
     classes = tuple(name for part in parts if (name := part.strip()))
     twice = sorted({name for name in classes if classes.count(name) > 1})
     if twice or not classes:
@@ -129,6 +130,14 @@ def read_classes(text: str | None) -> tuple[str, ...]:
             f"{named_field('classes', text)}: {what}", "name every class once, in score order"
         )
     return classes
+
+
+def _listed(text: str) -> list[str]:
+    file = Path(text)
+    try:
+        return file.read_text("utf-8").splitlines() if file.is_file() else text.split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{named_field('classes', text)}: cannot be read ({error})") from None
 
 
 def read_normalisation(text: str) -> tuple[Colour, Colour]:
@@ -183,13 +192,11 @@ def _build(external: ExternalModel, classes: int) -> nn.Module:
 
 def _from_factory(path: str) -> nn.Module:
     module, _, name = path.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
     try:
-        factory = getattr(importlib.import_module(module), name)
+        factory = getattr(import_from_here(module), name)
     except (ImportError, AttributeError, ValueError, SyntaxError) as error:
         raise ConfigError(
-            f"{named_field('model', path)}: cannot be imported ({_first(error)})",
+            f"{named_field('model', path)}: cannot be imported ({first_line(error)})",
             "write package.module:factory, found from here or installed",
         ) from None
     try:
@@ -198,7 +205,7 @@ def _from_factory(path: str) -> nn.Module:
         raise
     except Exception as error:
         raise ConfigError(
-            f"{named_field('model', path)}: {name}() failed ({_first(error)})"
+            f"{named_field('model', path)}: {name}() failed ({first_line(error)})"
         ) from error
     if not isinstance(network, nn.Module):
         raise ConfigError(
@@ -233,7 +240,7 @@ def _probe(network: nn.Module, external: ExternalModel, classes: int) -> None:
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         raise ConfigError(
             f"{named_field('model', external.model)}: does not take a {size} px image "
-            f"({_first(error)})",
+            f"({first_line(error)})",
             f"give the {named_field('image_size')} it was trained with",
         ) from None
     if not isinstance(found, Tensor) or tuple(found.shape) != (1, classes):
@@ -243,8 +250,3 @@ def _probe(network: nn.Module, external: ExternalModel, classes: int) -> None:
             f"{named_field('classes')} names {classes}",
             "name the class of every score; the network must return (N, C) logits",
         )
-
-
-def _first(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__

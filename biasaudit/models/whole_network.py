@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from biasaudit.errors import ConfigError, named_field, near_names
+from biasaudit.errors import ConfigError, named_field
+from biasaudit.models.capture import CapturedLayer
 from biasaudit.models.classifier import Classifier, Output
 
 
@@ -42,40 +43,14 @@ class WholeNetwork(Classifier):
         self.eval()
         self.softmax = softmax
         self.layer = layer if layer is not None else attention_layer(network, size)
-        self._features: Tensor | None = None
-        self._watched(network).register_forward_hook(self._keep)
         with torch.no_grad():
             self._check(self(torch.zeros(1, 3, size, size)).features)
 
     def forward(self, images: Tensor) -> Output:
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
-        logits = self.body((images - self.mean) / self.std)
-        if self._features is None:
-            raise ConfigError(f"{named_field('layer', self.layer)}: the network does not call it")
-        features, self._features = self._features, None
-        return Output(against_the_rest(logits) if self.softmax else logits, features)
-
-    def _watched(self, network: nn.Module) -> nn.Module:
-        modules = dict(network.named_modules())
-        if self.layer not in modules or not self.layer:
-            raise ConfigError(
-                f"{named_field('layer', self.layer)}: the network has no such layer",
-                near_names(self.layer, filter(None, modules)),
-            )
-        return modules[self.layer]
-
-    def _keep(self, layer: nn.Module, inputs: object, output: object) -> Tensor | None:
-        if not isinstance(output, Tensor):
-            raise ConfigError(
-                f"{named_field('layer', self.layer)}: gives no tensor", "name another layer"
-            )
-        if not torch.is_grad_enabled():
-            self._features = output
-            return None
-        # The graph begins here: nothing below this layer is remembered for the backward pass.
-        # The network goes on with a copy, which it may change in place.
-        self._features = output.detach().requires_grad_()
-        return self._features * 1
+        with CapturedLayer(self.body, self.layer) as captured:
+            logits = self.body((images - self.mean) / self.std)
+        return Output(against_the_rest(logits) if self.softmax else logits, captured.output)
 
     def _check(self, features: Tensor) -> None:
         if features.ndim != 4 or min(features.shape[2:]) < 2:

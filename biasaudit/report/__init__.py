@@ -25,6 +25,9 @@ class Report:
     text: str
     path: Path | None = None
 
+    def __repr__(self) -> str:
+        return f"Report({len(self.text)} characters, path={self.path})"
+
     def save(self, file: Path | str) -> Report:
         """Write the document, whole or not at all, and the folders above it.
 

@@ -77,6 +77,11 @@ class Page:
     limits: Sequence[str]
     notes: Sequence[str]
 
+    @property
+    def metrics(self) -> list[str]:
+        """Heads of the columns of plug-ins' metrics in the attention table."""
+        return [f"#{name}" for name in self.localization[0].metrics] if self.localization else []
+
 
 def render_html(
     runs: Sequence[Audit], gallery_size: int = GALLERY_SIZE, title: str | None = None

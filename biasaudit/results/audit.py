@@ -7,6 +7,7 @@ image), ``gallery.npz`` (pictures and maps for a report), and where they were as
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -141,9 +142,25 @@ class Audit:
             raise RunError(f"{folder}: holds {len(found)} runs", "name one run's folder")
         return found[0]
 
+    def __repr__(self) -> str:
+        return f"Audit({self.name!r}, {self.run.object!r}, context={self.run.context!r})"
+
+    def __str__(self) -> str:
+        """Return the verdict in one line, and a line for each group of each split."""
+        lines = [self.name if self.verdict is None else f"{self.name}: {self.verdict}"]
+        for (split, group), row in self.by_group.iterrows():
+            parts = [f"  {split}" if not group else f"    {group}", f"n {row['n']:.0f}"]
+            if row["accuracy"] == row["accuracy"]:
+                parts.append(f"accuracy {row['accuracy']:.3f}")
+            if row["accuracy_low"] == row["accuracy_low"]:
+                parts.append(f"[{row['accuracy_low']:.3f}, {row['accuracy_high']:.3f}]")
+            lines.append("  ".join(parts))
+        return "\n".join(lines)
+
     def _repr_html_(self) -> str:
-        headline = "" if self.verdict is None else f"<p>{self.verdict.headline}</p>"
-        return f"{headline}{self.by_group.to_html(float_format='{:.3f}'.format)}"
+        headline = "" if self.verdict is None else f": {self.verdict}"
+        table = self.by_group.to_html(float_format="{:.3f}".format)
+        return f"<p><b>{html.escape(self.name)}</b>{html.escape(headline)}</p>{table}"
 
 
 def load_audits(paths: Sequence[Path]) -> list[Audit]:

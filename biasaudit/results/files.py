@@ -41,6 +41,8 @@ PER_IMAGE_COLUMNS = (
     "subset",  # that the image was drawn from: "val", "test"
     "source",  # where the image comes from, as the dataset names it; empty where it does not
 )
+METRIC_PREFIX = "metric_"
+"""What the column of a plug-in's localization metric begins with; NaN where it was not measured."""
 _TEXTS = ("split", "group", "id", "pair", "quadrant", "subset", "source")
 _ANSWERS = ("label", "decision", "correct")
 _COMMIT = "audit.commit"

@@ -35,6 +35,20 @@ class _Model(BaseModel):
         return value
 
 
+class MetricMean(_Model):
+    """A plug-in's localization metric, averaged over the images that it could measure.
+
+    Attributes:
+        mean: In the metric's own unit.
+        mean_ci: Its 95% interval over images.
+        n: How many they are.
+    """
+
+    mean: float | None = None
+    mean_ci: Interval | None = None
+    n: int = 0
+
+
 class Localization(_Model):
     """Overlap of the object's attention with its region, averaged over the valid images.
 
@@ -49,6 +63,7 @@ class Localization(_Model):
         context_energy: Share of the attention on the suspected context, where it has a region.
         context_area: Share of those images inside the context.
         context_n: How many they are.
+        metrics: Metrics of plug-ins, by name; without those that could measure no image.
     """
 
     energy_pointing_game: float | None = None
@@ -63,6 +78,7 @@ class Localization(_Model):
     context_energy_ci: Interval | None = None
     context_area: float | None = None
     context_n: int = 0
+    metrics: dict[str, MetricMean] = Field(default_factory=dict)
 
 
 class Quadrants(_Model):
@@ -201,6 +217,16 @@ class Verdict(_Model):
     context_excess: float | None = None
     context_excess_ci: Interval | None = None
     note: str = ""
+
+    def __str__(self) -> str:
+        """Return one line: the headline, and the interval of the effect that decided."""
+        if self.effect_ci is None:
+            return self.headline
+        low, high = self.effect_ci
+        span = f"{100 * low:+.1f} to {100 * high:+.1f} points"
+        if self.headline.endswith(")"):
+            return f"{self.headline[:-1]}; {span})"
+        return f"{self.headline} ({span})"
 
 
 class OperatingPointRecord(_Model):

@@ -13,6 +13,7 @@ from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, named_field
 from biasaudit.guidance.modes import ActiveTerm, Mode, active_terms, mode_of
 from biasaudit.models.backbones import BACKBONES, Backbone
+from biasaudit.registry import load_plugins
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
     Raises:
         BiasAuditError: Anything of it does not exist or does not fit together.
     """
+    load_plugins(settings.plugins)
     terms = active_terms(settings)
     if dataset is None:
         dataset = load_dataset(settings.data.name, settings.data.options)

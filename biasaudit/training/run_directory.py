@@ -34,6 +34,7 @@ from biasaudit.errors import RunError, named_field, near_names
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
+from biasaudit.registry import load_plugins
 from biasaudit.results import write_atomic
 from biasaudit.statistics import OperatingPoint
 from biasaudit.training.loop import EpochMetrics, Trained
@@ -82,6 +83,9 @@ class RunRecord:
         """What was done: the training's mode, and the repair after it."""
         return self.settings.training.mode + (REPAIRED if self.repair is not None else "")
 
+    def __repr__(self) -> str:
+        return f"RunRecord({self.name!r}, path={None if self.path is None else str(self.path)!r})"
+
     @classmethod
     def of(cls, plan: Plan, trained: Trained) -> RunRecord:
         """Return the record of a run just trained; no file of it exists yet."""
@@ -103,7 +107,7 @@ class RunRecord:
         """Of the audited object after the last epoch; None where that was not recorded."""
         return self.metrics[-1].val_accuracy if self.metrics else None
 
-    def save(self, folder: Path) -> RunRecord:
+    def save(self, folder: Path | str) -> RunRecord:
         """Write the run to an empty folder; the weights come last, each file whole or not at all.
 
         Returns:
@@ -112,7 +116,7 @@ class RunRecord:
         Raises:
             RunError: The folder holds something already, or cannot be written.
         """
-        folder = prepare(folder)
+        folder = prepare(Path(folder))
         write_run(folder, self)
         return replace(self, path=folder)
 
@@ -197,10 +201,11 @@ def write_run(out: Path, run: RunRecord) -> None:
 
 
 def read_run(path: Path) -> RunRecord:
-    """Read a run directory.
+    """Read a run directory, and import the plug-ins that it was trained with.
 
     Raises:
         RunError: It is none, or an unfinished one.
+        ConfigError: A plug-in cannot be imported.
     """
     if not path.is_dir():
         raise RunError(f"{named_field('run', path)}: no such folder", _others(path))
@@ -211,11 +216,12 @@ def read_run(path: Path) -> RunRecord:
                 "give a folder that 'biasaudit train' wrote",
             )
     try:
-        run = _read_json(path / RUN)
+        run, settings = _read_json(path / RUN), Settings.model_validate(_read_json(path / CONFIG))
+        load_plugins(settings.plugins, str(path / CONFIG))
         return RunRecord(
             path=path,
             name=run["name"],
-            settings=Settings.model_validate(_read_json(path / CONFIG)),
+            settings=settings,
             labels=LabelChoice.from_dict(_read_json(path / LABELS)),
             classes=tuple(run["classes"]),
             device=run["device"],
