@@ -1,0 +1,223 @@
+r"""How often does the verdict convict a coin, and how often does it find a planted gap?
+
+A baseline is trained once on each dataset, and its answers to val and test are kept, to test also
+with a brightness, a blur, and both that no training image has. Contexts are then drawn at random:
+nothing but chance ties them to the answers, whatever tells val from test or one source from
+another. Gaps are planted by turning answers against the coin.
+
+    python benchmarks/coins.py --answers ANSWERS --out benchmarks/results/coins.csv
+
+ANSWERS is a folder that keeps the answers of each trained baseline; one that is there already is
+not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from biasaudit.analysis.verdict import judge
+from biasaudit.statistics.effect_power import Planned, power_effect
+from biasaudit.statistics.rates import wilson_interval
+from biasaudit.statistics.stratified import count_contrasts
+
+FINE_TUNED = {
+    "data.image_size": 128,
+    "model.backbone": "mobilenet_v2",
+    "model.weights": "../shared/weights/mobilenet_v2_imagenet.safetensors",
+    "training.epochs": 4,
+}
+DATASETS = {
+    "harbour": ({}, "boat"),
+    "photos": ({"data.name": "../shared/photos", **FINE_TUNED}, "boat"),
+    "skin": ({"data.name": "../shared/skin", **FINE_TUNED}, "malignant"),
+}
+SHIFTS = ("none", "dark", "blurred", "dark and blurred")
+COINS = ("fair", "by subset", "by answer")
+"""Chance of the context: .5; .8 on val and .2 on test; .8 with the object and .3 without it."""
+GAPS = (0.05, 0.1, 0.2, 0.4)
+
+
+def main() -> None:
+    """Measure every dataset, print the rates, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--answers", type=Path, required=True, help="folder of kept answers")
+    parser.add_argument("--out", type=Path, help="the CSV; none is written without")
+    parser.add_argument("--datasets", default=",".join(DATASETS))
+    parser.add_argument("--coins", type=int, default=200, help="random contexts of each kind")
+    options = parser.parse_args()
+    options.answers.mkdir(parents=True, exist_ok=True)
+    found = []
+    for name in options.datasets.split(","):
+        answers = kept_answers(name, options.answers)
+        found += coin_rows(name, answers, options.coins) + gap_rows(name, answers, options.coins)
+        table = pd.DataFrame(found)
+        if options.out:
+            table.to_csv(options.out, index=False, float_format="%.4g")
+    print(table.to_string(index=False))
+    coins = table[table["gap"] == 0]
+    low, high = wilson_interval(int(coins["biased"].sum()), int(coins["audits"].sum()))
+    print(
+        f"coins convicted: {coins['biased'].sum()} of {coins['audits'].sum()}, {low:.3f}-{high:.3f}"
+    )
+
+
+def coin_rows(name: str, answers: pd.DataFrame, n: int) -> list[dict[str, object]]:
+    """Judge random contexts; one row a shift and kind of coin."""
+    found = []
+    for shift in SHIFTS:
+        images = shifted(answers, shift)
+        for coin in COINS:
+            rng = np.random.default_rng([SHIFTS.index(shift), COINS.index(coin)])
+            kinds = [
+                judge(images.assign(context=toss(images, coin, rng)), "object", "coin").kind
+                for _ in range(n)
+            ]
+            found.append(row_of(name, shift, coin, 0.0, kinds))
+    return found
+
+
+def gap_rows(name: str, answers: pd.DataFrame, n: int) -> list[dict[str, object]]:
+    """Judge planted gaps; one row a gap, with the share found that the sizes promise."""
+    found = []
+    images = shifted(answers, "none")
+    for gap in GAPS:
+        rng = np.random.default_rng(round(1000 * gap))
+        kinds, promised = [], []
+        for _ in range(n):
+            rows = images.assign(context=toss(images, "fair", rng))
+            promised.append(promise(rows, gap))
+            kinds.append(judge(plant(rows, gap, rng), "object", "coin").kind)
+        row = row_of(name, "none", "fair", gap, kinds)
+        found.append(row | {"promised": round(float(np.mean(promised)), 3)})
+    return found
+
+
+def row_of(name: str, shift: str, coin: str, gap: float, kinds: list[str]) -> dict[str, object]:
+    """Return one row of the table."""
+    counts = {kind: kinds.count(kind) for kind in ("biased", "no_bias_shown", "cannot_tell")}
+    return {
+        "dataset": name,
+        "shift": shift,
+        "coin": coin,
+        "gap": gap,
+        "audits": len(kinds),
+        **counts,
+        "share_biased": counts["biased"] / len(kinds),
+    }
+
+
+def toss(rows: pd.DataFrame, coin: str, rng: np.random.Generator) -> np.ndarray:
+    """Draw a context that nothing but subset or right answer has a part in."""
+    chance = {
+        "fair": np.full(len(rows), 0.5),
+        "by subset": np.where(rows["subset"] == "val", 0.8, 0.2),
+        "by answer": np.where(rows["label"] == 1, 0.8, 0.3),
+    }[coin]
+    return (rng.random(len(rows)) < chance).astype(float)
+
+
+def plant(rows: pd.DataFrame, gap: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Turn answers against the context where it misleads, so that both yes-rates part by a gap."""
+    decision = rows["decision"].to_numpy().copy()
+    for label, context in ((1, 0), (0, 1)):
+        here = (rows["label"] == label) & (rows["context"] == context)
+        right = (decision == label) & here.to_numpy()
+        rate = (decision == label)[(rows["label"] == label).to_numpy()].mean()
+        turned = right & (rng.random(len(rows)) < min(1.0, gap / max(rate, gap)))
+        decision[turned] = 1 - label
+    return rows.assign(decision=decision)
+
+
+def promise(rows: pd.DataFrame, gap: float) -> float:
+    """Return the power that the sizes of the groups and the rates without a gap give."""
+    strata = (rows["subset"] + " / " + rows["source"].fillna("")).tolist()
+    contrasts = count_contrasts(rows["decision"], rows["context"], rows["label"], strata)
+    planned = [Planned(one.n_with, one.n_without, one.answer) for one in contrasts]
+    said = [rows["decision"][rows["label"] == label].mean() for label in (1, 0)]
+    return power_effect(planned, gap, float(said[0]), float(1 - said[1]))
+
+
+def shifted(answers: pd.DataFrame, shift: str) -> pd.DataFrame:
+    """Return val as it is and test under a shift."""
+    kept = answers[answers["shift"] == np.where(answers["subset"] == "val", "none", shift)]
+    return kept.reset_index(drop=True)
+
+
+def kept_answers(name: str, folder: Path) -> pd.DataFrame:
+    """Return the answers of a dataset's baseline, trained where they are not kept yet."""
+    file = folder / f"{name}.csv"
+    if not file.is_file():
+        train_and_answer(name).to_csv(file, index=False)
+    return pd.read_csv(file, keep_default_na=False).assign(pair="")
+
+
+def train_and_answer(name: str) -> pd.DataFrame:
+    """Train a baseline and return its answers to val and to test under every shift."""
+    import torch
+    from modes import Silent
+
+    from biasaudit.config import load_settings
+    from biasaudit.evaluation.one_pass import Subject, batches
+    from biasaudit.training.loop import train
+    from biasaudit.training.plan import make_plan
+
+    settings, object = DATASETS[name]
+    plan = make_plan(load_settings(None, [], dict(settings)))
+    subject = Subject(
+        train(plan, Silent()).model,
+        plan.dataset.classes,
+        int(plan.settings.data.image_size or 0),
+        torch.device("cpu"),
+    )
+    column = plan.dataset.class_index[object]
+    rows = []
+    for subset, shift in (("val", "none"), *(("test", shift) for shift in SHIFTS)):
+        samples = [
+            replace(one, load_image=Shifted(one.load_image, shift))
+            for one in plan.dataset.subset(subset)
+        ]
+        with torch.no_grad():
+            parts = [
+                subject.model(b.images).scores[:, column] for b in batches(subject, samples, ())
+            ]
+        for one, score in zip(samples, torch.cat(parts).tolist(), strict=True):
+            rows.append(
+                {
+                    "subset": subset,
+                    "shift": shift,
+                    "id": one.id,
+                    "source": one.source,
+                    "label": int(object in one.labels),
+                    "score": score,
+                    "decision": int(score > 0),
+                    "contexts": " ".join(sorted(one.contexts)),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+class Shifted:
+    """An image that is darkened, blurred, or both when it is loaded."""
+
+    def __init__(self, load, shift: str) -> None:
+        self.load, self.shift = load, shift
+
+    def __call__(self) -> np.ndarray:
+        """Return the (H, W, 3) image."""
+        import cv2
+
+        image = self.load()
+        if "dark" in self.shift:
+            image = (image * 0.5).astype(np.uint8)
+        if "blurred" in self.shift:
+            image = cv2.GaussianBlur(image, (0, 0), image.shape[1] / 100)
+        return image
+
+
+if __name__ == "__main__":
+    main()

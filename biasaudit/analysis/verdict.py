@@ -1,0 +1,297 @@
+"""The verdict on one object and one context, by the rule that docs/verdict.md explains.
+
+Which evidence decides is settled by what images there are, before any answer is looked at:
+
+1. The images as they are, where in one subset (and one source, where the data names sources) images
+   with and without the context have the same right answer, for both right answers.
+2. Else edited pairs: versions of one image that differ in the context.
+3. Else nothing: the groups differ in more than the context.
+
+A coin is therefore thrown once, and the permutation test holds false convictions at the level.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from biasaudit.analysis.edited_pairs import PairEvidence, measure_pairs
+from biasaudit.analysis.effect import Groups, Measured, Shift, measure_effect, measure_shift
+from biasaudit.analysis.rule import AnswerFigures, Estimate, Kind, decide, opposite
+from biasaudit.statistics.rates import (
+    Interval,
+    check_level,
+    mean_of_rates_interval,
+    wilson_interval,
+)
+from biasaudit.statistics.stratified import Contrast, stratified_effect
+
+MARGIN = 0.05
+"""Effects below this do not count: the smallest difference in yes-rates that matters."""
+FEWEST = 8
+"""Below so many images in one of the four groups, edited pairs decide where there are any."""
+_MOST_IMAGES = 100_000
+
+Evidence = Literal["same-subset groups", "edited pairs", "none"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an audit concludes of one object and one context.
+
+    Attributes:
+        kind: One of three.
+        headline: As a report prints it, such as "biased by water".
+        reason: One sentence with the figures that decided.
+        evidence: What decided.
+        effect: How much oftener the model says yes with the context than without it, the mean over
+            the two right answers; NaN where no evidence gives it.
+        effect_ci: Its interval.
+        p_value: Two-sided, of the permutation test.
+        by_answer: The effect of each right answer, keys 1 (the object is there) and 0.
+        groups: The four groups of the images as they are that entered the effect.
+        strata: Subsets (and sources) that entered.
+        left_out: Number of images by the reason for which they did not.
+        pairs: What edited pairs say, whether they decided or not; None without any.
+        shift: Accuracy on val against test where the context points to the right answer; None
+            where one of them lacks such images.
+        margin: The smallest effect that counts.
+        level: Confidence level of the intervals; one less the size of the tests.
+        images_needed: Images a group at which the rates seen would decide; None where they would
+            not, or where the verdict stands already.
+    """
+
+    kind: Kind
+    headline: str
+    reason: str
+    evidence: Evidence
+    effect: float
+    effect_ci: Interval
+    p_value: float
+    by_answer: Mapping[int, AnswerFigures]
+    groups: Groups
+    strata: tuple[str, ...]
+    left_out: Mapping[str, int]
+    pairs: PairEvidence | None
+    shift: Shift | None
+    margin: float
+    level: float
+    images_needed: int | None = None
+
+
+def judge(
+    rows: pd.DataFrame,
+    object: str,
+    context: str,
+    *,
+    margin: float = MARGIN,
+    level: float = 0.95,
+    comparisons: int = 1,
+) -> Verdict:
+    """Judge one object and one context.
+
+    Args:
+        rows: Per-image rows of all held-out subsets, edited versions among them: the columns of
+            :func:`biasaudit.analysis.effect.measure_effect` and
+            :func:`biasaudit.analysis.edited_pairs.measure_pairs`.
+        object: The audited object, for the sentences.
+        context: Its suspected context, likewise.
+        margin: The smallest effect that counts, in (0, 1).
+        level: Confidence level, in (0, 1).
+        comparisons: How many pairs of object and context are judged together: the level becomes
+            1 - (1 - level) / comparisons (Bonferroni).
+
+    Raises:
+        ValueError: The margin, the level or the number of comparisons is impossible.
+    """
+    if not 0.0 < margin < 1.0:
+        raise ValueError(f"the margin lies between 0 and 1, not at {margin}")
+    if comparisons < 1:
+        raise ValueError(f"{comparisons} comparisons: there is one at least")
+    level = 1 - (1 - check_level(level)) / comparisons
+    measured = measure_effect(rows, level)
+    pairs = _pairs_of(rows, level)
+    estimate, evidence = _choose(measured, pairs, level)
+    needed = None
+    if evidence == "none":
+        kind, headline, reason = _nothing(measured, context)
+    elif estimate is None:
+        kind, headline, reason = _by_following(pairs, object, context, level)
+    else:
+        kind = decide(estimate, margin, level)
+        headline, reason = _said(kind, estimate, object, context, margin, level)
+        if kind == "cannot_tell" and evidence == "same-subset groups":
+            needed = images_needed(measured, margin, level)
+    return Verdict(
+        kind=kind,
+        headline=headline,
+        reason=reason,
+        evidence=evidence,
+        effect=estimate.effect if estimate else math.nan,
+        effect_ci=estimate.interval if estimate else (math.nan, math.nan),
+        p_value=_p_value(estimate, pairs),
+        by_answer=estimate.by_answer if estimate else {},
+        groups=measured.groups,
+        strata=measured.strata,
+        left_out=measured.left_out,
+        pairs=pairs,
+        shift=measure_shift(rows, level=level),
+        margin=margin,
+        level=level,
+        images_needed=needed,
+    )
+
+
+def _pairs_of(rows: pd.DataFrame, level: float) -> PairEvidence | None:
+    if "pair" not in rows or not (rows["pair"].fillna("") != "").any():
+        return None
+    found = measure_pairs(rows, level)
+    return None if math.isnan(found.effect) and math.isnan(found.follow_p) else found
+
+
+def _choose(
+    measured: Measured, pairs: PairEvidence | None, level: float
+) -> tuple[Estimate | None, Evidence]:
+    """Choose what decides by the numbers of images alone; None where versions only follow."""
+    natural = not math.isnan(measured.found.effect)
+    enough = min(n for _, n in measured.groups.counts) >= FEWEST
+    if natural and (enough or pairs is None):
+        return _of_groups(measured, level), "same-subset groups"
+    if pairs is None:
+        return None, "none"
+    return (None if math.isnan(pairs.effect) else _of_pairs(pairs, level)), "edited pairs"
+
+
+def _of_groups(measured: Measured, level: float) -> Estimate:
+    found = measured.found
+    by_answer = {
+        value: AnswerFigures(one.effect, one.interval, one.p_value, one.n_with, one.n_without)
+        for value, one in found.by_answer.items()
+    }
+    knowledge = mean_of_rates_interval(measured.groups.counts, level)
+    return Estimate(found.effect, found.interval, found.p_value, by_answer, knowledge)
+
+
+def _of_pairs(pairs: PairEvidence, level: float) -> Estimate:
+    by_answer = {
+        value: AnswerFigures(one.effect, one.interval, one.p_value, one.n, one.n)
+        for value, one in pairs.by_answer.items()
+    }
+    right, n = pairs.accuracy
+    # Two versions of one image count as one answer.
+    knowledge = wilson_interval(right // 2, n // 2, level)
+    return Estimate(pairs.effect, pairs.interval, pairs.p_value, by_answer, knowledge)
+
+
+def _p_value(estimate: Estimate | None, pairs: PairEvidence | None) -> float:
+    if estimate is not None:
+        return estimate.p_value
+    return math.nan if pairs is None else pairs.follow_p
+
+
+def _nothing(measured: Measured, context: str) -> tuple[Kind, str, str]:
+    """Return the verdict where no evidence is there."""
+    unknown = measured.left_out.get("context unknown", 0)
+    reason = (
+        f"No subset and source has images with and without {context} of the same right answer, for "
+        "both answers, and there are no edited pairs: what differs between the groups may be "
+        "anything."
+    )
+    if unknown:
+        reason += f" In {unknown} images {context} is unknown."
+    return "cannot_tell", "cannot tell: the groups differ in more than the context", reason
+
+
+def _by_following(
+    pairs: PairEvidence | None, object: str, context: str, level: float
+) -> tuple[Kind, str, str]:
+    """Return the verdict where the versions of an image are edited in different ways."""
+    if pairs is None:
+        raise ValueError("no edited pairs")
+    against, right = pairs.follow_context, pairs.follow_object
+    reason = (
+        f"Of edited images, {against} say {object} where it is taken out of {context} and not "
+        f"where it stands without {context}; {right} answer both rightly (p = {pairs.follow_p:.2g})"
+    )
+    if against > right and pairs.follow_p <= round(1 - level, 12):
+        return "biased", f"biased by {context}", reason + "."
+    reason += (
+        "; versions edited in different ways show no smaller bias, and the groups differ in more "
+        "than the context."
+    )
+    return "cannot_tell", "cannot tell: the groups differ in more than the context", reason
+
+
+def _said(
+    kind: Kind, found: Estimate, object: str, context: str, margin: float, level: float
+) -> tuple[str, str]:
+    """Return headline and reason."""
+    span, p_value = points(found.interval), f"p = {found.p_value:.2g}"
+    singles = ", ".join(
+        f"{points(one.interval)} on images {'with' if value else 'without'} {object}"
+        for value, one in found.by_answer.items()
+    )
+    if kind == "no_bias_shown":
+        reason = f"{context.capitalize()} moves the share of yes answers by less than "
+        return "no bias shown", f"{reason}{100 * margin:g} points either way: {singles}."
+    if kind == "biased":
+        size = round(1 - level, 12)
+        if opposite(found, size) and not found.p_value <= size:
+            return f"biased by {context}, in opposite directions", (
+                f"With {context} the share of yes answers moves by {singles}; the two cancel."
+            )
+        against = " (the model answers against the context)" if found.effect < 0 else ""
+        return f"biased by {context}", (
+            f"With {context} the model says {object} oftener by {span} points{against}, {p_value}: "
+            f"{singles}."
+        )
+    if not found.knowledge[0] > 0.5:
+        return "cannot tell (the model knows too little)", (
+            "The model is not shown to beat a constant answer, so a lack of an effect would say "
+            "nothing."
+        )
+    return "cannot tell (n too small)", (
+        f"The effect of {context} is {span} points, {p_value}: {singles}. It may be none, or "
+        f"{100 * margin:g} points and more."
+    )
+
+
+def points(interval: Interval) -> str:
+    """Return an interval in points, such as "+2.1 to +7.0"."""
+    return f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}"
+
+
+def images_needed(measured: Measured, margin: float, level: float) -> int | None:
+    """Return from how many images a group on the rates seen would decide, found by halving.
+
+    Args:
+        measured: The effect; the rates are those of its answers, each weighted over the strata.
+        margin: The smallest effect that counts.
+        level: Confidence level.
+    """
+
+    def decides(n: int) -> bool:
+        contrasts = []
+        for value, one in measured.found.by_answer.items():
+            yes = round(n * one.yes_with), round(n * one.yes_without)
+            contrasts.append(Contrast("", value, yes[0], n, yes[1], n))
+        there, absent = contrasts
+        right = [there.yes_with, there.yes_without, n - absent.yes_with, n - absent.yes_without]
+        groups = Groups(*((int(count), n) for count in right))
+        found = stratified_effect(contrasts, level)
+        asked = Measured(found, groups, (), {})
+        return decide(_of_groups(asked, level), margin, level) != "cannot_tell"
+
+    low, high = 1, 2
+    while not decides(high):
+        low, high = high, high * 2
+        if high > _MOST_IMAGES:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high
