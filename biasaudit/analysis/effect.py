@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from biasaudit.statistics.permutation import clustered_p_value
@@ -98,7 +99,8 @@ def measure_effect(rows: pd.DataFrame, level: float = 0.95) -> Measured:
     columns = (kept["decision"], kept["context"], kept["label"], names.tolist())
     found = stratified_effect(count_contrasts(*columns, clusters), level)
     entered = {(one.stratum, one.answer) for one in found.used}
-    mask = [key in entered for key in zip(names, kept["label"].astype(int), strict=True)]
+    keys = zip(names, kept["label"].astype(int), strict=True)
+    mask = np.array([key in entered for key in keys], dtype=bool)
     inside = kept[mask]
     if len(kept) > len(inside):
         left_out["the subset and source hold one value of the context only"] = len(kept) - len(

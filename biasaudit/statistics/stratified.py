@@ -155,7 +155,9 @@ def count_contrasts(
     return found
 
 
-def stratified_effect(contrasts: Sequence[Contrast], level: float = 0.95) -> StratifiedEffect:
+def stratified_effect(
+    contrasts: Sequence[Contrast], level: float = 0.95, *, exact: bool = True
+) -> StratifiedEffect:
     """Return the effect of the context with interval and exact p-value.
 
     The interval adds the squared distances to the Wilson limits of every yes-rate, times its weight
@@ -167,6 +169,7 @@ def stratified_effect(contrasts: Sequence[Contrast], level: float = 0.95) -> Str
     Args:
         contrasts: From :func:`count_contrasts`.
         level: Confidence level, in (0, 1).
+        exact: Whether to work out the p-values, which takes a while on very many images; NaN else.
 
     Returns:
         NaN where an answer has no stratum with both values of the context. The p-value is NaN too
@@ -181,14 +184,14 @@ def stratified_effect(contrasts: Sequence[Contrast], level: float = 0.95) -> Str
     by_answer, arms = {}, []
     for value in ANSWERS:
         mine = [one for one in used if one.answer == value]
-        by_answer[value] = _answer_effect(mine, level)
+        by_answer[value] = _answer_effect(mine, level, exact=exact)
         arms.append(_arms(mine, level))
     effect = float(np.mean([arm[0] for arm in arms]))
     down, up = (math.hypot(*(arm[side] for arm in arms)) / 2 for side in (1, 2))
     return StratifiedEffect(
         effect,
         _limits(effect, down, up),
-        math.nan if math.isnan(effect) else exact_p_value([_as_tables(used, a) for a in ANSWERS]),
+        exact_p_value([_as_tables(used, a) for a in ANSWERS]) if exact else math.nan,
         by_answer,
         used,
         tuple(one for one in contrasts if not one.usable),
@@ -247,7 +250,7 @@ def _wilson_arms(rates: Floats, n: Floats, level: float) -> tuple[Floats, Floats
     return np.maximum(0.0, rates - centre + half), np.maximum(0.0, centre + half - rates)
 
 
-def _answer_effect(contrasts: Sequence[Contrast], level: float) -> AnswerEffect:
+def _answer_effect(contrasts: Sequence[Contrast], level: float, *, exact: bool) -> AnswerEffect:
     if not contrasts:
         return AnswerEffect(math.nan, NO_INTERVAL, math.nan, 0, 0, math.nan, math.nan)
     yes_1, n_1, yes_0, n_0 = _arrays(contrasts)
@@ -259,7 +262,7 @@ def _answer_effect(contrasts: Sequence[Contrast], level: float) -> AnswerEffect:
     return AnswerEffect(
         effect,
         _limits(effect, down, up),
-        exact_p_value([_as_tables(contrasts, contrasts[0].answer)]),
+        exact_p_value([_as_tables(contrasts, contrasts[0].answer)]) if exact else math.nan,
         int(n_1.sum()),
         int(n_0.sum()),
         with_rate,
