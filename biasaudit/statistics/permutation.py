@@ -69,7 +69,8 @@ def _effect(tables: Sequence[Table]) -> float:
 
 def _distribution(tables: Sequence[Table]) -> tuple[Floats, Floats]:
     """Return the effects that are possible under the hypothesis, ascending, and their chances."""
-    lowest, chances, expected = 0, np.ones(1), 0.0
+    lowest, expected = 0, 0.0
+    chances: Floats = np.ones(1)
     for yes_1, n_1, yes_0, n_0 in tables:
         yes, n = int(yes_1 + yes_0), n_1 + n_0
         first, last = max(0, yes - n_0), min(yes, n_1)
@@ -77,7 +78,8 @@ def _distribution(tables: Sequence[Table]) -> tuple[Floats, Floats]:
         lowest, chances = lowest + first, np.convolve(chances, own)
         expected += yes * n_1 / n
     counts = lowest + np.arange(len(chances))
-    return (counts - expected) / _total_weight(tables), chances
+    effects: Floats = (counts - expected) / _total_weight(tables)
+    return effects, chances
 
 
 def _total_weight(tables: Sequence[Table]) -> float:

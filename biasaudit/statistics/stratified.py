@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from biasaudit.statistics.permutation import Table, exact_p_value
 from biasaudit.statistics.rates import NO_INTERVAL, Interval, check_level
@@ -244,7 +244,7 @@ def _interval_parts(
 
 def _wilson_arms(rates: Floats, n: Floats, level: float) -> tuple[Floats, Floats]:
     """Return how far Wilson's limits lie below and above rates of ``n`` images, whole or not."""
-    z2 = float(stats.norm.ppf(0.5 + level / 2)) ** 2
+    z2 = float(special.ndtri(0.5 + level / 2)) ** 2
     centre = (rates * n + z2 / 2) / (n + z2)
     half = np.sqrt(z2 * (n * rates * (1 - rates) + z2 / 4)) / (n + z2)
     return np.maximum(0.0, rates - centre + half), np.maximum(0.0, centre + half - rates)

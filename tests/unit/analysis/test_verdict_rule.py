@@ -245,7 +245,7 @@ def test_the_swap_test_is_that_of_all_signs():
 def test_coins_are_not_convicted(chance):
     rng = np.random.default_rng(8)
     convicted = 0
-    for _ in range(200):
+    for _ in range(100):
         test = rng.random(240) < 0.5
         label = rng.integers(0, 2, 240)
         right = rng.random(240) < np.where(test, 0.6, 0.95)
@@ -258,5 +258,5 @@ def test_coins_are_not_convicted(chance):
             }
         )
         convicted += judge(rows, "object", "coin").kind == "biased"
-    # 5% of 200, and two standard deviations.
-    assert convicted <= 16
+    # 5% of 100, and two standard deviations.
+    assert convicted <= 9
