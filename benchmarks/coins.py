@@ -23,7 +23,6 @@ import pandas as pd
 from biasaudit.analysis.verdict import judge
 from biasaudit.statistics.effect_power import Planned, power_effect
 from biasaudit.statistics.rates import wilson_interval
-from biasaudit.statistics.stratified import count_contrasts
 
 FINE_TUNED = {
     "data.image_size": 128,
@@ -123,23 +122,24 @@ def toss(rows: pd.DataFrame, coin: str, rng: np.random.Generator) -> np.ndarray:
 
 def plant(rows: pd.DataFrame, gap: float, rng: np.random.Generator) -> pd.DataFrame:
     """Turn answers against the context where it misleads, so that both yes-rates part by a gap."""
-    decision = rows["decision"].to_numpy().copy()
-    for label, context in ((1, 0), (0, 1)):
-        here = (rows["label"] == label) & (rows["context"] == context)
-        right = (decision == label) & here.to_numpy()
-        rate = (decision == label)[(rows["label"] == label).to_numpy()].mean()
-        turned = right & (rng.random(len(rows)) < min(1.0, gap / max(rate, gap)))
-        decision[turned] = 1 - label
+    right = (rows["decision"] == rows["label"]).to_numpy()
+    rate = rows.assign(right=right).groupby(["subset", "source", "label"])["right"]
+    misled = (rows["label"] != rows["context"]).to_numpy()
+    chance = np.minimum(1.0, gap / np.maximum(rate.transform("mean").to_numpy(), gap))
+    turned = right & misled & (rng.random(len(rows)) < chance)
+    decision = np.where(turned, 1 - rows["label"], rows["decision"])
     return rows.assign(decision=decision)
 
 
 def promise(rows: pd.DataFrame, gap: float) -> float:
     """Return the power that the sizes of the groups and the rates without a gap give."""
-    strata = (rows["subset"] + " / " + rows["source"].fillna("")).tolist()
-    contrasts = count_contrasts(rows["decision"], rows["context"], rows["label"], strata)
-    planned = [Planned(one.n_with, one.n_without, one.answer) for one in contrasts]
-    said = [rows["decision"][rows["label"] == label].mean() for label in (1, 0)]
-    return power_effect(planned, gap, float(said[0]), float(1 - said[1]))
+    planned = []
+    right = rows["decision"] == rows["label"]
+    for (_, _, label), part in rows.groupby(["subset", "source", "label"]):
+        n_with = int(part["context"].sum())
+        rate = float(right[part.index].mean())
+        planned.append(Planned(n_with, len(part) - n_with, int(label), rate))
+    return power_effect(planned, gap)
 
 
 def shifted(answers: pd.DataFrame, shift: str) -> pd.DataFrame:

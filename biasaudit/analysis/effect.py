@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from biasaudit.statistics.contrasts import count_contrasts
 from biasaudit.statistics.permutation import clustered_p_value
 from biasaudit.statistics.rates import Count, Interval, gap_interval, rate
-from biasaudit.statistics.stratified import StratifiedEffect, count_contrasts, stratified_effect
+from biasaudit.statistics.stratified import StratifiedEffect, stratified_effect
 
 CLUSTER = "cluster"
 """Optional column: images of one value (photographs of one scene) count as one image."""

@@ -19,11 +19,14 @@ class Planned:
         n_with: Images with the context.
         n_without: Images without it.
         answer: 1 where the object is there, 0 where it is not.
+        accuracy: Share of right answers where the context helps; None for the one that is given for
+            the answer.
     """
 
     n_with: int
     n_without: int
     answer: int
+    accuracy: float | None = None
 
     @property
     def weight(self) -> float:
@@ -65,24 +68,25 @@ def power_effect(
         raise ValueError(f"alpha lies between 0 and 1, not at {alpha}")
     if any(not 0.0 <= rate <= 1.0 for rate in (effect, sensitivity, specificity)):
         raise ValueError(f"rates lie in [0, 1]: {(effect, sensitivity, specificity)}")
-    rates = {
-        1: (sensitivity, max(0.0, sensitivity - effect)),
-        0: (min(1.0, 1 - specificity + effect), 1 - specificity),
-    }
     shown, under, true, largest = 0.0, 0.0, 0.0, 0.0
-    for answer, (with_it, without) in rates.items():
+    for answer, usual in ((1, sensitivity), (0, specificity)):
         strata = [one for one in planned if one.answer == answer and one.weight]
         total = math.fsum(one.weight for one in strata)
         if not total:
             return 0.0
         largest = max(largest, total)
-        shown += (with_it - without) / 2
         for one in strata:
+            right = usual if one.accuracy is None else one.accuracy
+            wrong_way = max(0.0, right - effect)
             share = one.weight / total / 2
-            n_1, n_0 = one.n_with, one.n_without
-            pooled = (n_1 * with_it + n_0 * without) / (n_1 + n_0)
-            under += share**2 * pooled * (1 - pooled) * (1 / n_1 + 1 / n_0)
-            spread = with_it * (1 - with_it) / n_1 + without * (1 - without) / n_0
+            # Right answers where the context helps and where it misleads, either of the two sides.
+            helped, misled = one.n_with, one.n_without
+            if answer == 0:
+                helped, misled = misled, helped
+            pooled = (helped * right + misled * wrong_way) / (helped + misled)
+            shown += share * (right - wrong_way)
+            under += share**2 * pooled * (1 - pooled) * (1 / helped + 1 / misled)
+            spread = right * (1 - right) / helped + wrong_way * (1 - wrong_way) / misled
             true += share**2 * spread
     # One answer more or less moves the effect by 1 / (2 * weight).
     half_step = 1 / (4 * largest)

@@ -78,8 +78,7 @@ def _distribution(tables: Sequence[Table]) -> tuple[Floats, Floats]:
         lowest, chances = lowest + first, np.convolve(chances, own)
         expected += yes * n_1 / n
     counts = lowest + np.arange(len(chances))
-    effects: Floats = (counts - expected) / _total_weight(tables)
-    return effects, chances
+    return np.asarray((counts - expected) / _total_weight(tables)), chances
 
 
 def _total_weight(tables: Sequence[Table]) -> float:

@@ -7,14 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from biasaudit.statistics.contrasts import Contrast, count_contrasts
 from biasaudit.statistics.permutation import clustered_p_value, exact_p_value
 from biasaudit.statistics.rates import gap_interval
-from biasaudit.statistics.stratified import (
-    Contrast,
-    count_contrasts,
-    effect_arms,
-    stratified_effect,
-)
+from biasaudit.statistics.stratified import effect_arms, stratified_effect
 
 
 def test_the_effect_by_hand():
