@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from biasaudit.analysis.conclude import ALIGNED_FROM, conclude
+from biasaudit.analysis.conclude import conclude
 from biasaudit.analysis.faithfulness import faithfulness_of
 from biasaudit.analysis.flip_rates import flips_of
 from biasaudit.analysis.groups import summarise
@@ -63,26 +63,36 @@ def figures(
     Returns:
         By split name. With groups and a context: verdict, quadrants and flip rates too.
     """
-    originals = table[table["pair"] == ""]
+    asked = {question.split: question for question in questions}
     return {
-        question.split: _figures(
-            question, table[table["split"] == question.split], originals, context
-        )
-        for question in questions
+        name: _figures(question, table, _same_question(question, asked, table, context))
+        for name, question in asked.items()
     }
 
 
-def _figures(
-    question: Question, rows: pd.DataFrame, originals: pd.DataFrame, context: str | None
-) -> Split:
+def _same_question(
+    question: Question, asked: Mapping[str, Question], table: pd.DataFrame, context: str | None
+) -> pd.DataFrame:
+    """Return the rows of other splits whose context is that of the question."""
+    names = [
+        name
+        for name, other in asked.items()
+        if name != question.split
+        and other.object == question.object
+        and (other.context or context) == question.context
+    ]
+    return table[table["split"].isin(names)]
+
+
+def _figures(question: Question, table: pd.DataFrame, others: pd.DataFrame) -> Split:
+    rows = table[table["split"] == question.split]
     split = summarise(rows, question.training)
     split.context = question.context
     split.faithfulness = faithfulness_of(rows)
     if not split.groups or question.context is None:
         return split
-    aligned = originals[originals["split"] == ALIGNED_FROM]
-    known = not aligned.empty and question.context == context
-    split.verdict = conclude(rows, aligned if known else None, question.object, question.context)
-    split.quadrants = quadrants_of(rows)
-    split.flips = flips_of(rows, originals)
+    split.verdict = conclude(rows, others, question.object, question.context)
+    measured = rows[rows["alignment"] != ""]
+    split.quadrants = quadrants_of(measured)
+    split.flips = flips_of(measured, table[table["pair"] == ""])
     return split

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from xml.etree import ElementTree
 
 from biasaudit.errors import ConfigError, named_field, near_names
-from biasaudit.results import Group, Interval, Localization, Overall, Split
+from biasaudit.results import Group, Interval, Localization, Overall, Split, Verdict
 
 GateOn = Literal["estimate", "lower"]
 """What is held against the limit: the estimate, or the interval's less favourable bound."""
@@ -69,7 +69,7 @@ def parse_gate(text: str) -> Gate:
 
 
 def parse_max_gap(text: str) -> float:
-    """Read the largest gap that passes, in [0, 1].
+    """Read the largest effect of the context that passes, in [0, 1].
 
     Raises:
         ConfigError: It is no such number.
@@ -110,24 +110,34 @@ def check_gate(gate: Gate, split: Split, on: GateOn = "estimate") -> GateResult:
     return _result(gate.name, passed, value, interval, on, f"at least {gate.least:g}")
 
 
-def check_max_gap(
-    gap: float | None, interval: Interval | None, most: float, on: GateOn = "estimate"
-) -> GateResult:
-    """Hold the gap between aligned and conflicting groups against its limit.
+def check_max_gap(verdict: Verdict, most: float, on: GateOn = "estimate") -> GateResult:
+    """Hold the effect of the context on the share of yes answers against its limit.
+
+    What is held is the effect of the right answer where it is larger, so that two opposite effects
+    do not pass. A model that is not shown to beat a constant answer passes no limit: it has no
+    effect whatever it has learnt.
 
     Args:
-        gap: The gap, of either sign; None where it does not exist.
-        interval: Its interval; None likewise.
-        most: The largest size of the gap that is let through.
-        on: The estimate, or the bound that lies farther from zero.
+        verdict: On the split.
+        most: The largest effect, of either sign, that is let through, in [0, 1].
+        on: The estimate, or the bound of an answer's interval that lies farthest from zero.
     """
-    held: float | None
-    if on == "estimate":
-        held = None if gap is None else abs(gap)
-    else:
-        held = None if interval is None else max(abs(bound) for bound in interval)
-    passed = held is not None and held <= most
-    return _result("gap", passed, gap, interval, on, f"at most {most:g}")
+    effects = list(verdict.by_answer.values())
+    held: float | None = None
+    if len(effects) == 2:
+        held = max(
+            abs(bound)
+            for one in effects
+            for bound in ((one.effect,) if on == "estimate" else one.effect_ci)
+        )
+    passed = held is not None and held <= most and verdict.beats_constant
+    value, interval = verdict.largest_effect or (None, None)
+    told = _result("effect", passed, value, interval, on, f"at most {most:g} either way")
+    if held is None:
+        return replace(told, line=f"{told.line}: {verdict.headline}")
+    if not verdict.beats_constant:
+        return replace(told, line=f"{told.line}: not shown to beat a constant answer")
+    return told
 
 
 def junit_xml(results: Sequence[GateResult], suite: str = "biasaudit") -> str:

@@ -36,10 +36,10 @@ def summarise(table: pd.DataFrame, training: Mapping[str, int] | None = None) ->
         training: Training images of each group, where they are known.
 
     Returns:
-        Groups with Wilson intervals, in the order of the table. ``overall.accuracy`` is the
-        unweighted mean of the groups' accuracies, or the share of right answers where there are
-        no groups. The same for the decisions at the fitted operating point, null where the table
-        holds none.
+        Groups with Wilson intervals, in the order of the table. ``overall`` speaks of the
+        bias-conflicting groups, worst-group and weighted accuracy apart: its accuracy is the
+        unweighted mean of theirs, or the share of right answers where there are no groups. The same
+        for the decisions at the fitted operating point, null where the table holds none.
     """
     known = training or {}
     groups = {
@@ -54,28 +54,45 @@ def _group(rows: pd.DataFrame, n_training: int | None) -> Group:
         n=len(rows),
         **_accuracies([rows]),
         answer=bool(rows["label"].iloc[0] == 1),
+        alignment=str(rows["alignment"].iloc[0]) or None if "alignment" in rows else None,
         n_training=n_training,
         attention=localization_of(rows),
     )
 
 
 def _overall(table: pd.DataFrame, groups: Mapping[str, Group]) -> Overall:
+    table = conflicting_rows(table)
     there = table["label"] == 1
     positive, negative = table["score"][there].to_numpy(), table["score"][~there].to_numpy()
-    if groups:
-        best = max(_share(groups, answer) for answer in (True, False))
+    counted = {name: groups[name] for name in groups if (table["group"] == name).any()}
+    if counted:
+        best = max(_share(counted, answer) for answer in (True, False))
     else:
         best = constant_baseline(table["label"].to_numpy())
     return Overall(
         n=len(table),
-        **_accuracies([table[table["group"] == name] for name in groups] or [table]),
+        **_accuracies([table[table["group"] == name] for name in counted] or [table]),
         auroc=auroc(positive, negative),
         auroc_ci=auroc_interval(positive, negative),
         constant_baseline=best,
-        worst_group_accuracy=worst_group_accuracy(groups),
-        weighted_accuracy=weighted_accuracy(groups),
+        worst_group_accuracy=worst_group_accuracy(_natural(groups)),
+        weighted_accuracy=weighted_accuracy(_natural(groups)),
         attention=localization_of(table),
     )
+
+
+def conflicting_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the bias-conflicting groups; all rows where the table has none such."""
+    if "alignment" not in table:
+        return table
+    found = table["alignment"] == "conflicting"
+    return table[found] if found.any() else table
+
+
+def _natural(groups: Mapping[str, Group]) -> Mapping[str, Group]:
+    """Return the groups that are either aligned or conflicting; all where none is said to be."""
+    found = {name: group for name, group in groups.items() if group.alignment is not None}
+    return found or groups
 
 
 def worst_group_accuracy(groups: Mapping[str, Group]) -> float | None:

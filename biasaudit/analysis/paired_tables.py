@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from biasaudit.analysis.groups import conflicting_rows
 from biasaudit.errors import RunError, named_field
 from biasaudit.statistics import Figure, auroc_of, mean_of, mean_over, worst_of
 
@@ -14,7 +15,11 @@ def groups_of(table: pd.DataFrame) -> list[str]:
 
 
 def figures_of(table: pd.DataFrame) -> dict[str, Figure]:
-    """Return the figures of a split as functions of image weights, by name."""
+    """Return the figures of a split as functions of image weights, by name.
+
+    ``overall`` and ``worst`` speak of the groups in the table: give the bias-conflicting rows
+    (:func:`biasaudit.analysis.groups.conflicting_rows`).
+    """
     groups = {name: mean_of(table["correct"], table["group"] == name) for name in groups_of(table)}
     named = {
         "overall.accuracy": mean_over(list(groups.values())),
@@ -47,14 +52,17 @@ def measured_in_both(
 
 
 def align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return both tables with the same images in the same order.
+    """Return both tables with the same images in the same order, bias-conflicting ones alone.
+
+    A table without groups is taken whole.
 
     Raises:
         RunError: An image is in one of them alone, or its label differs, or there is none.
     """
     keys = ["group", "id"]
     first, second = (
-        table.sort_values(keys, kind="stable").reset_index(drop=True) for table in (first, second)
+        conflicting_rows(table).sort_values(keys, kind="stable").reset_index(drop=True)
+        for table in (first, second)
     )
     if first.empty:
         raise RunError("nothing to compare: the split has no images", "evaluate both runs on it")

@@ -18,10 +18,10 @@ from biasaudit.errors import RunError
 from biasaudit.statistics import (
     Figure,
     SeedLevels,
-    across_seeds,
     count_pairs,
     difference_of,
     holm,
+    mean_over_seeds,
 )
 
 
@@ -52,7 +52,7 @@ def compare_seeds(
     if reference is None:
         raise ValueError("no seed is given")
     images = align(reference, reference)[0]
-    return across_seeds(
+    return mean_over_seeds(
         differences,
         images["group"],
         seed=seed,

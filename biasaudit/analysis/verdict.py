@@ -1,216 +1,204 @@
 """The verdict on one object and one context, by the rule that docs/verdict.md explains.
 
-Three answers: the model is biased by the context, no bias is shown, or the images are too few (or
-the model too poor) to tell. The decision rests on an interval, never on a point estimate.
+Which evidence decides is settled by what images there are, before any answer is looked at:
+
+1. The images as they are, where in one subset (and one source, where the data names sources) images
+   with and without the context have the same right answer, for both right answers.
+2. Else edited pairs: versions of one image that differ in the context.
+3. Else nothing: the groups differ in more than the context.
+
+A coin is therefore thrown once, and the permutation test holds false convictions at the level.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
-from biasaudit.results.schema import Agreement, VerdictKind
-from biasaudit.statistics import (
-    Count,
-    Interval,
-    gap_interval,
-    mean_of_rates_interval,
-    rate,
+import pandas as pd
+
+from biasaudit.analysis.edited_pairs import ANSWERS, measure_pairs
+from biasaudit.analysis.effect import Groups, Measured, measure_effect, measure_shift
+from biasaudit.analysis.rule import Estimate, decide
+from biasaudit.analysis.verdict_text import (
+    follow_verdict,
+    group_names,
+    say,
+    say_nothing_decides,
 )
+from biasaudit.results import Answer, Answered, AnswerEffect, Evidence, PairEvidence, Verdict
+from biasaudit.statistics.contrasts import Contrast
+from biasaudit.statistics.rates import check_level, mean_of_rates_interval, wilson_interval
+from biasaudit.statistics.stratified import stratified_effect
 
 MARGIN = 0.05
-"""Gaps below this do not count as bias: the smallest difference in accuracy that matters."""
-
-
+"""Effects below this do not count: the smallest difference in yes-rates that matters."""
+FEWEST = 8
+"""Below so many images in one of the four groups, edited pairs decide where there are any."""
 _MOST_IMAGES = 100_000
-
-
-@dataclass(frozen=True)
-class Attention:
-    """Where the object's attention lies, beyond what a uniform map would put there.
-
-    Each is the interval of a mean over images: the share of the map's energy inside the region,
-    less the region's area fraction. NaN where it was not measured.
-
-    Attributes:
-        object_excess: On the object, over the images that show it without the context.
-        context_excess: On the context, over the images that show it without the object.
-    """
-
-    object_excess: Interval = (math.nan, math.nan)
-    context_excess: Interval = (math.nan, math.nan)
-
-    @property
-    def agreement(self) -> Agreement:
-        """Whether the attention speaks for a bias.
-
-        It agrees where it lies on the context above chance, or misses the object; it disagrees
-        where it lies on the object above chance and not on the context.
-        """
-        if self.context_excess[0] > 0 or self.object_excess[1] <= 0:
-            return "agrees"
-        if self.object_excess[0] > 0:
-            return "disagrees"
-        return "unknown"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What an audit concludes.
-
-    Attributes:
-        kind: One of three.
-        headline: As a report prints it, such as "biased by water".
-        reason: One sentence with the figures that decided.
-        effect: Mean accuracy on the aligned groups less that on the conflicting ones: the effect of
-            the context on the share of yes answers. NaN where a group is empty.
-        effect_ci: Its interval.
-        aligned_ci: Interval of the mean accuracy on the aligned groups.
-        margin: The smallest effect that counts.
-        level: Confidence level of the intervals.
-        attention: Whether the attention speaks for a bias.
-        images_needed: Images a group at which the rates seen would decide; None where they would
-            not, or where the verdict stands already.
-    """
-
-    kind: VerdictKind
-    headline: str
-    reason: str
-    effect: float
-    effect_ci: Interval
-    aligned_ci: Interval
-    margin: float
-    level: float
-    attention: Agreement
-    images_needed: int | None = None
+_EXACT_UP_TO = 1000
 
 
 def judge(
+    rows: pd.DataFrame,
+    object: str,
     context: str,
-    aligned: Mapping[str, Count],
-    conflicting: Mapping[str, Count],
-    attention: Attention | None = None,
     *,
     margin: float = MARGIN,
     level: float = 0.95,
-) -> Judgement:
+    comparisons: int = 1,
+) -> Verdict:
     """Judge one object and one context.
 
     Args:
-        context: The suspected context, for the headline.
-        aligned: Right answers and images of the groups in which context and answer go together
-            (the object with the context, neither of them).
-        conflicting: The same for the groups in which they do not.
-        attention: Where the object's attention lies, if that was measured.
-        margin: The smallest gap that counts as bias, in (0, 1).
-        level: Confidence level of the intervals, in (0, 1). To judge many pairs at once, give
-            1 - 0.05 / number of pairs.
+        rows: Per-image rows of all held-out subsets, edited versions among them: the columns of
+            :func:`biasaudit.analysis.effect.measure_effect` and
+            :func:`biasaudit.analysis.edited_pairs.measure_pairs`.
+        object: The audited object, for the sentences.
+        context: Its suspected context, likewise.
+        margin: The smallest effect that counts, in (0, 1).
+        level: Confidence level, in (0, 1).
+        comparisons: How many pairs of object and context are judged together: the level becomes
+            1 - (1 - level) / comparisons (Bonferroni).
 
     Raises:
-        ValueError: A count, the margin or the level is impossible.
+        ValueError: The margin, the level or the number of comparisons is impossible.
     """
     if not 0.0 < margin < 1.0:
         raise ValueError(f"the margin lies between 0 and 1, not at {margin}")
-    agreement = (attention or Attention()).agreement
-    first, second = list(aligned.values()), list(conflicting.values())
-    effect = _mean_rate(first) - _mean_rate(second)
-    effect_ci = gap_interval(first, second, level)
-    aligned_ci = mean_of_rates_interval(first, level)
-    kind, reason = _decide(effect_ci, aligned_ci, agreement, margin)
+    if comparisons < 1:
+        raise ValueError(f"{comparisons} comparisons: there is one at least")
+    level = 1 - (1 - check_level(level)) / comparisons
+    measured = measure_effect(rows, level)
+    pairs = _pairs_of(rows, level)
+    estimate, evidence = _choose(measured, pairs, level)
     needed = None
-    if kind == "cannot_tell" and not math.isnan(effect):
-        needed = _images_needed(first, second, agreement, margin, level)
-    return Judgement(
-        kind,
-        _headline(kind, context, poor=aligned_ci[0] <= 0.5 and needed is None),
-        reason,
-        effect,
-        effect_ci,
-        aligned_ci,
-        margin,
-        level,
-        agreement,
-        needed,
+    if estimate is None and pairs is not None:
+        kind, headline, reason = follow_verdict(pairs, object, context, level)
+    elif estimate is None:
+        kind, headline, reason = say_nothing_decides(measured, object, context)
+    else:
+        kind = decide(estimate, margin, level)
+        headline, reason = say(kind, estimate, object, context, margin, level)
+        if kind == "cannot_tell" and evidence == "same-subset groups":
+            needed = images_needed(measured, margin, level)
+    return Verdict(
+        kind=kind,
+        headline=headline,
+        reason=reason,
+        evidence=evidence,
+        effect=estimate.effect if estimate else None,
+        effect_ci=estimate.interval if estimate else None,
+        p_value=_p_value(estimate, pairs),
+        by_answer=dict(estimate.by_answer) if estimate else {},
+        accuracy_ci=estimate.knowledge if estimate else None,
+        groups={
+            name: Answered(right=right, n=n)
+            for name, (right, n) in zip(
+                group_names(object, context), measured.groups.counts, strict=True
+            )
+        },
+        strata=measured.strata,
+        left_out=dict(measured.left_out),
+        pairs=pairs,
+        shift=measure_shift(rows, level=level),
+        margin=margin,
+        level=level,
+        images_needed=needed,
     )
 
 
-def _decide(
-    gap: Interval, aligned: Interval, agreement: Agreement, margin: float
-) -> tuple[VerdictKind, str]:
-    low, high = gap
-    if math.isnan(low):
-        return "cannot_tell", "A group has no images."
-    span = f"{100 * low:+.1f} to {100 * high:+.1f} points"
-    if not aligned[0] > 0.5:
-        return "cannot_tell", (
-            "Where the context helps it, the model is not shown to beat a constant answer, so a "
-            "lack of a gap would say nothing."
+def _pairs_of(rows: pd.DataFrame, level: float) -> PairEvidence | None:
+    if "pair" not in rows or not (rows["pair"].fillna("") != "").any():
+        return None
+    found = measure_pairs(rows, level)
+    return None if found.effect is None and found.follow_p is None else found
+
+
+def _choose(
+    measured: Measured, pairs: PairEvidence | None, level: float
+) -> tuple[Estimate | None, Evidence]:
+    """Choose what decides by the numbers of images alone; None where versions only follow."""
+    natural = not math.isnan(measured.found.effect)
+    enough = min(n for _, n in measured.groups.counts) >= FEWEST
+    if natural and (enough or pairs is None):
+        return _of_groups(measured, level), "same-subset groups"
+    if pairs is None:
+        return None, "none"
+    return _of_pairs(pairs, level), "edited pairs"
+
+
+def _of_groups(measured: Measured, level: float) -> Estimate:
+    found = measured.found
+    by_answer: dict[Answer, AnswerEffect] = {
+        name: AnswerEffect(
+            effect=found.by_answer[value].effect,
+            effect_ci=found.by_answer[value].interval,
+            p_value=found.by_answer[value].p_value,
+            n_with=found.by_answer[value].n_with,
+            n_without=found.by_answer[value].n_without,
         )
-    if -margin < low and high < margin:
-        return "no_bias_shown", (
-            f"The gap between aligned and conflicting images is {span}, less than "
-            f"{100 * margin:g} either way."
-        )
-    if high < 0:
-        low, high = -high, -low
-        span += " (the model answers against the context)"
-    if low >= margin:
-        return "biased", f"The gap between aligned and conflicting images is {span}."
-    if low > 0 and agreement == "agrees":
-        return "biased", (
-            f"The gap between aligned and conflicting images is {span}, and the attention agrees."
-        )
-    if low > 0:
-        said = "contradicts it" if agreement == "disagrees" else "does not settle it"
-        return "cannot_tell", (
-            f"The gap between aligned and conflicting images is {span}; it may be under "
-            f"{100 * margin:g}, and the attention {said}."
-        )
-    return "cannot_tell", (
-        f"The gap between aligned and conflicting images is {span}: none at all, or one of "
-        f"{100 * margin:g} and more."
-    )
+        for name, value in ANSWERS
+    }
+    knowledge = mean_of_rates_interval(measured.groups.counts, level)
+    return Estimate(found.effect, found.interval, found.p_value, by_answer, knowledge)
 
 
-def _headline(kind: VerdictKind, context: str, *, poor: bool) -> str:
-    if kind == "biased":
-        return f"biased by {context}"
-    if kind == "no_bias_shown":
-        return "no bias shown"
-    return "cannot tell (the model knows too little)" if poor else "cannot tell (n too small)"
+def _of_pairs(pairs: PairEvidence, level: float) -> Estimate | None:
+    """Return what versions edited in one way give; None where there are none."""
+    if pairs.effect is None or pairs.effect_ci is None or pairs.p_value is None:
+        return None
+    # Two versions of one image count as one answer.
+    knowledge = wilson_interval(pairs.versions.right // 2, pairs.versions.n // 2, level)
+    return Estimate(pairs.effect, pairs.effect_ci, pairs.p_value, pairs.by_answer, knowledge)
 
 
-def _mean_rate(groups: list[Count]) -> float:
-    return math.fsum(rate(k, n) for k, n in groups) / len(groups) if groups else math.nan
+def _p_value(estimate: Estimate | None, pairs: PairEvidence | None) -> float | None:
+    if estimate is not None:
+        return estimate.p_value
+    return None if pairs is None else pairs.follow_p
 
 
-def _images_needed(
-    aligned: list[Count],
-    conflicting: list[Count],
-    agreement: Agreement,
-    margin: float,
-    level: float,
-) -> int | None:
-    """Return from how many images a group on the rates seen would decide, found by halving."""
+def images_needed(measured: Measured, margin: float, level: float) -> int | None:
+    """Return from how many images a group on the rates seen would decide.
 
-    def decides(n: int) -> bool:
-        first = [(round(n * rate(*group)), n) for group in aligned]
-        second = [(round(n * rate(*group)), n) for group in conflicting]
-        kind, _ = _decide(
-            gap_interval(first, second, level),
-            mean_of_rates_interval(first, level),
-            agreement,
-            margin,
-        )
-        return kind != "cannot_tell"
+    Found by halving with the intervals alone, and then raised by steps of 2% to where the whole
+    rule decides. Above 1000 images a group, intervals and exact test agree and the test is spared.
+
+    Args:
+        measured: The effect; the rates are those of its answers, each weighted over the strata.
+        margin: The smallest effect that counts.
+        level: Confidence level.
+    """
+
+    def decides(n: int, *, exact: bool) -> bool:
+        estimate = _expected(measured, n, level, exact=exact)
+        return decide(estimate, margin, level) != "cannot_tell"
 
     low, high = 1, 2
-    while not decides(high):
+    while not decides(high, exact=False):
         low, high = high, high * 2
         if high > _MOST_IMAGES:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle, high)
+        low, high = (low, middle) if decides(middle, exact=False) else (middle, high)
+    while high <= _EXACT_UP_TO and not decides(high, exact=True):
+        high += math.ceil(high / 50)
     return high
+
+
+def _expected(measured: Measured, n: int, level: float, *, exact: bool) -> Estimate:
+    """Return what ``n`` images a group would give on the rates seen; p-values of 0 if not exact."""
+    contrasts = [
+        Contrast("", value, round(n * one.yes_with), n, round(n * one.yes_without), n)
+        for value, one in measured.found.by_answer.items()
+    ]
+    there, absent = contrasts
+    right = [there.yes_with, there.yes_without, n - absent.yes_with, n - absent.yes_without]
+    groups = Groups(*((int(count), n) for count in right))
+    found = stratified_effect(contrasts, level, exact=exact)
+    if not exact:
+        by_answer = {a: replace(one, p_value=0.0) for a, one in found.by_answer.items()}
+        found = replace(found, p_value=0.0, by_answer=by_answer)
+    return _of_groups(Measured(found, groups, groups, (), {}), level)

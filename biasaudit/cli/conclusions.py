@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from biasaudit.analysis.verdict_text import beside
 from biasaudit.cli.tables import percent
 from biasaudit.results import Faithfulness, FlipRates, Quadrants, Run, Verdict
 
@@ -16,6 +17,7 @@ def conclusion_lines(run: Run) -> list[str]:
         if split.verdict is not None:
             by = f" by {name}" if several else ""
             lines.append(f"{run.name}{by}: {_verdict(run, split.verdict)}")
+            lines += [f"  {told}" for told in beside(split.verdict)]
         lines += [f"  {told}" for told in _quadrants(run, split.quadrants)]
         lines += [f"  {told}" for told in _flips(split.flips)]
     for name, split in run.splits.items():

@@ -205,10 +205,16 @@ def _print_check(found: Check, every: bool) -> None:
         if not every and len(found.pairs) > _SHOWN:
             _line(f"{len(found.pairs) - _SHOWN} more pairs: --all")
     for group in found.groups:
-        told = _GROUP[group.verdict].format(needed=group.needed, more=group.needed - group.n)
+        lacking = group.alignment == "aligned" and not group.n
+        words = _NO_ALIGNED if lacking else _GROUP[group.verdict]
+        told = words.format(needed=group.needed, more=group.needed - group.n)
         _line(f"{group.group} (from {group.subset}): {group.n} images{told}")
 
 
+_NO_ALIGNED = (
+    ": none, so what tells the groups apart may be more than the context; the verdict then rests on "
+    "edited pairs, if there are any"
+)
 _GROUP = {
     "empty": ": empty, so nothing can be measured; {needed} images would do",
     "small": ", small: to tell a classifier that is right 3 times in 4 from a coin takes "
@@ -224,11 +230,11 @@ def _pairs_table(found: Check, every: bool) -> Table:
     table = Table(title="training images", title_justify="left", box=None, pad_edge=False)
     for name in ("object", "context"):
         table.add_column(name)
-    for name in ("both", "object only", "context only", "neither", "lift"):
+    for name in ("both", "object only", "context only", "neither", "unknown", "lift"):
         table.add_column(name, justify="right")
     for pair in pairs if every else pairs[:_SHOWN]:
         lift = "-" if math.isnan(pair.lift) else f"{pair.lift:.2f}"
-        counts = (pair.both, pair.object_only, pair.context_only, pair.neither)
+        counts = (pair.both, pair.object_only, pair.context_only, pair.neither, pair.unknown)
         table.add_row(pair.object, pair.context, *map(str, counts), lift)
     return table
 

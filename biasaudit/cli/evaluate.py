@@ -98,8 +98,8 @@ def evaluate(
         typer.Option(
             "--max-gap",
             metavar="X",
-            help="Exit with code 1 where accuracy falls by more than this, 0 to 1, from images in "
-            "which the context helps to those in which it misleads.",
+            help="Exit with code 1 where the context moves the share of yes answers by more than "
+            "this, 0 to 1, or the model is not shown to beat a constant answer.",
         ),
     ] = None,
     gate_on: Annotated[

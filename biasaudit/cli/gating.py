@@ -28,7 +28,7 @@ class Gates:
 
     Attributes:
         least: Smallest values of figures.
-        most_gap: Largest gap between aligned and conflicting images; None for no limit.
+        most_gap: Largest effect of the context on the share of yes answers; None for no limit.
         on: What is held against the limits.
         junit: Where to write a JUnit file; None for nowhere.
     """
@@ -63,8 +63,8 @@ def parse_gates(
 def check_gates(gates: Gates, results: Results) -> list[GateResult]:
     """Hold every gate against every run, and write the JUnit file where one is asked for.
 
-    A group, ``overall`` and the gap are held in every split that has them; a split's name (``val``)
-    stands for that split's overall figures.
+    A group, ``overall`` and the effect are held in every split that has them; a split's name
+    (``val``) stands for that split's overall figures.
 
     Raises:
         ConfigError: There is no such group or metric.
@@ -104,7 +104,7 @@ def _check(gate: Gate, run: Run, on: GateOn) -> list[GateResult]:
 
 def _check_gap(most: float, run: Run, on: GateOn) -> list[GateResult]:
     told = {
-        name: check_max_gap(split.verdict.effect, split.verdict.effect_ci, most, on)
+        name: check_max_gap(split.verdict, most, on)
         for name, split in run.splits.items()
         if split.verdict is not None
     }

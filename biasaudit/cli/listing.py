@@ -68,7 +68,7 @@ def _splits(data: str, object_: str | None, context: str | None) -> list[tuple[s
 
 
 METRICS = [
-    ("accuracy", "share of right decisions; overall, the mean of the groups' accuracies"),
+    ("accuracy", "share of right decisions; overall, the mean of the conflicting groups'"),
     (
         "accuracy_at_operating_point",
         "the same where a yes is a score above the threshold fitted on val",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,11 @@ from biasaudit.cli.console import err, out
 from biasaudit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from biasaudit.data.sample import Dataset
+    from biasaudit.data.splits.split import Split
+    from biasaudit.statistics.effect_power import Planned
 
 
 @dataclass(frozen=True)
@@ -25,21 +29,37 @@ class Found:
 
     Attributes:
         groups: Images in each group.
-        aligned: Images in each aligned group; empty where they are not known.
-        runs: Smallest difference in accuracy that two runs on the same images show, by group and
-            for the mean of the groups; None where none is large enough.
-        gap: Smallest gap between aligned and conflicting images that is shown; None likewise.
+        runs: Smallest difference in accuracy that two runs on the same images show, by conflicting
+            group and for the mean of these; None where none is large enough.
+        effect: Smallest effect of the context that the verdict shows; None where none is, as where
+            no subset and source has all four groups.
         runs_need: Images a group that show the wanted difference of two runs; None for too many.
-        gap_needs: Images in each of the four groups that show a gap of that size; None likewise,
-            or where the expected accuracy leaves no room for it.
+        effect_needs: Images in each of the four groups that show an effect of that size; None
+            likewise, or where the expected accuracy leaves no room for it.
     """
 
     groups: Mapping[str, int]
-    aligned: Mapping[str, int]
     runs: Mapping[str, float | None]
-    gap: float | None
+    effect: float | None
     runs_need: int | None
-    gap_needs: int | None
+    effect_needs: int | None
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What there is to measure on.
+
+    Attributes:
+        title: What it is called.
+        groups: Images in each group.
+        conflicting: The groups that two runs are compared on.
+        planned: The groups that the verdict's effect rests on, by subset and source.
+    """
+
+    title: str
+    groups: Mapping[str, int]
+    conflicting: tuple[str, ...]
+    planned: Sequence[Planned]
 
 
 def power(
@@ -58,7 +78,8 @@ def power(
             "--images",
             metavar="N",
             min=1,
-            help="No dataset: a group of so many images. Once for each group.",
+            help="No dataset: a group of so many images. Once for each conflicting group; the "
+            "aligned ones are taken to be as large.",
         ),
     ] = None,
     difference: Annotated[
@@ -90,28 +111,32 @@ def power(
 ) -> None:
     """Say what difference a split could show, and how many images a wanted one needs.
 
-    Two questions: is one run better than another on the same images (exact McNemar), and is a run
-    worse where the context misleads than where it helps (the verdict's gap)? At a level of 5%.
+    Two questions: is one run better than another on the same images (exact McNemar), and does the
+    context move the answers (the verdict's effect, within subset and source)? At a level of 5%.
     """
-    if images:
-        if split or data:
-            raise ConfigError("--images: takes the place of a dataset", "leave --split and --data")
-        groups = {f"group {i}": n for i, n in enumerate(images, start=1)}
-        title, aligned = "groups of the sizes given", dict(groups)
-    else:
-        title, groups, aligned = _sizes(split, data, object_, context)
-    found = _find(groups, aligned, difference, accuracy, disagreement, wanted)
+    if images and (split or data):
+        raise ConfigError("--images: takes the place of a dataset", "leave --split and --data")
+    sizes = _given(images) if images else _sizes(split, data, object_, context)
+    found = _find(sizes, difference, accuracy, disagreement, wanted)
     if json_:
         asked = {"difference": difference, "accuracy": accuracy, "disagreement": disagreement}
         typer.echo(json.dumps({**asked, "power": wanted, **asdict(found)}, indent=2))
         return
-    for line in _lines(title, found, difference, accuracy, disagreement, wanted):
+    for line in _lines(sizes.title, found, difference, accuracy, disagreement, wanted):
         out.print(line, markup=False, soft_wrap=True)
 
 
-def _sizes(
-    split: str | None, data: str | None, object_: str | None, context: str | None
-) -> tuple[str, dict[str, int], dict[str, int]]:
+def _given(images: Sequence[int]) -> Sizes:
+    from biasaudit.statistics.effect_power import Planned
+
+    groups = {f"group {i}": n for i, n in enumerate(images, start=1)}
+    first, second = images[0], images[1] if len(images) > 1 else images[0]
+    planned = [Planned(first, first, 1), Planned(second, second, 0)]
+    return Sizes("groups of the sizes given", groups, tuple(groups), planned)
+
+
+def _sizes(split: str | None, data: str | None, object_: str | None, context: str | None) -> Sizes:
+    from biasaudit.analysis.effect import planned_of
     from biasaudit.data.catalogue import load_dataset
     from biasaudit.data.splits.resolve import resolve_split
 
@@ -126,60 +151,68 @@ def _sizes(
         )
     if found.note:
         err.print(f"note: {found.name}: {found.note}", markup=False, soft_wrap=True)
-    aligned = _aligned(dataset, found.object, found.context)
-    title = f"{found.name} of {dataset.name}"
-    return title, {name: len(samples) for name, samples in found.groups.items()}, aligned
+    return Sizes(
+        f"{found.name} of {dataset.name}",
+        {name: len(samples) for name, samples in found.groups.items() if found.alignment(name)},
+        tuple(found.conflicting),
+        planned_of(_rows(dataset, found)),
+    )
 
 
-def _aligned(dataset: Dataset, object_: str, context: str) -> dict[str, int]:
-    """Return the sizes of the aligned groups, as the verdict draws them."""
+def _rows(dataset: Dataset, split: Split) -> DataFrame:
+    """Return the images as they are that a verdict on the split would rest on, val's too."""
     import pandas as pd
 
-    from biasaudit.analysis.conclude import ALIGNED_FROM, aligned_groups
     from biasaudit.data.sample import context_shown
 
-    samples = dataset.subset(ALIGNED_FROM)
-    rows = pd.DataFrame(
-        {
-            "label": [int(object_ in s.labels) for s in samples],
-            "context": [context_shown(s, context, dataset.classes) for s in samples],
-        }
-    )
-    groups, notes = aligned_groups(rows, object_, context)
-    for note in notes:
-        err.print(f"note: {note}", markup=False, soft_wrap=True)
-    return {name: len(found) for name, found in groups.items()}
+    rows = [
+        (
+            split.subset,
+            sample.source,
+            sample.pair or "",
+            split.answers[name],
+            float(split.shown[name]),
+        )
+        for name, samples in split.groups.items()
+        for sample in samples
+    ]
+    if split.subset != "val":
+        rows += [
+            (
+                "val",
+                sample.source,
+                "",
+                split.object in sample.labels,
+                context_shown(sample, split.context, dataset.classes),
+            )
+            for sample in dataset.subset("val")
+        ]
+    table = pd.DataFrame(rows, columns=["subset", "source", "pair", "label", "context"])
+    return table.astype({"label": int, "context": float})
 
 
 def _find(
-    groups: Mapping[str, int],
-    aligned: Mapping[str, int],
-    difference: float,
-    accuracy: float,
-    disagreement: float,
-    wanted: float,
+    sizes: Sizes, difference: float, accuracy: float, disagreement: float, wanted: float
 ) -> Found:
-    from biasaudit.statistics import detectable, images_needed, power_paired, power_two
+    from biasaudit.statistics import detectable, images_needed, power_paired
+    from biasaudit.statistics.effect_power import Planned, least_effect, power_effect
 
     def runs(n: int, size: float) -> float:
         return power_paired(n, size, max(size, disagreement))
 
-    def gap(first: int, second: int, size: float) -> float:
-        return power_two(first, second, accuracy, accuracy - size)
+    def effect(n: int) -> float:
+        planned = [Planned(n, n, answer) for answer in (1, 0)]
+        return power_effect(planned, difference, accuracy, accuracy)
 
-    conflicting, helping = _as_one(groups), _as_one(aligned)
-    sizes = {**groups, "overall": conflicting} if len(groups) > 1 else groups
-    shown = {name: detectable(partial(runs, n), 1.0, wanted) for name, n in sizes.items()}
-    smallest = detectable(lambda d: gap(helping, conflicting, d), accuracy, wanted)
+    groups = {name: sizes.groups[name] for name in sizes.conflicting}
+    tried = {**groups, "overall": _as_one(groups)} if len(groups) > 1 else groups
+    shown = {name: detectable(partial(runs, n), 1.0, wanted) for name, n in tried.items()}
     return Found(
-        dict(groups),
-        dict(aligned),
+        dict(sizes.groups),
         {name: _known(value) for name, value in shown.items()},
-        _known(smallest),
+        _known(least_effect(sizes.planned, accuracy, accuracy, power=wanted)),
         images_needed(lambda n: runs(n, difference), wanted),
-        images_needed(lambda n: gap(2 * n, 2 * n, difference), wanted)
-        if difference <= accuracy
-        else None,
+        images_needed(effect, wanted) if difference <= accuracy else None,
     )
 
 
@@ -206,19 +239,18 @@ def _lines(
         return "more than 100,000 images" if value is None else f"{value} images in {of}"
 
     sizes = ", ".join(f"{name} {n}" for name, n in found.groups.items())
-    beside = ", ".join(f"{name} {n}" for name, n in found.aligned.items())
     width = max(len(name) for name in found.runs)
     return [
-        f"{title}: {sizes} images; aligned: {beside}",
+        f"{title}: {sizes} images",
         "",
         f"The smallest difference that is shown {100 * wanted:.0f} times in 100, at a level of 5%:",
         f"  two runs on the same images (exactly one right on {100 * disagreement:.0f}% of them)",
         *(f"    {name:<{width}}  {points(value)}" for name, value in found.runs.items()),
-        f"  aligned against conflicting images ({100 * accuracy:.0f}% right on the aligned ones)",
-        f"    {'gap':<{width}}  {points(found.gap)}",
+        f"  the context's effect, the verdict ({100 * accuracy:.0f}% right where it helps)",
+        f"    {'effect':<{width}}  {points(found.effect)}",
         "",
         f"To show {100 * difference:.0f} points:",
         f"  two runs on the same images: {count(found.runs_need, 'the group')}",
-        "  aligned against conflicting images: "
-        + count(found.gap_needs, "each of the four groups", difference <= accuracy),
+        "  the context's effect: "
+        + count(found.effect_needs, "each of the four groups", difference <= accuracy),
     ]

@@ -71,7 +71,8 @@ def _caption(runs: Sequence[Run]) -> str:
     points = [run.operating_point for run in runs if run.operating_point]
     fitted = "Fitted: a yes is a score above the threshold fitted on val, not above 0. "
     return (
-        f"A constant answer scores: {constant}. Overall is the mean of the groups' accuracies. "
+        f"A constant answer scores: {constant}. Overall is the mean of the conflicting groups' "
+        "accuracies. "
         f"{fitted if any(point.threshold is not None for point in points) else ''}"
         "Energy: share of the attention inside the object's region."
     )
@@ -80,9 +81,7 @@ def _caption(runs: Sequence[Run]) -> str:
 def _rows(runs: Sequence[Run]) -> list[Row]:
     rows: list[Row] = []
     for name in _ordered(dict.fromkeys(name for run in runs for name in run.splits)):
-        groups = dict.fromkeys(
-            group for run in runs if name in run.splits for group in run.splits[name].groups
-        )
+        groups = _groups(runs, name)
         if not groups:
             rows += _accuracies(runs, _counted(runs, name), name)
             continue
@@ -96,6 +95,18 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
             if any(_attended(run, name, group) for run in runs)
         ]
     return rows
+
+
+def _groups(runs: Sequence[Run], split: str) -> dict[str, None]:
+    """Return the groups of a split, the conflicting ones first, controls left out."""
+    found = {
+        name: group.alignment
+        for run in runs
+        if split in run.splits
+        for name, group in run.splits[split].groups.items()
+    }
+    shown = [name for name, said in found.items() if said is not None] or list(found)
+    return dict.fromkeys(sorted(shown, key=lambda name: found[name] == "aligned"))
 
 
 def _ordered(names: Sequence[str] | dict[str, None]) -> list[str]:

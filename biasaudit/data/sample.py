@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -62,6 +62,12 @@ class Sample:
             region is absent here.
         source: Where the image comes from, if the dataset says so.
         pair: Id of the sample that this one is an edited version of; None for an image as it is.
+        edit: How the edited version was made, the context aside: two versions of one image with
+            the same ``edit`` differ in the context alone. Empty for an image as it is, and where
+            no other version is made in the same way.
+        annotated: The contexts that somebody looked for in this image, whether they are there or
+            not; of all others it is unknown. None where the reader does not say: then an image
+            with any context counts as annotated for all of them, one without as for none.
     """
 
     id: str
@@ -71,6 +77,8 @@ class Sample:
     regions: Mapping[str, Region] = field(default_factory=dict)
     source: str = ""
     pair: str | None = None
+    edit: str = ""
+    annotated: frozenset[str] | None = None
 
 
 def shows(sample: Sample, name: str, least_area: float = 0.0) -> bool:
@@ -88,20 +96,20 @@ def shows(sample: Sample, name: str, least_area: float = 0.0) -> bool:
     return least_area <= 0 or region is None or region.area_fraction >= least_area
 
 
-def context_shown(sample: Sample, context: str | None, labelled: Sequence[str]) -> float:
+def context_shown(sample: Sample, context: str | None, labelled: Collection[str]) -> float:
     """Return 1 where a sample shows the context, 0 where it does not, NaN where nobody said.
 
     Args:
         sample: One image.
         context: A context class, an object class, or None.
-        labelled: Object classes: these are labelled on every image. Contexts are taken to be
-            annotated on the images that have any.
+        labelled: Object classes: these are labelled on every image.
     """
     if context is None:
         return math.nan
     if context in sample.contexts or context in sample.labels:
         return 1.0
-    return 0.0 if sample.contexts or context in labelled else math.nan
+    known = bool(sample.contexts) if sample.annotated is None else context in sample.annotated
+    return 0.0 if known or context in labelled else math.nan
 
 
 BIASED = "biased-"

@@ -53,8 +53,7 @@ class Case:
         dataset: What it is audited on.
         object: The audited object.
         context: Its suspected context, or None.
-        splits: What :func:`plan_splits` gave. The bias-aligned images of the verdict are those of
-            the pool ``val`` among them.
+        splits: What :func:`plan_splits` gave.
         about: What else the results say of the model: name, mode, backbone, settings, ...
         trained_here: Whether the dataset's training images are those of the model.
     """
@@ -175,11 +174,12 @@ def _question(case: Case, split: SplitSpec) -> Question:
 
 def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:
     """Return the rows with their split and group; a group says whether the context is there."""
-    table = done.table.assign(split=split.name, group=group, subset=split.subset)
+    table = done.table.assign(split=split.name, group=group, alignment=split.alignment(group))
+    table["subset"] = split.subset
     table["decision_at_operating_point"] = np.nan
     table["quadrant"] = quadrant_of(table)
-    if group in split.answers:
-        table["context"] = 0.0 if split.answers[group] else 1.0
+    if group in split.shown:
+        table["context"] = float(split.shown[group])
     plugged = [column for column in table if column.startswith(METRIC_PREFIX)]
     return table[[*PER_IMAGE_COLUMNS, *plugged]]
 

@@ -113,8 +113,8 @@ def one_pass(
         tell: Called with the number of images just done.
 
     Returns:
-        A table with the columns of ``per_image.csv`` but ``split``, ``group`` and ``subset``,
-        in the order of ``samples``, the gallery and the maps.
+        A table with the columns of ``per_image.csv`` but those of split and group, in the order of
+        ``samples``, the gallery and the maps.
 
     Raises:
         RunError: The model gives a score that is no number.
@@ -139,6 +139,7 @@ def one_pass(
     table = pd.concat(rows, ignore_index=True)
     table.insert(0, "id", [sample.id for sample in samples])
     table["pair"] = [sample.pair or "" for sample in samples]
+    table["edit"] = [sample.edit for sample in samples]
     table["source"] = [sample.source for sample in samples]
     table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
     pictured = _gallery(samples, pictures) if pictures else None

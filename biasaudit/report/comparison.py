@@ -10,7 +10,7 @@ from biasaudit.analysis import Change, Comparison
 from biasaudit.errors import RunError
 from biasaudit.report.build import GALLERY_SIZE, LIST_SIZE, render_template
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean, figure, points, span
-from biasaudit.report.grouping import run_labels
+from biasaudit.report.grouping import groups_of, run_labels
 from biasaudit.report.sections.images import Images, build_images
 from biasaudit.report.sections.pairs import pair_guard
 from biasaudit.report.view import VAL, AuditView, Column, group_words
@@ -170,7 +170,7 @@ def _audit(first: Audit, second: Audit, name: str, number: int) -> AuditView:
     views = (first, second)
     columns = tuple(Column(*pair) for pair in zip(run_labels(views), views, strict=True))
     run = first.run
-    groups = tuple(run.splits[name].groups) if name in run.splits else ()
+    groups, aligned = groups_of([run], name)
     return AuditView(
         number,
         clean(run.object, NAME_LENGTH),
@@ -180,6 +180,7 @@ def _audit(first: Audit, second: Audit, name: str, number: int) -> AuditView:
         groups,
         columns,
         () if groups else (name,),
+        aligned,
     )
 
 

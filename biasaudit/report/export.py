@@ -105,7 +105,7 @@ def _card(audit: AuditView) -> str:
     ]
     lines += [
         f"- {_plain(group_words(name))}: {_plain(words.group_description(audit, name))}"
-        for name in audit.groups
+        for name in (*audit.groups, *audit.aligned)
     ]
     if carried := carry(audit):
         lines += ["", "What so many images can show:", ""]

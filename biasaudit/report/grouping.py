@@ -21,11 +21,11 @@ def build_audits(views: Sequence[Audit]) -> list[AuditView]:
         labels = run_labels(members)
         columns = tuple(Column(label, v) for label, v in zip(labels, members, strict=True))
         for split in _splits_with_groups(members, name):
-            groups = _groups(members, split)
+            groups, aligned = groups_of([view.run for view in members], split)
             number = len(audits) + 1
             shown = (_shown(name), None if context is None else _shown(context), _shown(dataset))
             pools = _pools(members) if split is None else ()
-            audits.append(AuditView(number, *shown, split, groups, columns, pools))
+            audits.append(AuditView(number, *shown, split, groups, columns, pools, aligned))
     return audits
 
 
@@ -79,6 +79,14 @@ def _pools(views: Sequence[Audit]) -> tuple[str, ...]:
     return tuple(name for name in names if name != VAL)
 
 
-def _groups(views: Sequence[Audit], split: str | None) -> tuple[str, ...]:
-    splits = [view.run.splits[split] for view in views if split in view.run.splits]
-    return tuple(dict.fromkeys(group for found in splits for group in found.groups))
+def groups_of(runs: Sequence[Run], split: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the bias-conflicting groups of a split, and the aligned ones.
+
+    Groups that are neither, because they are controls, are left out; where no group is said to be
+    conflicting, all are returned as such.
+    """
+    parts = [run.splits[split] for run in runs if split in run.splits]
+    found = {name: group.alignment for part in parts for name, group in part.groups.items()}
+    conflicting = tuple(name for name, said in found.items() if said == "conflicting")
+    aligned = tuple(name for name, said in found.items() if said == "aligned")
+    return (conflicting, aligned) if conflicting else (tuple(found), ())

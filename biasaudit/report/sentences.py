@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from biasaudit.analysis.verdict_text import beside
 from biasaudit.report.format import Estimate, figure, percent, points, span
 from biasaudit.report.sections.changes import Change
 from biasaudit.report.sections.localization import localization
@@ -14,6 +15,9 @@ from biasaudit.results import Verdict
 EDITS = {
     "removed": "the {0} removed and its place filled in",
     "on-other-ground": "the {0} pasted on a picture without {1}",
+    "on-context-ground": "the {0} pasted on another picture with {1}",
+    "patch-on-other-ground": "a picture without {1}, filled anew in the shape of the {0}",
+    "patch-on-context-ground": "a picture with {1}, filled anew in the shape of the {0}",
     "context-replaced": "all but the {0} replaced by a picture without {1}",
     "alone": "the {0} alone, all else in one colour",
     "blackened": "the {0} blackened",
@@ -53,7 +57,7 @@ def followup(audit: AuditView, changes: Sequence[Change | None]) -> list[str]:
     overall = audit.overall()
     others = [i for i, e in enumerate(overall) if i != lead and e.value is not None]
     recorded = _verdict_of(audit, lead)
-    sentences = [] if recorded is None else [recorded.reason]
+    sentences = [] if recorded is None else [recorded.reason, *beside(recorded)]
     spread = _over_seeds(audit, lead)
     if spread:
         sentences.append(spread)
@@ -83,6 +87,11 @@ def group_description(audit: AuditView, name: str) -> str:
     edit = EDITS.get(name.removeprefix(f"{audit.object}-"))
     if edit is not None:
         return f"Edited images: {edit.format(audit.object, audit.context)}.{told}"
+    together, also, context = name.partition("-with-")
+    if also:
+        return f"Images that show {together} and {context}.{told}"
+    if name == "neither":
+        return f"Images that show neither {audit.object} nor {audit.context}.{told}"
     if not found:
         return f"Images of the {'group' if audit.groups else 'subset'} “{name}”.{told}"
     return f"Images that show {with_it} and no {without}.{told}"
@@ -121,7 +130,7 @@ def _where(audit: AuditView) -> str:
 
 def _rate(audit: AuditView, estimate: Estimate) -> str:
     split = next(s for s in audit.splits() if s is not None)
-    sizes = {group.n for group in split.groups.values()}
+    sizes = {split.groups[name].n for name in audit.groups if name in split.groups}
     if not sizes:
         return f"gets {figure(estimate)} of the {estimate.n} images right"
     if len(sizes) == 1:

@@ -67,8 +67,10 @@ class AuditView:
     Attributes:
         number: Counts from 1; part of the anchors.
         split: The split with counterfactual groups, or None where no run has one.
-        groups: Its groups, in the order of the results.
+        groups: Its bias-conflicting groups, in the order of the results: what its figures speak
+            of. All groups where none is said to be conflicting.
         pools: Where there is no such split, the subsets measured beside val.
+        aligned: Its bias-aligned groups, which stand in the table alone.
     """
 
     number: int
@@ -79,6 +81,7 @@ class AuditView:
     groups: tuple[str, ...]
     columns: tuple[Column, ...]
     pools: tuple[str, ...] = ()
+    aligned: tuple[str, ...] = ()
 
     @property
     def image_sets(self) -> tuple[str, ...]:
@@ -135,12 +138,15 @@ class AuditView:
             )
             for name, plain in self._plain_splits()
         ]
-        for name in self.groups:
+        for name in (*self.groups, *self.aligned):
             answer = self.answer(name)
             note = "" if answer is None else f"right answer: {'yes' if answer else 'no'}"
+            note += ", as the context says" if name in self.aligned else ""
             rows.append(Row(group_words(name), note, "rate", self.group(name), None, name))
         if self.split is not None:
             note = "mean of the groups" if self.groups else ""
+            if self.aligned:
+                note = "mean of the conflicting groups"
             rows.append(
                 Row("overall", note, "rate", self.overall(), self.constant_baseline(), "overall")
             )

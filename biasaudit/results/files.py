@@ -40,10 +40,12 @@ PER_IMAGE_COLUMNS = (
     "decision_at_operating_point",  # 1 where score > the fitted threshold; NaN where there is none
     "subset",  # that the image was drawn from: "val", "test"
     "source",  # where the image comes from, as the dataset names it; empty where it does not
+    "alignment",  # of the group: "aligned", "conflicting"; empty outside groups, and for controls
+    "edit",  # how an edited image was made, the context aside; empty for one as it is
 )
 METRIC_PREFIX = "metric_"
 """What the column of a plug-in's localization metric begins with; NaN where it was not measured."""
-_TEXTS = ("split", "group", "id", "pair", "quadrant", "subset", "source")
+_TEXTS = ("split", "group", "id", "pair", "quadrant", "subset", "source", "alignment", "edit")
 _ANSWERS = ("label", "decision", "correct")
 _COMMIT = "audit.commit"
 """Lists the new files of an audit, from when all are written until all are in place."""

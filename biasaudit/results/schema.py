@@ -16,6 +16,9 @@ FORMAT_VERSION = 1
 Interval = tuple[float, float]
 VerdictKind = Literal["biased", "no_bias_shown", "cannot_tell"]
 Agreement = Literal["agrees", "disagrees", "unknown"]
+Evidence = Literal["same-subset groups", "edited pairs", "none"]
+Answer = Literal["yes", "no"]
+Alignment = Literal["aligned", "conflicting"]
 
 
 class _Model(BaseModel):
@@ -175,6 +178,68 @@ class Answered(_Model):
     n: int
 
 
+class AnswerEffect(_Model):
+    """The effect of the context among images of one right answer.
+
+    Attributes:
+        effect: Share of yes answers with the context less that without it, in [-1, 1].
+        effect_ci: Its interval.
+        p_value: Two-sided, of the permutation test of the context.
+        n_with: Images (versions) with the context.
+        n_without: Images (versions) without it.
+    """
+
+    effect: float
+    effect_ci: Interval
+    p_value: float
+    n_with: int
+    n_without: int
+
+
+class PairEvidence(_Model):
+    """What edited pairs say: versions of one image that differ in the context.
+
+    Attributes:
+        effect: Mean of the two answers' effects over the images that have all four versions; where
+            there is none, the effect of the one answer that has pairs; None without any.
+        effect_ci: Its interval.
+        p_value: Exact test that swaps the context within each image, both answers together.
+        by_answer: Effect of each answer that has pairs, keys "yes" and "no".
+        n: Images of ``effect``.
+        versions: Right answers and versions, over all versions that entered.
+        follow_context: Images that say yes without the object in the context, and no with the
+            object outside it, in versions edited in different ways.
+        follow_object: Images that answer both of these versions rightly.
+        follow_p: Exact sign test of the two against each other; None without such versions.
+    """
+
+    effect: float | None = None
+    effect_ci: Interval | None = None
+    p_value: float | None = None
+    by_answer: dict[Answer, AnswerEffect] = Field(default_factory=dict)
+    n: int = 0
+    versions: Answered = Field(default_factory=lambda: Answered(right=0, n=0))
+    follow_context: int = 0
+    follow_object: int = 0
+    follow_p: float | None = None
+
+
+class Shift(_Model):
+    """How much the subsets differ where the context points to the right answer.
+
+    Attributes:
+        reference: Accuracy on the bias-aligned groups of val, the mean of the two.
+        audited: The same on test.
+        difference: ``audited`` less ``reference``.
+        difference_ci: Its interval.
+    """
+
+    reference: float
+    audited: float
+    difference: float
+    difference_ci: Interval
+
+
 class Verdict(_Model):
     """What an audit concludes on one object and one context (docs/verdict.md).
 
@@ -182,16 +247,26 @@ class Verdict(_Model):
         kind: One of three.
         headline: As a report prints it, such as "biased by water".
         reason: One sentence with the figures that decided.
-        effect: Mean accuracy on the bias-aligned groups less that on the bias-conflicting ones:
-            the effect of the context on the share of yes answers.
+        evidence: What decided: images as they are, all four groups from one subset and source;
+            edited pairs; or nothing.
+        effect: How much oftener the model says yes with the context than without it, the mean over
+            the two right answers; None where no evidence gives it.
         effect_ci: Its interval.
-        aligned_ci: Interval of the mean accuracy on the bias-aligned groups.
-        margin: The smallest effect that counts as bias.
-        level: Confidence level of the intervals.
-        attention: Whether the attention speaks for a bias.
-        images_needed: Images a group at which the rates seen would decide.
-        aligned: Counts of the bias-aligned groups.
-        conflicting: Counts of the bias-conflicting groups.
+        p_value: Two-sided, of the permutation test of the context.
+        by_answer: The effect of each right answer, keys "yes" (the object is there) and "no".
+        accuracy_ci: Interval of the mean accuracy of the four groups (versions): above .5 the model
+            is shown to beat a constant answer. None without evidence.
+        groups: Right answers and images of the four groups that entered the effect.
+        strata: Subsets (and sources) that entered.
+        left_out: Number of images by the reason for which they did not.
+        pairs: What edited pairs say, whether they decided or not; None without any.
+        shift: Accuracy on val against test where the context points to the right answer; None
+            where one of them lacks such images.
+        margin: The smallest effect that counts.
+        level: Confidence level of the intervals; one less the size of the tests.
+        images_needed: Images a group at which the rates seen would decide; None where they would
+            not, or where the verdict stands already.
+        attention: Whether the attention speaks for a bias; it is told, and decides nothing.
         object_excess: Attention on the object beyond what a uniform map puts there, mean over the
             images of the object without its context.
         object_excess_ci: Its interval.
@@ -203,15 +278,21 @@ class Verdict(_Model):
     kind: VerdictKind
     headline: str
     reason: str
+    evidence: Evidence = "none"
     effect: float | None = None
     effect_ci: Interval | None = None
-    aligned_ci: Interval | None = None
+    p_value: float | None = None
+    by_answer: dict[Answer, AnswerEffect] = Field(default_factory=dict)
+    accuracy_ci: Interval | None = None
+    groups: dict[str, Answered] = Field(default_factory=dict)
+    strata: tuple[str, ...] = ()
+    left_out: dict[str, int] = Field(default_factory=dict)
+    pairs: PairEvidence | None = None
+    shift: Shift | None = None
     margin: float
     level: float
-    attention: Agreement = "unknown"
     images_needed: int | None = None
-    aligned: dict[str, Answered] = Field(default_factory=dict)
-    conflicting: dict[str, Answered] = Field(default_factory=dict)
+    attention: Agreement = "unknown"
     object_excess: float | None = None
     object_excess_ci: Interval | None = None
     context_excess: float | None = None
@@ -227,6 +308,17 @@ class Verdict(_Model):
         if self.headline.endswith(")"):
             return f"{self.headline[:-1]}; {span})"
         return f"{self.headline} ({span})"
+
+    @property
+    def largest_effect(self) -> tuple[float, Interval] | None:
+        """The effect of the right answer where it is larger: two opposite ones never cancel."""
+        found = [(one.effect, one.effect_ci) for one in self.by_answer.values()]
+        return max(found, key=lambda one: abs(one[0])) if found else None
+
+    @property
+    def beats_constant(self) -> bool:
+        """Whether the model is shown to beat a constant answer over the four groups."""
+        return self.accuracy_ci is not None and self.accuracy_ci[0] > 0.5
 
 
 class OperatingPointRecord(_Model):
@@ -268,11 +360,15 @@ class Group(_Answers):
 
     Attributes:
         answer: The right answer: whether the object is there.
+        alignment: Whether the context points to the right answer (bias-aligned) or to the wrong
+            one (bias-conflicting); None for edited images that are there to be compared with
+            others alone.
         n_training: Training images of this group; None where the context is not annotated on
             all training images, or the model was trained elsewhere.
     """
 
     answer: bool | None = None
+    alignment: Alignment | None = None
     n_training: int | None = None
     attention: Localization = Field(default_factory=Localization)
 
@@ -281,14 +377,16 @@ class Overall(_Answers):
     """A whole split.
 
     Attributes:
-        accuracy: Mean of the groups' accuracies where the split has groups (the paper's Table 4),
-            else the share of right answers.
+        accuracy: Mean of the bias-conflicting groups' accuracies where the split has groups (the
+            paper's Table 4), else the share of right answers.
         accuracy_at_operating_point: The same where a yes is a score above the fitted threshold,
             not above 0. Its interval takes the threshold as given.
-        auroc: Probability that an image with the object scores above one without.
-        constant_baseline: Accuracy of the best constant answer.
-        worst_group_accuracy: The smallest of the groups' accuracies; None where there are none.
-        weighted_accuracy: Mean of the groups' accuracies, each weighted by its share of the
+        auroc: Probability that an image with the object scores above one without; of the
+            bias-conflicting groups, where there are groups.
+        constant_baseline: Accuracy of the best constant answer; likewise.
+        worst_group_accuracy: The smallest of the accuracies of all groups, the aligned ones among
+            them; None where there are none.
+        weighted_accuracy: Mean of all groups' accuracies, each weighted by its share of the
             training images (WILDS' average); None where those are not known.
     """
 

@@ -40,7 +40,8 @@ from biasaudit.statistics.rates import (
     rate,
     wilson_interval,
 )
-from biasaudit.statistics.resampling import Resampled, SeedLevels, across_seeds, bootstrap
+from biasaudit.statistics.resampling import Resampled, bootstrap
+from biasaudit.statistics.seeds import SeedLevels, mean_over_seeds
 
 __all__ = [
     "Count",
@@ -51,7 +52,6 @@ __all__ = [
     "Paired",
     "Resampled",
     "SeedLevels",
-    "across_seeds",
     "auroc",
     "auroc_interval",
     "auroc_of",
@@ -72,6 +72,7 @@ __all__ = [
     "mean_of",
     "mean_of_rates_interval",
     "mean_over",
+    "mean_over_seeds",
     "mean_paired_interval",
     "paired_interval",
     "power_one",

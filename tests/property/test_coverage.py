@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from biasaudit.statistics import (
-    across_seeds,
     auroc_interval,
     auroc_of,
     bootstrap,
@@ -22,6 +21,7 @@ from biasaudit.statistics import (
     mean_of,
     mean_of_rates_interval,
     mean_over,
+    mean_over_seeds,
     mean_paired_interval,
     wilson_interval,
     worst_of,
@@ -156,11 +156,15 @@ def test_paired_stratified_bootstrap(sizes, kind):
     assert 0.93 <= held(draw) <= (0.985 if kind == "worst" else 0.97)
 
 
-def test_seeds_and_images_together():
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.2, 1.0])
+def test_seeds_and_images_together(seeds, spread):
+    """For no, little and much variance between seeds."""
+
     def draw(rng):
-        images, seeds = rng.normal(0, 0.5, 60), rng.normal(0, 0.2, 5)
-        figures = [mean_of(images + s + rng.normal(0, 0.3, 60)) for s in seeds]
-        return across_seeds(figures, np.zeros(60), resamples=200).interval, 0.0
+        images, offsets = rng.normal(0, 0.5, 60), rng.normal(0, spread, seeds)
+        figures = [mean_of(images + offset + rng.normal(0, 0.3, 60)) for offset in offsets]
+        return mean_over_seeds(figures, np.zeros(60), resamples=200).interval, 0.0
 
     assert 0.93 <= held(draw) <= 0.97
 

@@ -36,7 +36,7 @@ class Check:
         images: How many images each subset has, those with faults included that could be listed.
         faults: Every fault, by file.
         pairs: Every object with every context in the training images, the highest lift first.
-        groups: The two groups of the audited object; empty where none is named.
+        groups: The four groups of the audited object; empty where none is named.
     """
 
     dataset: str

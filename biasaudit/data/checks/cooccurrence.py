@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from biasaudit.data.sample import Dataset, Sample
-from biasaudit.data.splits.resolve import held_out
+from biasaudit.data.sample import Dataset, Sample, SplitRule, context_shown
+from biasaudit.data.splits.resolve import groups_of, held_out
 from biasaudit.statistics import images_needed, power_one
 
 COIN, GOOD = 0.5, 0.75
@@ -25,9 +25,10 @@ class Together:
         object: The object.
         context: The context, or another object.
         both: Images that show both.
-        object_only: Images with the object alone.
+        object_only: Images with the object, and known to be without the context.
         context_only: Images with the context alone.
-        neither: Images with neither.
+        neither: Images without the object, and known to be without the context.
+        unknown: Images of which nobody said whether they show the context; in none of the others.
     """
 
     object: str
@@ -36,10 +37,14 @@ class Together:
     object_only: int
     context_only: int
     neither: int
+    unknown: int = 0
 
     @property
     def lift(self) -> float:
-        """How many times as often they meet as they would by chance; NaN where one never occurs."""
+        """How many times as often they meet as by chance, where the context is known.
+
+        NaN where one never occurs.
+        """
         n = self.both + self.object_only + self.context_only + self.neither
         expected = (self.both + self.object_only) * (self.both + self.context_only)
         return self.both * n / expected if expected else math.nan
@@ -52,10 +57,11 @@ class Together:
 
 @dataclass(frozen=True)
 class GroupSize:
-    """A counterfactual group and what it is good for.
+    """A group of object and context and what it is good for.
 
     Attributes:
         group: Its name.
+        alignment: ``conflicting`` or ``aligned``.
         subset: Where its images come from.
         n: Images.
         needed: Images that a conclusion takes (:data:`GOOD` against :data:`COIN`, at 5%, with
@@ -63,6 +69,7 @@ class GroupSize:
     """
 
     group: str
+    alignment: str
     subset: str
     n: int
     needed: int
@@ -79,10 +86,22 @@ class GroupSize:
         return asdict(self) | {"verdict": self.verdict}
 
 
-def together(samples: Sequence[Sample], object: str, context: str) -> Together:
-    """Count how often an object and a context occur, together and alone."""
+def together(
+    samples: Sequence[Sample], object: str, context: str, classes: Collection[str] = ()
+) -> Together:
+    """Count how often an object and a context occur, together and alone.
+
+    Args:
+        samples: The images.
+        object: An object class.
+        context: A context, or another object class.
+        classes: The object classes, which are labelled on every image.
+    """
+    states = [context_shown(s, context, classes) for s in samples]
     found = Counter(
-        (object in s.labels, context in s.contexts or context in s.labels) for s in samples
+        (object in sample.labels, state == 1.0)
+        for sample, state in zip(samples, states, strict=True)
+        if not math.isnan(state)
     )
     return Together(
         object,
@@ -91,6 +110,7 @@ def together(samples: Sequence[Sample], object: str, context: str) -> Together:
         found[True, False],
         found[False, True],
         found[False, False],
+        sum(map(math.isnan, states)),
     )
 
 
@@ -100,12 +120,14 @@ def every_pair(dataset: Dataset, subset: str = "train") -> list[Together]:
     A pair that never meets has a lift of 0; a pair of which one never occurs comes last.
     """
     samples = dataset.subset(subset)
-    pairs = [together(samples, o, c) for o in dataset.classes for c in dataset.contexts]
+    pairs = [
+        together(samples, o, c, dataset.classes) for o in dataset.classes for c in dataset.contexts
+    ]
     return sorted(pairs, key=lambda p: (math.isnan(p.lift), -p.lift, -p.both))
 
 
 def group_sizes(dataset: Dataset, object: str, context: str) -> list[GroupSize]:
-    """Return the two groups of ``biased-OBJECT``, empty ones too.
+    """Return the four groups of ``biased-OBJECT``, the bias-conflicting ones first, empty ones too.
 
     Raises:
         DataError: No such object or context.
@@ -113,10 +135,11 @@ def group_sizes(dataset: Dataset, object: str, context: str) -> list[GroupSize]:
     dataset.check_object(object)
     dataset.check_context(context)
     subset = held_out(dataset)
-    counts = together(dataset.subset(subset), object, context)
+    groups = groups_of(dataset, subset, SplitRule(object, context))
+    alignments = ("conflicting", "conflicting", "aligned", "aligned")
     return [
-        GroupSize(f"{object}-without-{context}", subset, counts.object_only, images_for_a_group()),
-        GroupSize(f"{context}-without-{object}", subset, counts.context_only, images_for_a_group()),
+        GroupSize(name, alignment, subset, len(members), images_for_a_group())
+        for (name, members), alignment in zip(groups.items(), alignments, strict=True)
     ]
 
 

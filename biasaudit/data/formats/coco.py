@@ -14,6 +14,14 @@ contexts, as COCO-Stuff needs::
     val = { objects = "instances_val2017.json", contexts = "stuff_val2017.json" }
 
 A pixel that no annotation covers belongs to no region.
+
+Whether an image is annotated for contexts, so that a context without an annotation is known to be
+absent, is said by the first of these that there is:
+
+1. ``annotated_contexts`` of the image's entry: a list of names, or true for all, false for none;
+2. the same key of the file's ``info``, for all its images;
+3. the annotations: an image with one of any context is annotated for all contexts, for annotators
+   of stuff label whole images. Of one without any it is unknown which contexts it shows.
 """
 
 from __future__ import annotations

@@ -16,17 +16,32 @@ from biasaudit.errors import DataError
 Id = int | str
 _Name = Annotated[str, StringConstraints(min_length=1)]
 _Pixels = Annotated[int, Field(gt=0)]
+Contexts = bool | list[str]
+"""Names of contexts; true for all of them, false for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """An entry of ``images``; sizes in pixels."""
+    """An entry of ``images``; sizes in pixels.
+
+    Attributes:
+        annotated_contexts: The contexts that were looked for in the image, whether they are there
+            or not: their names, or all (true) or none (false). None where the file does not say.
+    """
 
     id: Id
     file_name: _Name
     width: _Pixels
     height: _Pixels
     source: str = ""
+    annotated_contexts: Contexts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What ``info`` says of all images of the file, where an image does not say it itself."""
+
+    annotated_contexts: Contexts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,7 @@ class AnnotationFile:
     images: list[ImageRecord]
     annotations: list[Annotation]
     categories: list[Category]
+    info: Info | None = None
 
 
 _ADAPTER = TypeAdapter(AnnotationFile)

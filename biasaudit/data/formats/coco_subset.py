@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from biasaudit.data.checks.faults import ANNOTATION, MISSING, WRONG_SIZE, Complain, refuse
@@ -11,6 +11,7 @@ from biasaudit.data.formats import coco_masks
 from biasaudit.data.formats.coco_json import (
     Annotation,
     AnnotationFile,
+    Contexts,
     ImageRecord,
     read_annotation_file,
 )
@@ -43,6 +44,7 @@ class SubsetReader:
         self.roles: dict[str, bool] = {}
         self._records: dict[str, ImageRecord] = {}
         self._found: dict[str, dict[str, list[_Instance]]] = {}
+        self._said: dict[str, list[Contexts]] = {}
 
     def read(self, files: Sequence[tuple[Path, bool]]) -> list[Sample]:
         """Read (file, whether its categories are objects by default) in turn."""
@@ -54,6 +56,7 @@ class SubsetReader:
             else:
                 self._check_same_images(file, content)
             self._add_roles(file, content, objects)
+            self._add_annotated(content)
             self._add_instances(file, content)
         self._check_exist(files[0][0])
         return [self._sample(name, record) for name, record in self._records.items()]
@@ -91,6 +94,23 @@ class SubsetReader:
                     "give it the same isthing in both",
                 )
 
+    def _add_annotated(self, content: AnnotationFile) -> None:
+        """Note what a file says of the contexts that were looked for in its images."""
+        whole = content.info.annotated_contexts if content.info else None
+        for image in content.images:
+            said = image.annotated_contexts
+            said = whole if said is None else said
+            if said is not None:
+                self._said.setdefault(image.file_name, []).append(said)
+
+    def _annotated(self, name: str, shown: Collection[str]) -> frozenset[str]:
+        """Return the contexts that were looked for in an image; the rule stands in coco.py."""
+        contexts = frozenset(context for context, thing in self.roles.items() if not thing)
+        if name not in self._said:
+            return contexts if shown else frozenset()
+        every = [contexts if one is True else frozenset(one or ()) for one in self._said[name]]
+        return contexts.intersection(frozenset(shown).union(*every))
+
     def _add_instances(self, file: Path, content: AnnotationFile) -> None:
         records = {image.id: image for image in content.images}
         categories = {category.id: category.name for category in content.categories}
@@ -123,13 +143,15 @@ class SubsetReader:
     def _sample(self, name: str, record: ImageRecord) -> Sample:
         found = self._found.pop(name)
         regions = {category: _region(instances) for category, instances in found.items()}
+        contexts = frozenset(category for category in found if not self.roles[category])
         return Sample(
             id=self.prefix + name,
             labels=frozenset(category for category in found if self.roles[category]),
-            contexts=frozenset(category for category in found if not self.roles[category]),
+            contexts=contexts,
             load_image=ImageFile(self.images / name, (record.width, record.height)),
             regions={category: region for category, region in regions.items() if region},
             source=record.source,
+            annotated=self._annotated(name, contexts),
         )
 
 

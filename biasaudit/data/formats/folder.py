@@ -9,7 +9,8 @@
     object = "boat"
 
 A mask is binary (any value but 0 is the object) unless values are named, which also brings
-contexts; a value that is not named, such as 255 for void, belongs to no region::
+contexts; a value that is not named, such as 255 for void, belongs to no region. Of an image without
+a mask it is unknown which contexts it shows::
 
     context = "water"
     [mask_values]

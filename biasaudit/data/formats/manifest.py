@@ -20,15 +20,16 @@ mask       optional: ``boat:masks/1.png;cow:masks/2.png``; the class may be left
            image has one, and where ``[mask_values]`` says what the values mean
 boxes      optional: ``boat:2 3 10 6;boat:8 5 12 7``, each x, y, width and height in px
 source     optional: where the image comes from; each source lends its share of the pixel labels
-others     a column in ``contexts``: 1, true or yes (the context is there), 0, false, no or
-           nothing (it is not), or a text, which makes the context ``column=text``
+others     a column in ``contexts``: 1, true or yes (the context is there), 0, false or no (it is
+           not), nothing (nobody looked), or a text, which makes the context ``column=text`` and
+           says that the column's other texts are not there
 =========  ====================================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -102,11 +103,13 @@ class ManifestDataset(DatasetFile):
         found: dict[str, list[Found]] = {"train": [], "val": []}
         for row in table:
             reader.add(row, found)
+        seen = {name for rows in found.values() for one in rows for name in one.contexts}
         subsets = {
-            subset: join(rows, self.mask_values, classes, complain)
+            subset: join(
+                [_annotated(one, seen) for one in rows], self.mask_values, classes, complain
+            )
             for subset, rows in found.items()
         }
-        seen = {name for rows in found.values() for one in rows for name in one.contexts}
         columns = [name for name in self.contexts if name in seen]
         values = sorted(seen - set(columns))
         masks = [n for n in self.mask_values if n not in (*classes, *columns, *values)]
@@ -119,6 +122,12 @@ class ManifestDataset(DatasetFile):
             context=self.context,
             root=str(file.parent),
         )
+
+
+def _annotated(one: Found, seen: Collection[str]) -> Found:
+    """Return an image whose answered columns stand for all contexts that they can name."""
+    texts = {name for name in seen if name.partition("=")[0] in one.annotated and "=" in name}
+    return replace(one, annotated=one.annotated | texts)
 
 
 @dataclass
@@ -166,6 +175,7 @@ class _Rows:
                 self._masks(row, labels),
                 self._boxes(row, labels),
                 row.text(columns.source),
+                frozenset(c for c in self.description.contexts if row.text(c)),
             )
         )
 

@@ -29,6 +29,7 @@ class Found:
         file: The image.
         labels: The object classes that are present.
         contexts: The contexts that are present, masks aside.
+        annotated: The contexts that were looked for, masks aside.
         masks: Label maps; with the class of a binary mask, None for an indexed one.
         boxes: Boxes of each class.
         source: Where the image comes from, if the dataset says so.
@@ -41,6 +42,7 @@ class Found:
     masks: list[tuple[Path, str | None]] = field(default_factory=list)
     boxes: dict[str, list[Box]] = field(default_factory=dict)
     source: str = ""
+    annotated: frozenset[str] = frozenset()
 
 
 def join(
@@ -48,7 +50,8 @@ def join(
 ) -> list[Sample]:
     """Read the masks of images and join what they say with the rest.
 
-    A name in ``values`` that is no class is a context, and it is present where a mask holds it.
+    A name in ``values`` that is no class is a context, and it is present where a mask holds it. An
+    image with an indexed mask is annotated for all of these contexts, one without for none.
     An object's region without the object's label is left out. Classes without a mask have their
     boxes as region.
 
@@ -81,13 +84,16 @@ def _sample(
     for name, boxes in one.boxes.items():
         if name not in regions and not any(of == name for _, of in masks):
             regions[name] = box_region(boxes, one.file, size)
+    mapped = any(of is None for _, of in masks)
+    contexts = one.contexts | (set(regions) - classes)
     return Sample(
         id=one.id,
         labels=one.labels,
-        contexts=one.contexts | (set(regions) - classes),
+        contexts=contexts,
         load_image=ImageFile(one.file, size),
         regions=regions,
         source=one.source,
+        annotated=one.annotated | contexts | ((set(values) - classes) if mapped else set()),
     )
 
 

@@ -20,7 +20,8 @@
 
 An image's labels are the classes that its XML names, or, where it has none, those in its label
 map. An image with a label map has regions from there alone, and void (255) is in none of them; one
-without has its boxes. Label maps of contexts, such as those of PASCAL-Context, are optional.
+without has its boxes. Label maps of contexts, such as those of PASCAL-Context, are optional: an
+image that has one is annotated for all contexts; of one without, it is unknown which it shows.
 """
 
 from __future__ import annotations

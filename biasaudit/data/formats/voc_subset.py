@@ -142,6 +142,7 @@ class _Image:
             contexts=frozenset(contexts),
             load_image=ImageFile(self.file, size),
             regions={name: r for name, r in regions.items() if name in labels} | contexts,
+            annotated=frozenset(self.folders.context_values if context_map else ()),
         )
 
     def _checked(

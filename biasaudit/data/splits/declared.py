@@ -92,21 +92,29 @@ class DeclaredSplit(BaseModel):
             self.object_area,
             self.context_area,
             self.edits,
-            yes=_images(file, name, "yes", self.yes, frozenset({self.object}), frozenset()),
-            no=_images(file, name, "no", self.no, frozenset(), frozenset({self.context})),
+            yes=self._listed(file, name, "yes"),
+            no=self._listed(file, name, "no"),
+        )
+
+    def _listed(self, file: Path, split: str, key: str) -> tuple[Sample, ...]:
+        """List a folder: the object without the context, or the context without the object."""
+        given = getattr(self, key)
+        if given is None:
+            return ()
+        with_object = key == "yes"
+        return tuple(
+            Sample(
+                id=f"{given}/{path.relative_to(file.parent / given).as_posix()}",
+                labels=frozenset({self.object} if with_object else ()),
+                contexts=frozenset(() if with_object else {self.context}),
+                load_image=ImageFile(path),
+                annotated=frozenset({self.context}),
+            )
+            for path in _images(file, split, key, given)
         )
 
 
-def _images(
-    file: Path,
-    split: str,
-    key: str,
-    given: str | None,
-    labels: frozenset[str],
-    contexts: frozenset[str],
-) -> tuple[Sample, ...]:
-    if given is None:
-        return ()
+def _images(file: Path, split: str, key: str, given: str) -> list[Path]:
     from torchvision.datasets.folder import IMG_EXTENSIONS
 
     folder = file.parent / given
@@ -115,12 +123,4 @@ def _images(
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMG_EXTENSIONS)
     if not found:
         raise DataError(f"{file}: splits.{split}.{key}: no image in {folder}")
-    return tuple(
-        Sample(
-            id=f"{given}/{path.relative_to(folder).as_posix()}",
-            labels=labels,
-            contexts=contexts,
-            load_image=ImageFile(path),
-        )
-        for path in found
-    )
+    return found

@@ -26,16 +26,26 @@ class EditKind:
             where the edit takes none).
         keeps_object: Whether the object is still there: the right answer.
         keeps_rest: Whether what surrounds it still is.
+        shows_context: Whether the context is there afterwards.
         ground: Whether it takes a second picture, which the edited image then shows too.
         of_context: Whether the edit follows the context's mask, and replaces the context.
+        made: How it is made, the context aside: edits of one such name leave the same trace, and
+            two versions of one image that are made so differ in the context alone. Empty where no
+            other edit is made in the same way.
+        control: Whether it is there to be compared with another version alone.
+        fills: Whether it needs OpenCV to fill a place.
     """
 
     summary: str
     apply: Callable[[Image, Mask, Image], Image]
     keeps_object: bool
     keeps_rest: bool
+    shows_context: bool = False
     ground: bool = False
     of_context: bool = False
+    made: str = ""
+    control: bool = False
+    fills: bool = False
 
 
 EDITS: Registry[EditKind] = Registry("edit")
@@ -46,6 +56,8 @@ EDITS.add(
         lambda image, mask, _: edits.remove(image, mask),
         keeps_object=False,
         keeps_rest=True,
+        shows_context=True,
+        fills=True,
     ),
 )
 EDITS.add(
@@ -56,8 +68,38 @@ EDITS.add(
         keeps_object=True,
         keeps_rest=False,
         ground=True,
+        made="pasted",
     ),
 )
+EDITS.add(
+    "on-context-ground",
+    EditKind(
+        "the object stands on another picture with the context: what the other ground is held to",
+        edits.paste,
+        keeps_object=True,
+        keeps_rest=False,
+        shows_context=True,
+        ground=True,
+        made="pasted",
+        control=True,
+    ),
+)
+for _name, _there in (("patch-on-other-ground", False), ("patch-on-context-ground", True)):
+    EDITS.add(
+        _name,
+        EditKind(
+            f"a picture {'with' if _there else 'without'} the context, filled anew in the shape of "
+            "the object",
+            edits.patch,
+            keeps_object=False,
+            keeps_rest=False,
+            shows_context=_there,
+            ground=True,
+            made="patched",
+            control=True,
+            fills=True,
+        ),
+    )
 EDITS.add(
     "context-replaced",
     EditKind(
@@ -85,6 +127,7 @@ EDITS.add(
         lambda image, mask, _: edits.only_context(image, mask),
         keeps_object=False,
         keeps_rest=True,
+        shows_context=True,
     ),
 )
 
@@ -119,7 +162,7 @@ class EditedImage:
         if None in pictures:
             return None
         mask = self.sample.regions[self.masked].load()
-        filler = cv2.__version__ if self.kind == "removed" else None
+        filler = cv2.__version__ if EDITS[self.kind].fills else None
         shape = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest()
         return repr((self.kind, *pictures, mask.shape, shape, filler))
 
@@ -141,7 +184,8 @@ def edited(
         kind: A name in :data:`EDITS`.
         object: The object.
         context: The context; needed where the edit follows its region.
-        grounds: Pictures to choose one from by seed; needed where the edit takes one.
+        grounds: Pictures to choose one from by seed, with the context or without as the edit has
+            it; needed where the edit takes one.
         seed: 0 or more.
 
     Raises:
@@ -157,6 +201,7 @@ def edited(
     regions = {name: region for name, region in regions.items() if name not in gone}
     if ground is not None:
         labels, contexts = labels | ground.labels, contexts | ground.contexts
+    annotated = None if context is None else frozenset({context, *contexts})
     if how.keeps_object:
         labels |= {object}
         regions |= {object: sample.regions[object]} if object in sample.regions else {}
@@ -168,6 +213,8 @@ def edited(
         load_image=EditedImage(kind, sample, masked, ground or sample),
         regions=regions,
         pair=sample.id,
+        edit=how.made,
+        annotated=annotated,
     )
 
 

@@ -65,6 +65,24 @@ def paste(image: Image, mask: Mask, ground: Image) -> Image:
     return np.where(mask[..., None], image, cover(ground, image.shape[0], image.shape[1]))
 
 
+def patch(image: Image, mask: Mask, ground: Image) -> Image:
+    """Fill another picture anew where a mask lies: a removal's trace without an object's.
+
+    Args:
+        image: (H, W, 3); its size alone matters.
+        mask: (H, W), True where the object is.
+        ground: (h, w, 3) of any size, as in :func:`paste`.
+
+    Returns:
+        (H, W, 3).
+
+    Raises:
+        ConfigError: OpenCV is not installed.
+        ValueError: The shapes differ, or the mask covers everything.
+    """
+    return remove(cover(ground, image.shape[0], image.shape[1]), mask)
+
+
 def replace_context(image: Image, mask: Mask, ground: Image) -> Image:
     """Put another picture where a mask covers the context; all else stays.
 

@@ -7,9 +7,18 @@ folders of images that the dataset declares.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 
-from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample, SplitRule, shows
+from biasaudit.data.sample import (
+    BIASED,
+    EDITED,
+    Dataset,
+    Sample,
+    SplitRule,
+    context_shown,
+    shows,
+)
 from biasaudit.data.splits.edited import check_kinds, edited_split, has_edited_split
 from biasaudit.data.splits.split import Split
 from biasaudit.errors import DataError, named_field, near_names
@@ -43,8 +52,10 @@ def usual_splits(dataset: Dataset, object: str, context: str | None = None) -> t
     """
     suspected = context or dataset.context
     if suspected:
-        groups = _members(dataset.subset(held_out(dataset)), SplitRule(object, suspected))
-        edits = not all(groups.values()) and has_edited_split(dataset, object, suspected)
+        found = groups_of(dataset, held_out(dataset), SplitRule(object, suspected))
+        edits = not all(found[group] for group in list(found)[:2]) and has_edited_split(
+            dataset, object, suspected
+        )
         return ((EDITED if edits else BIASED) + object,)
     return tuple(name for name in dataset.subsets if name not in ("train", "val"))
 
@@ -110,6 +121,7 @@ def _declared(dataset: Dataset, name: str, rule: SplitRule) -> Split:
             samples=(*rule.yes, *rule.no),
             groups=groups,
             answers={first: True, second: False},
+            shown={first: False, second: True},
         )
     if rule.edits:
         check_kinds(rule.edits)
@@ -134,11 +146,17 @@ def _near_split(dataset: Dataset, name: str, object: str | None) -> str:
 
 
 def biased_split(dataset: Dataset, object: str, context: str) -> Split:
-    """Draw the two counterfactual groups from the annotations.
+    """Draw the groups from the annotations.
 
     ``OBJECT-without-CONTEXT`` holds the images with the object and without the context, and the
-    right answer is yes; ``CONTEXT-without-OBJECT`` the other way round, and it is no. They come
-    from ``test`` where the dataset has that subset, else from ``val``.
+    right answer is yes; ``CONTEXT-without-OBJECT`` the other way round, and it is no. These two are
+    bias-conflicting. Where the subset has such images, the bias-aligned groups
+    ``OBJECT-with-CONTEXT`` and ``neither`` stand beside them. All come from ``test`` where the
+    dataset has that subset, else from ``val``.
+
+    Images of which nobody said whether they show the context are in no group. Only where all
+    images of ``OBJECT-without-CONTEXT`` in ``test`` are such, they are taken to be chosen by hand,
+    and the split's note says so.
 
     Raises:
         DataError: No such object or context, both are the same, or a group is empty.
@@ -155,41 +173,85 @@ def biased_split(dataset: Dataset, object: str, context: str) -> Split:
 
 
 def _groups(dataset: Dataset, name: str, rule: SplitRule) -> Split:
-    object, context, subset, note = rule.object, rule.context, rule.subset, ""
+    object, context, subset = rule.object, rule.context, rule.subset
+    notes = []
     if subset is None:
         subset = held_out(dataset)
         if subset == "val":
-            note = "groups are drawn from 'val', as there is no subset 'test'"
-    groups = _members(dataset.subset(subset), rule)
-    for group, members in groups.items():
-        if not members:
+            notes.append("groups are drawn from 'val', as there is no subset 'test'")
+    groups = groups_of(dataset, subset, rule)
+    first, second, third, fourth = groups
+    for group in (first, second):
+        if not groups[group]:
             raise _empty_group(dataset, subset, group, object, context)
-    first, second = groups
+    notes += _unknown(dataset, subset, rule, groups)
+    groups = {group: members for group, members in groups.items() if members}
     return Split(
         name=name,
         subset=subset,
         object=object,
         context=context,
-        samples=groups[first] + groups[second],
+        samples=tuple(sample for members in groups.values() for sample in members),
         groups=groups,
-        answers={first: True, second: False},
-        note="; ".join(filter(None, (note, _bare(subset, first, groups[first], context)))),
+        answers={first: True, second: False, third: True, fourth: False},
+        shown={first: False, second: True, third: True, fourth: False},
+        note="; ".join(notes),
     )
 
 
-def _members(samples: Sequence[Sample], rule: SplitRule) -> dict[str, tuple[Sample, ...]]:
-    """Return the images of the two groups; the right answer is yes in the first."""
+def groups_of(dataset: Dataset, subset: str, rule: SplitRule) -> dict[str, tuple[Sample, ...]]:
+    """Return the images of the four groups, the bias-conflicting ones first; some may be empty."""
     object, context = rule.object, rule.context
-    return {
-        f"{object}-without-{context}": tuple(
-            s
-            for s in samples
-            if shows(s, object, rule.object_area) and not shows(s, context, rule.context_area)
-        ),
-        f"{context}-without-{object}": tuple(
-            s for s in samples if shows(s, context, rule.context_area) and not shows(s, object)
-        ),
+    names = {
+        (True, 0.0): f"{object}-without-{context}",
+        (False, 1.0): f"{context}-without-{object}",
+        (True, 1.0): f"{object}-with-{context}",
+        (False, 0.0): "neither",
     }
+    found: dict[str, list[Sample]] = {name: [] for name in names.values()}
+    unknown = []
+    for sample in dataset.subset(subset):
+        there = shows(sample, object, rule.object_area)
+        if not there and shows(sample, object):
+            continue  # too small to count as there, and not absent either
+        known = _context_of(dataset, sample, rule)
+        if (there, known) in names:
+            found[names[there, known]].append(sample)
+        elif there:
+            unknown.append(sample)
+    bare = names[True, 0.0]
+    if subset == "test" and not found[bare]:
+        found[bare] = unknown
+    return {name: tuple(members) for name, members in found.items()}
+
+
+def _context_of(dataset: Dataset, sample: Sample, rule: SplitRule) -> float:
+    """Return 1 where the context is there, 0 where not, or less than asked for, NaN if unknown."""
+    known = context_shown(sample, rule.context, dataset.classes)
+    if known == 1.0 and not shows(sample, rule.context, rule.context_area):
+        return 0.0
+    return known
+
+
+def _unknown(
+    dataset: Dataset, subset: str, rule: SplitRule, groups: Mapping[str, tuple[Sample, ...]]
+) -> list[str]:
+    """Say how many images nobody annotated, and where they are taken in all the same."""
+    nobody = {s.id for s in dataset.subset(subset) if math.isnan(_context_of(dataset, s, rule))}
+    taken = {group: sum(s.id in nobody for s in found) for group, found in groups.items()}
+    notes = [
+        f"of none of the {n} images in '{group}' did anybody say whether they show "
+        f"'{rule.context}': '{subset}' is taken to be chosen by hand"
+        for group, n in taken.items()
+        if n
+    ]
+    left = len(nobody) - sum(taken.values())
+    if left:
+        notes.append(
+            f"{left} images of '{subset}' are in no group, as nobody said whether they show "
+            f"'{rule.context}'"
+        )
+    return notes
 
 
 def held_out(dataset: Dataset) -> str:
@@ -202,22 +264,13 @@ def _empty_group(dataset: Dataset, subset: str, group: str, object: str, context
     with_object = sum(shows(s, object) for s in samples)
     with_context = sum(shows(s, context) for s in samples)
     both = sum(shows(s, object) and shows(s, context) for s in samples)
+    unknown = sum(math.isnan(context_shown(s, context, dataset.classes)) for s in samples)
+    nobody = f", of {unknown} nobody said whether they show '{context}'" if unknown else ""
     edits = f", or measure {named_field('split', EDITED + object)}"
     return DataError(
         f"{dataset.root or dataset.name}: no image of subset '{subset}' is in group '{group}' "
         f"({with_object} of {len(samples)} show '{object}', {with_context} show '{context}', "
-        f"{both} show both)",
+        f"{both} show both{nobody})",
         f"name another {named_field('context')}, or add such images to '{subset}'"
         + (edits if has_edited_split(dataset, object, context) else ""),
-    )
-
-
-def _bare(subset: str, group: str, members: tuple[Sample, ...], context: str) -> str:
-    """Say where 'without' may mean 'not annotated'; ``test`` is taken to be chosen by hand."""
-    bare = sum(not sample.contexts for sample in members)
-    if subset == "test" or not bare:
-        return ""
-    return (
-        f"{bare} of {len(members)} images in '{group}' have no context annotated at all and may "
-        f"show '{context}'"
     )

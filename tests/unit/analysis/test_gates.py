@@ -2,6 +2,7 @@
 
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
 from biasaudit.analysis.gates import (
@@ -13,8 +14,9 @@ from biasaudit.analysis.gates import (
     parse_gate,
     parse_max_gap,
 )
+from biasaudit.analysis.verdict import judge
 from biasaudit.errors import ConfigError
-from biasaudit.results import Group, Localization, Overall, Split
+from biasaudit.results import AnswerEffect, Group, Localization, Overall, Split, Verdict
 
 SPLIT = Split(
     overall=Overall(n=66, accuracy=0.7, accuracy_ci=(0.6, 0.79), auroc=0.81, auroc_ci=(0.7, 0.9)),
@@ -115,19 +117,68 @@ def test_a_group_has_no_auroc():
         check_gate(parse_gate("boat-without-water.auroc=0.8"), SPLIT)
 
 
+def verdict(there, absent, knows=(0.8, 0.9)):
+    """A verdict on two answers' effects, each known to 4 points either way."""
+    by_answer = {
+        name: AnswerEffect(
+            effect=effect,
+            effect_ci=(effect - 0.04, effect + 0.04),
+            p_value=0.5,
+            n_with=100,
+            n_without=100,
+        )
+        for name, effect in (("yes", there), ("no", absent))
+        if effect is not None
+    }
+    return Verdict(
+        kind="cannot_tell",
+        headline="cannot tell: why not",
+        reason="",
+        margin=0.05,
+        level=0.95,
+        by_answer=by_answer,
+        accuracy_ci=knows,
+    )
+
+
 @pytest.mark.parametrize(
-    ("gap", "interval", "on", "passed"),
+    ("effects", "on", "passed"),
     [
-        (0.08, (0.01, 0.15), "estimate", True),
-        (0.08, (0.01, 0.15), "lower", False),
-        (-0.3, (-0.4, -0.2), "estimate", False),
-        (-0.02, (-0.06, 0.02), "lower", True),
-        (None, None, "estimate", False),
-        (0.0, None, "lower", False),
+        ((0.08, 0.02), "estimate", True),
+        ((0.08, 0.02), "lower", False),
+        ((0.05, -0.05), "lower", True),
+        ((-0.3, -0.3), "estimate", False),
+        # Two opposite effects have a mean of zero, and pass nothing.
+        ((0.25, -0.25), "estimate", False),
+        ((0.0, None), "estimate", False),
+        ((None, None), "estimate", False),
     ],
 )
-def test_a_gap_counts_in_either_direction(gap, interval, on, passed):
-    assert check_max_gap(gap, interval, 0.1, on).passed is passed
+def test_the_larger_effect_of_the_two_answers_is_held(effects, on, passed):
+    assert check_max_gap(verdict(*effects), 0.1, on).passed is passed
+
+
+def test_a_constant_classifier_passes_no_limit():
+    rows = pd.DataFrame(
+        {
+            "subset": "test",
+            "label": [1, 1, 0, 0] * 500,
+            "context": [1.0, 0.0] * 1000,
+            "decision": 1,
+        }
+    )
+    told = check_max_gap(judge(rows, "boat", "water"), 1.0)
+    assert not told.passed
+    assert told.line.startswith("FAIL  effect = 0.000")
+    assert told.line.endswith("not shown to beat a constant answer")
+    assert not check_max_gap(verdict(0.0, 0.0, knows=None), 1.0).passed
+
+
+def test_what_was_not_measured_says_why():
+    assert check_max_gap(verdict(None, None), 1.0).line == (
+        "FAIL  effect = not measured (at most 1 either way, held against the estimate): "
+        "cannot tell: why not"
+    )
 
 
 def test_junit_counts_and_names_the_failures():

@@ -1,10 +1,22 @@
 """Gates held against a run of several splits, written by hand."""
 
+import math
+
 import pytest
 
 from biasaudit.cli.gating import check_gates, parse_gates
 from biasaudit.errors import ConfigError
-from biasaudit.results import Group, Overall, Results, Run, Split, Verdict
+from biasaudit.results import AnswerEffect, Group, Overall, Results, Run, Split, Verdict
+
+
+def effects(gap):
+    """The effect of both answers; none where it is not a number."""
+    if math.isnan(gap):
+        return {}
+    one = AnswerEffect(
+        effect=gap, effect_ci=(gap - 0.1, gap + 0.1), p_value=0.5, n_with=50, n_without=50
+    )
+    return {"yes": one, "no": one}
 
 
 def split(accuracy, gap=None, *, groups=True):
@@ -17,8 +29,8 @@ def split(accuracy, gap=None, *, groups=True):
             reason="",
             margin=0.05,
             level=0.95,
-            effect=gap,
-            effect_ci=(gap - 0.1, gap + 0.1),
+            by_answer=effects(gap),
+            accuracy_ci=(0.8, 0.9),
         )
     return Split(
         overall=Overall(n=50, accuracy=accuracy),
@@ -43,7 +55,7 @@ def test_one_split_with_groups():
     assert [(one.name, one.passed) for one in told] == [
         ("overall.accuracy", True),
         ("val.accuracy", False),
-        ("gap", True),
+        ("effect", True),
     ]
     assert not checked(ONE, max_gap="0.1", on="lower")[0].passed
 
@@ -59,12 +71,12 @@ def test_a_group_is_held_in_every_split_that_has_it(gate):
     assert told[1].line.endswith("boat-web")
 
 
-def test_the_gap_is_held_in_every_split_that_has_one():
+def test_the_effect_is_held_in_every_split_that_has_one():
     told = checked(TWO, max_gap="0.2")
     assert [one.passed for one in told] == [True, False]
 
 
-def test_a_gap_that_nobody_measured_is_no_gap():
+def test_an_effect_that_nobody_measured_passes_nothing():
     empty = {"val": VAL, "biased-boat": split(0.8, float("nan"))}
     [told] = checked(empty, max_gap="1")
     assert not told.passed

@@ -25,7 +25,7 @@ def test_a_built_in_dataset_takes_settings() -> None:
     assert {name: len(s) for name, s in dataset.subsets.items()} == {
         "train": 6,
         "val": 4,
-        "test": 4,
+        "test": 8,
     }
     again = load_dataset("harbour", {"train": 6, "val": 4, "group": 2, "seed": 3})
     np.testing.assert_array_equal(

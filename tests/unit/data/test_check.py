@@ -35,6 +35,8 @@ def test_a_sound_dataset_has_no_fault(tmp_path, name):
     assert [(group.group, group.n, group.verdict) for group in found.groups] == [
         ("boat-without-water", 1, "small"),
         ("water-without-boat", 1, "small"),
+        ("boat-with-water", 0, "empty"),
+        ("neither", 0, "empty"),
     ]
 
 

@@ -56,6 +56,9 @@ def test_labels_contexts_and_regions_follow_the_edit(dataset):
     assert {kind: (set(s.labels), set(s.contexts), set(s.regions)) for kind, s in made.items()} == {
         "removed": (set(), {"water"}, {"water"}),
         "on-other-ground": ({"boat", "cow"}, set(), {"boat"}),
+        "on-context-ground": ({"boat", "cow"}, set(), {"boat"}),
+        "patch-on-other-ground": ({"cow"}, set(), set()),
+        "patch-on-context-ground": ({"cow"}, set(), set()),
         "context-replaced": ({"boat", "cow"}, set(), {"boat"}),
         "alone": ({"boat"}, set(), {"boat"}),
         "blackened": (set(), {"water"}, {"water"}),

@@ -1,5 +1,6 @@
 """What the scenes hold: exact shares, and nothing but the ground that goes with boats."""
 
+import hashlib
 from collections import Counter
 
 import numpy as np
@@ -31,9 +32,22 @@ def test_default_bias_is_exact():
     }  # fmt: skip
 
 
-def test_test_subset_is_the_two_counterfactual_groups():
+def test_test_subset_is_the_four_groups():
     scenes = compose(HarbourSettings(group=30), "test")
-    assert counts(scenes) == {(True, False): 30, (False, True): 30}
+    assert counts(scenes[:60]) == {(True, False): 30, (False, True): 30}
+    assert counts(scenes[60:]) == {(True, True): 30, (False, False): 30}
+
+
+@pytest.mark.parametrize(
+    ("subset", "digest"),
+    [("train", "37009a1538432dce"), ("val", "12020800139faed3"), ("test", "16054f2f57d6ef5a")],
+)
+def test_the_aligned_scenes_changed_none_of_those_before(subset, digest):
+    """Digests of the scenes as they were before `test` had aligned ones."""
+    scenes = compose(HarbourSettings(seed=3, train=40, val=20, group=10), subset)
+    told = [(c.things, c.ground, c.bank, c.bank_place, c.rocks) for c in scenes]
+    kept = told[:20] if subset == "test" else told
+    assert hashlib.sha256(repr(kept).encode()).hexdigest()[:16] == digest
 
 
 @pytest.mark.parametrize(("given_boat", "given_none"), [(0.5, 0.5), (1.0, 0.0), (0.0, 1.0)])

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,14 +49,23 @@ def ids(samples: tuple[Sample, ...]) -> list[str]:
     return [one.id for one in samples]
 
 
-def test_the_two_groups() -> None:
+def test_the_four_groups() -> None:
     split = resolve_split(dataset(), "biased-boat")
     assert {name: ids(group) for name, group in split.groups.items()} == {
-        "boat-without-water": ["quay boat", "bare boat"],
+        "boat-without-water": ["quay boat"],
         "water-without-boat": ["sea", "cow by the sea"],
+        "boat-with-water": ["sea boat", "cow on a boat"],
+        "neither": ["meadow"],
     }
-    assert split.answers == {"boat-without-water": True, "water-without-boat": False}
-    assert ids(split.samples) == ["quay boat", "bare boat", "sea", "cow by the sea"]
+    assert split.answers == {
+        "boat-without-water": True,
+        "water-without-boat": False,
+        "boat-with-water": True,
+        "neither": False,
+    }
+    assert [split.alignment(name) for name in split.groups] == ["conflicting"] * 2 + ["aligned"] * 2
+    assert list(split.conflicting) == ["boat-without-water", "water-without-boat"]
+    assert len(split.samples) == 6
     assert split.image_sets is split.groups
 
 
@@ -63,16 +73,32 @@ def test_from_val_the_note_says_so_and_counts_what_nobody_annotated() -> None:
     split = resolve_split(dataset(), "biased-boat")
     assert split.subset == "val"
     assert split.note == (
-        "groups are drawn from 'val', as there is no subset 'test'; 1 of 2 images in "
-        "'boat-without-water' have no context annotated at all and may show 'water'"
+        "groups are drawn from 'val', as there is no subset 'test'; 1 images of 'val' are in no "
+        "group, as nobody said whether they show 'water'"
     )
 
 
 def test_test_goes_before_val() -> None:
     own = dataset(subsets={"train": VAL, "val": VAL, "test": VAL[2:4]})
     split = resolve_split(own, "biased-boat")
-    assert (split.subset, split.note) == ("test", "")
+    assert split.subset == "test"
     assert ids(split.samples) == ["bare boat", "sea"]
+    assert split.note == (
+        "of none of the 1 images in 'boat-without-water' did anybody say whether they show "
+        "'water': 'test' is taken to be chosen by hand"
+    )
+
+
+def test_an_explicit_no_is_no_and_nothing_said_is_unknown() -> None:
+    no, unknown = (
+        replace(sample(name, "boat"), annotated=frozenset(known))
+        for name, known in (("no", ["water"]), ("unknown", []))
+    )
+    own = dataset(subsets={"train": VAL, "val": (*VAL, no, unknown), "test": (*VAL, no, unknown)})
+    split = resolve_split(own, "biased-boat")
+    assert ids(split.groups["boat-without-water"]) == ["quay boat", "no"]
+    assert "unknown" not in ids(split.samples)
+    assert "2 images of 'test' are in no group" in split.note
 
 
 def test_the_context_may_be_another_object() -> None:
@@ -109,7 +135,7 @@ def test_a_declared_split() -> None:
         "grass",
     )
     assert ids(split.groups["grass-without-cow"]) == ["meadow"]
-    assert split.note == ""
+    assert "1 images of 'val' are in no group" in split.note
     assert split_names(own) == ["biased-boat", "cattle", "train", "val"]
 
 
@@ -119,7 +145,7 @@ def test_declared_in_a_file(tmp_path: Path) -> None:
         file.write('[splits.shore]\nobject = "boat"\ncontext = "water"\nsubset = "train"\n')
     split = resolve_split(load_dataset(str(tree)), "biased-boat")
     assert ids(split.samples) == ["test/ashore.png", "test/sea.png"]
-    with pytest.raises(DataError, match="'water-without-boat'"):
+    with pytest.raises(DataError, match="'boat-without-water' .* of 6 nobody said"):
         resolve_split(load_dataset(str(tree)), "shore")
 
 
@@ -128,7 +154,8 @@ def test_an_empty_group_says_what_there_is() -> None:
         biased_split(dataset(), "cow", "water")
     assert str(caught.value) == (
         "shore: no image of subset 'val' is in group 'cow-without-water' (2 of 7 show 'cow', "
-        "4 show 'water', 2 show both); name another context, or add such images to 'val'"
+        "4 show 'water', 2 show both, of 1 nobody said whether they show 'water'); name another "
+        "context, or add such images to 'val'"
     )
 
 

@@ -7,12 +7,12 @@ import pytest
 from scipy import stats
 
 from biasaudit.statistics import (
-    across_seeds,
     auroc_of,
     bootstrap,
     difference_of,
     mean_of,
     mean_over,
+    mean_over_seeds,
     worst_of,
 )
 
@@ -103,15 +103,15 @@ def test_clusters_and_strata_are_as_long():
 
 
 def test_one_seed_has_no_spread_between_seeds():
-    levels = across_seeds([overall(RIGHT)], GROUPS)
+    levels = mean_over_seeds([overall(RIGHT)], GROUPS)
     assert math.isnan(levels.sd_seeds)
     assert levels.n_seeds == 1
     assert levels.interval[0] < levels.mean < levels.interval[1]
 
 
 def test_seeds_that_agree_image_by_image_add_nothing():
-    levels = across_seeds([overall(RIGHT)] * 3, GROUPS)
-    alone = across_seeds([overall(RIGHT)], GROUPS)
+    levels = mean_over_seeds([overall(RIGHT)] * 3, GROUPS)
+    alone = mean_over_seeds([overall(RIGHT)], GROUPS)
     assert levels.sd_seeds == 0.0
     assert levels.se_images == pytest.approx(alone.se_images)
     assert levels.interval == pytest.approx(alone.interval)
@@ -121,7 +121,7 @@ def test_variance_between_seeds_is_told_from_that_between_images():
     rng = np.random.default_rng(2)
     images, offsets = rng.normal(size=4000), np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     seeds = [mean_of(images + offset + rng.normal(size=4000)) for offset in offsets]
-    levels = across_seeds(seeds, np.zeros(4000))
+    levels = mean_over_seeds(seeds, np.zeros(4000))
     assert levels.sd_seeds == pytest.approx(offsets.std(ddof=1), rel=0.05)
     assert levels.se_images == pytest.approx(math.sqrt((1 + 1 / 5) / 4000), rel=0.1)
     # Almost all of the variance lies between 5 seeds: Student's t with 4 degrees of freedom.
@@ -132,25 +132,25 @@ def test_variance_between_seeds_is_told_from_that_between_images():
 def test_the_p_value_over_seeds_is_students_where_only_seeds_vary():
     offsets = np.array([0.5, 1.0, 1.2, 0.9])
     figures = [mean_of(np.full(50, offset) + np.linspace(-1e-6, 1e-6, 50)) for offset in offsets]
-    levels = across_seeds(figures, np.zeros(50))
+    levels = mean_over_seeds(figures, np.zeros(50))
     assert levels.p_value == pytest.approx(stats.ttest_1samp(offsets, 0).pvalue, rel=1e-3)
-    assert across_seeds([lambda w, f=f: -f(w) for f in figures], np.zeros(50)).p_value == (
+    assert mean_over_seeds([lambda w, f=f: -f(w) for f in figures], np.zeros(50)).p_value == (
         pytest.approx(levels.p_value)
     )
 
 
 def test_bounds_of_a_mean_over_seeds():
     figures = [mean_of(v) for v in ([1.0] * 9 + [0.9], [0.2] * 9 + [0.1])]
-    low, high = across_seeds(figures, np.zeros(10), bounds=(0.0, 1.0)).interval
+    low, high = mean_over_seeds(figures, np.zeros(10), bounds=(0.0, 1.0)).interval
     assert (low, high) == (0.0, 1.0)
 
 
 def test_a_figure_without_value_has_no_interval_over_seeds():
-    levels = across_seeds([mean_of([np.nan, np.nan])] * 2, ["a", "a"])
+    levels = mean_over_seeds([mean_of([np.nan, np.nan])] * 2, ["a", "a"])
     assert math.isnan(levels.mean)
     assert math.isnan(levels.interval[0])
 
 
 def test_no_seed_is_refused():
     with pytest.raises(ValueError, match="no seed"):
-        across_seeds([], ["a"])
+        mean_over_seeds([], ["a"])

@@ -62,14 +62,20 @@ class Composition:
 def compose(settings: HarbourSettings, subset: str) -> list[Composition]:
     """Return what the scenes of one subset hold, in order.
 
-    ``test`` holds the two counterfactual groups, the boats without water first.
+    ``test`` holds the four groups of boat and water: the boats without water first, then water
+    without boats, boats on water, and neither. The last two have a stream of random numbers of
+    their own, so that the first two do not depend on them.
     """
     key = (SUBSETS.index(subset),)
     rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=key))
     if subset == "test":
+        own = np.random.SeedSequence(settings.seed, spawn_key=(len(SUBSETS),))
+        aligned = np.random.default_rng(own)
         return [
             *_group(settings.group, True, False, rng),
             *_group(settings.group, False, True, rng),
+            *_group(settings.group, True, True, aligned),
+            *_group(settings.group, False, False, aligned),
         ]
     number = getattr(settings, subset)
     boats = number // 2

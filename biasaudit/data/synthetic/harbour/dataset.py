@@ -47,8 +47,8 @@ class Drawing:
 def harbour(settings: HarbourSettings | None = None) -> Dataset:
     """Return the embedded dataset.
 
-    Subsets ``train`` and ``val`` have the bias that the settings say; ``test`` holds the two
-    counterfactual groups alone, boats without water and water without boats. Every object and
+    Subsets ``train`` and ``val`` have the bias that the settings say; ``test`` holds the four
+    groups of boat and water in equal parts, the two bias-conflicting ones first. Every object and
     every ground that is present has an exact mask of its visible pixels; rocks have no label.
 
     Args:
@@ -86,4 +86,5 @@ def _sample(
             present: Region("mask", partial(drawing.mask, present))
             for present in sorted(scene.labels | scene.contexts)
         },
+        annotated=frozenset(CONTEXTS),
     )

@@ -23,7 +23,7 @@ class HarbourSettings:
         size: Side of the square images in px, in [32, 256].
         train: Number of training images, half of them with a boat.
         val: Number of validation images, half of them with a boat.
-        group: Images in each of the two counterfactual groups.
+        group: Test images in each of the four groups of boat and water.
         water_given_boat: Share of the images with a boat whose ground is water, in [0, 1].
         water_given_no_boat: Share of the other images whose ground is water, in [0, 1].
 

@@ -1,0 +1,77 @@
+"""The rule of the verdict: from an effect with interval and p-value to one of three answers.
+
+- *no bias shown*: the interval of each right answer's effect lies within the margin (so that two
+  opposite effects never cancel), and the model is shown to know the object at all;
+- *biased*: the interval of the effect excludes 0 and its permutation test has p <= 1 - level; or
+  both right answers have an effect, in opposite directions, each by its own interval and with a
+  p-value five times smaller (by chance in 1 of 20,000 audits);
+- *cannot tell*: anything else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from biasaudit.results import Answer, AnswerEffect, VerdictKind
+from biasaudit.statistics.rates import Interval
+
+_OPPOSITE = 5
+"""Two opposite effects need p-values so many times smaller than one effect over both answers."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the rule looks at, whatever the evidence.
+
+    Attributes:
+        effect: Mean of the two answers' effects.
+        interval: Its interval.
+        p_value: Two-sided.
+        by_answer: Effect of each right answer.
+        knowledge: Interval of the mean accuracy of the four groups: above .5, the model knows the
+            object.
+    """
+
+    effect: float
+    interval: Interval
+    p_value: float
+    by_answer: Mapping[Answer, AnswerEffect]
+    knowledge: Interval
+
+
+def decide(found: Estimate, margin: float, level: float) -> VerdictKind:
+    """Apply the rule.
+
+    Args:
+        found: The effect.
+        margin: The smallest effect that counts, in (0, 1).
+        level: Confidence level of the intervals; one less the size of the tests.
+    """
+    inside = [
+        -margin < one.effect_ci[0] and one.effect_ci[1] < margin for one in found.by_answer.values()
+    ]
+    if len(inside) == 2 and all(inside) and found.knowledge[0] > 0.5:
+        return "no_bias_shown"
+    # Rounded, so that a level such as 1 - .05 / 3 does not miss a p-value that equals its size.
+    size = round(1 - level, 12)
+    if excludes_zero(found.interval) and found.p_value <= size:
+        return "biased"
+    return "biased" if opposite(found, size) else "cannot_tell"
+
+
+def opposite(found: Estimate, size: float) -> bool:
+    """Whether the context moves the two right answers in opposite directions, each surely."""
+    if len(found.by_answer) < 2:
+        return False
+    there, absent = found.by_answer["yes"], found.by_answer["no"]
+    return there.effect * absent.effect < 0 and all(
+        excludes_zero(one.effect_ci) and one.p_value <= size / _OPPOSITE for one in (there, absent)
+    )
+
+
+def excludes_zero(interval: Interval) -> bool:
+    """Whether an interval lies on one side of 0; False where there is none."""
+    low, high = interval
+    return not math.isnan(low) and (low > 0 or high < 0)
