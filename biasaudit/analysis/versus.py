@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from biasaudit.analysis.compare import Comparison, compare
+from biasaudit.analysis.harm import class_harm
 from biasaudit.analysis.seeds import worsened
 from biasaudit.errors import ConfigError, RunError, named_field, near_names
 from biasaudit.results import Audit
@@ -66,10 +68,12 @@ def compare_audits(
         RunError: They were not made on the same images, or one has no per-image table.
         ConfigError: An asked split was not measured in both.
     """
-    return {
+    found = {
         name: compare(rows_of(first, name), rows_of(second, name), seed=seed)
         for name in shared_splits((first, second), splits)
     }
+    other_classes = class_harm(first, second)
+    return {name: replace(one, harm=other_classes) for name, one in found.items()}
 
 
 def worse_pairs(first: Audit, second: Audit) -> dict[str, float] | None:

@@ -4,7 +4,9 @@ A value that does not exist is None here and null in JSON, never 0 or -1.
 """
 
 from biasaudit.results.audit import Audit, load_audits
+from biasaudit.results.class_table import CLASS_COLUMNS, class_rows, read_classes
 from biasaudit.results.files import (
+    CLASSES_FILE,
     GALLERY_FILE,
     MAPS_FILE,
     PAIRS_FILE,
@@ -21,6 +23,9 @@ from biasaudit.results.gallery import Gallery, Pictures
 from biasaudit.results.schema import (
     FORMAT_VERSION,
     Answered,
+    ClassAnswers,
+    ClassFigures,
+    Confusion,
     Faithfulness,
     FlipRate,
     FlipRates,
@@ -38,6 +43,8 @@ from biasaudit.results.schema import (
 )
 
 __all__ = [
+    "CLASSES_FILE",
+    "CLASS_COLUMNS",
     "FORMAT_VERSION",
     "GALLERY_FILE",
     "MAPS_FILE",
@@ -47,6 +54,9 @@ __all__ = [
     "RESULTS_FILE",
     "Answered",
     "Audit",
+    "ClassAnswers",
+    "ClassFigures",
+    "Confusion",
     "Faithfulness",
     "FlipRate",
     "FlipRates",
@@ -62,8 +72,10 @@ __all__ = [
     "Run",
     "Split",
     "Verdict",
+    "class_rows",
     "load_audits",
     "merge",
+    "read_classes",
     "read_per_image",
     "read_results",
     "settle",

@@ -79,8 +79,12 @@ class RunRecord:
 
     @property
     def mode(self) -> str:
-        """What was done: the training's mode, and the repair after it."""
-        return self.settings.training.mode + (REPAIRED if self.repair is not None else "")
+        """What was done: the training's mode, its loss and control, and the repair after it."""
+        training, data = self.settings.training, self.settings.data
+        parts = [training.mode]
+        parts += ["softmax"] if training.loss == "softmax" else []
+        parts += ["shuffled"] if data.regions == "shuffled" and self.labels.entries else []
+        return "-".join(parts) + (REPAIRED if self.repair is not None else "")
 
     @classmethod
     def of(cls, plan: Plan, trained: Trained) -> RunRecord:
@@ -127,6 +131,7 @@ class RunRecord:
         if self.path is None:
             raise RunError(f"{self.name}: has neither weights nor a folder")
         model = BACKBONES[str(self.settings.model.backbone)].build(len(self.classes))
+        model.softmax = self.settings.training.loss == "softmax"
         try:
             model.load_state_dict(read_state(self.path / WEIGHTS))
         except RuntimeError as error:
