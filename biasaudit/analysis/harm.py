@@ -115,10 +115,10 @@ def harm_sentence(found: ClassHarm) -> str:
         return f"{images}: {told}; so few can show no harm at all."
     fewest = f"fewer than {count_of(pooled.least, pooled.n)} could not be shown at all"
     if math.isnan(pooled.likely):
-        return f"{images}: no harm shown ({told}), and none is sure to be; {fewest}."
+        return f"{images}: no harm shown: {told}; none is sure to be, and {fewest}."
     likely = count_of(pooled.likely, pooled.n)
     return (
-        f"{images}: no harm shown ({told}); a loss of {likely} or more would have been in four "
+        f"{images}: no harm shown: {told}; a loss of {likely} or more would have been in four "
         f"cases of five, {fewest}."
     )
 
