@@ -213,7 +213,7 @@ def train_and_answer(name: str) -> pd.DataFrame:
 
 
 class Shifted:
-    """An image that is darkened, blurred, or both, or taken by another camera, when it is loaded."""
+    """An image darkened, blurred, or both, or as by another camera, when it is loaded."""
 
     def __init__(self, load, shift: str) -> None:
         self.load, self.shift = load, shift

@@ -83,7 +83,7 @@ def load_model(
     classes: Sequence[str] | str,
     layer: str | None = None,
     normalise: str = "imagenet",
-    scores: str = "sigmoid",
+    scores: str = "auto",
     image_size: int = 224,
     name: str | None = None,
 ) -> LoadedModel:
@@ -97,7 +97,7 @@ def load_model(
         layer: Attention layer; found by a probe where None.
         normalise: ``imagenet``, ``none``, or ``M,M,M/S,S,S``.
         scores: ``sigmoid`` where every class is answered for itself, ``softmax`` where one is
-            chosen.
+            chosen; ``auto`` infers it from the scores of a few random images.
         image_size: Side of the square input in px.
         name: What the audit calls the model; the state file's name where None.
 
@@ -332,7 +332,7 @@ def audit(
     loading = Loading(device, batch_size, workers, cache)
     case = case_of(model, data, question, loading, note or _ignore)
     request = evaluation.Request(faithfulness, all_pairs, maps)
-    total, done = evaluation.passes_of(case, request), 0
+    total, done = evaluation.passes_of(case), 0
 
     def tell(count: int) -> None:
         nonlocal done

@@ -230,12 +230,18 @@ def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping
         key: str(value) if isinstance(value, Path) else value
         for key, value in asdict(model.external).items()
     }
+    inferred = {
+        "layer": model.network.layer,
+        "scores": model.scores,
+        "outputs": model.outputs,
+        "scores_inferred": model.external.scores == "auto",
+    }
     about = {
         "name": model.name,
         "mode": "external",
         "backbone": model.external.model,
         "device": device.type,
-        "settings": {"external": {**said, "layer": model.network.layer}},
+        "settings": {"external": {**said, **inferred}},
         "environment": environment(),
     }
     return subject, about

@@ -37,6 +37,8 @@ class DataSettings(_Section):
         pixel_labels: How many training images of the object lend their region; where the dataset
             guides several classes, so many of each.
         box_labels: How many more lend its bounding box only; of several classes, of each.
+        regions: ``true`` for the labelled images' regions; ``shuffled`` moves each to a random
+            place in its image, a control: what guidance gains with these owes nothing to them.
         outlines: Where boxes stand in for pixel labels, whether each lends the outline of what it
             holds, cut out by GrabCut from the image; else the filled box.
         image_size: Side of the square input in px; the backbone's own where None.
@@ -52,6 +54,7 @@ class DataSettings(_Section):
     context: str | None = None
     pixel_labels: int = Field(0, ge=0)
     box_labels: int = Field(0, ge=0)
+    regions: Literal["true", "shuffled"] = "true"
     outlines: bool = True
     image_size: int | None = Field(None, ge=32, le=1024)
     flip: bool = True
@@ -92,6 +95,8 @@ class TrainingSettings(_Section):
 
     Attributes:
         mode: A registered mode, or one that the configuration's ``modes`` table defines.
+        loss: What the classification term is: ``sigmoid`` answers each class for itself;
+            ``softmax`` chooses one of them (cross-entropy), for images of exactly one class.
         epochs: Passes over the training set; the backbone's own where None.
         batch_size: Images a step; the backbone's own where None.
         labels_per_step: Labelled images that each step sees beside its batch; the backbone's own
@@ -105,6 +110,7 @@ class TrainingSettings(_Section):
     """
 
     mode: str = "baseline"
+    loss: Literal["sigmoid", "softmax"] = "sigmoid"
     epochs: int | None = Field(None, ge=1)
     batch_size: int | None = Field(None, ge=2)
     labels_per_step: int | None = Field(None, ge=1)

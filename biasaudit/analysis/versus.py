@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pandas as pd
 
 from biasaudit.analysis.compare import Comparison, compare
+from biasaudit.analysis.harm import class_harm
 from biasaudit.analysis.seeds import worsened
 from biasaudit.errors import ConfigError, RunError, named_field, near_names
 from biasaudit.results import Audit
@@ -124,7 +125,9 @@ def compare_audits(
         name: compare(rows_of(first, name), rows_of(second, name), seed=seed)
         for name in shared_splits((first, second), splits)
     }
-    return Comparisons(found, first.name, second.name)
+    other_classes = class_harm(first, second)
+    told = {name: replace(one, harm=other_classes) for name, one in found.items()}
+    return Comparisons(told, first.name, second.name)
 
 
 def worse_pairs(first: Audit, second: Audit) -> dict[str, float] | None:

@@ -62,7 +62,7 @@ def evaluate(
     classes: opt.Classes = None,
     layer: opt.Layer = None,
     normalise: opt.Normalise = "imagenet",
-    scores: opt.Scores = "sigmoid",
+    scores: opt.Scores = "auto",
     image_size: opt.ImageSize = 224,
     faithfulness: Annotated[
         bool,
@@ -144,6 +144,8 @@ def evaluate(
             image_size=image_size,
         )
         note(f"attention layer: {loaded.network.layer}")
+        for line in loaded.notes:
+            note(line)
         models.append((loaded, out_dir or unused(RUNS, loaded.name)))
     else:
         _refuse_without_model(state=state, classes=classes, layer=layer)
@@ -198,7 +200,7 @@ def _refuse_without_model(**options: object) -> None:
 
 def _show(audits: Sequence[Audit], targets: Sequence[Path], all_pairs: bool) -> None:
     from biasaudit.analysis import worse_pairs
-    from biasaudit.cli.comparing import pair_lines
+    from biasaudit.cli.comparing import harm_lines, pair_lines
     from biasaudit.cli.conclusions import conclusion_lines, conclusion_notes
     from biasaudit.cli.tables import results_table
 
@@ -216,6 +218,9 @@ def _show(audits: Sequence[Audit], targets: Sequence[Path], all_pairs: bool) -> 
         for audit in audits[1:]:
             for line in pair_lines(worse_pairs(audits[0], audit), audit.name):
                 out.print(line, markup=False, soft_wrap=True)
+    for audit in audits[1:]:
+        for line in harm_lines(audits[0], audit, (audits[0].name, audit.name)):
+            out.print(line, markup=False, soft_wrap=True)
     err.print(f"next: biasaudit report {' '.join(map(str, targets))}", markup=False, soft_wrap=True)
 
 

@@ -15,6 +15,7 @@ FLAGS = {
     "model.backbone": "--backbone",
     "model.weights": "--weights",
     "training.mode": "--mode",
+    "training.loss": "--loss",
     "training.epochs": "--epochs",
     "training.batch_size": "--batch-size",
     "training.seed": "--seed",

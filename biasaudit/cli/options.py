@@ -100,8 +100,9 @@ Scores = Annotated[
     str,
     typer.Option(
         "--scores",
-        metavar="sigmoid|softmax",
-        help="Whether it answers each class for itself or chooses one of them.",
+        metavar="auto|sigmoid|softmax",
+        help="Whether it answers each class for itself or chooses one of them. Default: inferred "
+        "from its scores, and said.",
     ),
 ]
 ImageSize = Annotated[

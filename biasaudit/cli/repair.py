@@ -48,7 +48,7 @@ def repair(
     classes: opt.Classes = None,
     layer: opt.Layer = None,
     normalise: opt.Normalise = "imagenet",
-    scores: opt.Scores = "sigmoid",
+    scores: opt.Scores = "auto",
     image_size: opt.ImageSize = 224,
     seed: opt.Seed = None,
     out_dir: Annotated[

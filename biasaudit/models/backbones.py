@@ -146,7 +146,13 @@ BACKBONES.add(
 
 
 def build_classifier(
-    backbone: str, classes: int, weights: str, frozen: int, batch_norm: str = "train"
+    backbone: str,
+    classes: int,
+    weights: str,
+    frozen: int,
+    batch_norm: str = "train",
+    *,
+    softmax: bool = False,
 ) -> Classifier:
     """Build a classifier, load its starting weights, and freeze its first layers.
 
@@ -159,12 +165,14 @@ def build_classifier(
             or the path of a ``.safetensors`` or torch state-dict file.
         frozen: How many children of the body to freeze.
         batch_norm: ``frozen`` holds the statistics of every batch norm.
+        softmax: Whether one of the classes is chosen; else each is answered for itself.
 
     Raises:
         ConfigError: Unknown backbone, or weights that do not exist or do not fit.
     """
     spec = BACKBONES[backbone]
     model = spec.build(classes)
+    model.softmax = softmax
     if weights != "none":
         load_start(model, backbone, weights, spec.rename)
     if not 0 <= frozen <= len(list(model.body.children())):

@@ -24,7 +24,9 @@ from biasaudit.models.whole_network import WholeNetwork
 from biasaudit.registry import first_line, import_from_here
 
 Colour = tuple[float, float, float]
-KINDS = ("sigmoid", "softmax")
+KINDS = ("auto", "sigmoid", "softmax")
+PROBED = 8
+"""Random images by whose scores the kind of a network is inferred."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class ExternalModel:
         layer: Attention layer; found by a probe where None.
         normalise: ``imagenet``, ``none``, or ``M,M,M/S,S,S``.
         scores: ``sigmoid`` where every class is answered for itself, ``softmax`` where one is
-            chosen.
+            chosen; ``auto`` infers it (:func:`kind_of`).
         image_size: Side of the square input in px.
     """
 
@@ -47,7 +49,7 @@ class ExternalModel:
     classes: str | tuple[str, ...] | None
     layer: str | None = None
     normalise: str = "imagenet"
-    scores: str = "sigmoid"
+    scores: str = "auto"
     image_size: int = 224
 
     @property
@@ -65,12 +67,19 @@ class LoadedModel:
         network: The classifier in evaluation mode.
         classes: Class of each score.
         external: What its user said of it.
+        scores: Whether each class is answered for itself (``sigmoid``) or one is chosen
+            (``softmax``).
+        outputs: What the network gives: ``logits`` or ``probabilities``.
+        notes: What a user should know of how its scores are read, one line each.
     """
 
     name: str
     network: WholeNetwork
     classes: tuple[str, ...]
     external: ExternalModel
+    scores: str = "sigmoid"
+    outputs: str = "logits"
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"LoadedModel({self.name!r}, classes={self.classes})"
@@ -101,11 +110,57 @@ def load_external(external: ExternalModel, name: str | None = None) -> LoadedMod
     if external.state is not None:
         _fill(network, external.state)
     _probe(network, external, len(classes))
-    softmax = external.scores == "softmax"
+    inferred, outputs, line = kind_of(_answers(network, external.image_size, mean, std))
+    scores = inferred if external.scores == "auto" else external.scores
     whole = WholeNetwork(
-        network, external.layer, external.image_size, softmax=softmax, mean=mean, std=std
+        network,
+        external.layer,
+        external.image_size,
+        softmax=scores == "softmax",
+        probabilities=outputs == "probabilities",
+        mean=mean,
+        std=std,
     )
-    return LoadedModel(name or external.name, whole, classes, external)
+    notes = (line,) if external.scores == "auto" or outputs == "probabilities" else ()
+    return LoadedModel(name or external.name, whole, classes, external, scores, outputs, notes)
+
+
+def kind_of(answers: Tensor) -> tuple[str, str, str]:
+    """Infer what a network's answers are.
+
+    Args:
+        answers: (N, C) what it gives for N images.
+
+    Returns:
+        ``softmax`` or ``sigmoid``; ``probabilities`` or ``logits``; and a line that says so.
+        Rows in [0, 1] that sum to one are probabilities of exclusive classes; rows whose
+        exponentials do are their logarithms. All else is taken for logits, each class answered
+        for itself: logits do not tell the two kinds apart.
+    """
+    ones = torch.ones(len(answers), dtype=answers.dtype)
+    within = bool(((answers >= -1e-6) & (answers <= 1 + 1e-6)).all())
+    if answers.shape[1] > 1:
+        if within and torch.allclose(answers.sum(dim=1), ones, atol=1e-3):
+            told = "scores are probabilities that sum to one: one class is chosen (softmax)"
+            return "softmax", "probabilities", told
+        if torch.allclose(answers.exp().sum(dim=1), ones, atol=1e-3):
+            told = "scores are logarithms of probabilities: one class is chosen (softmax)"
+            return "softmax", "logits", told
+    told = "scores are taken for logits, each class answered for itself (sigmoid)"
+    if within:
+        told += "; all of a probe lie in [0, 1], and probabilities would all be above 0, a yes"
+    else:
+        told += "; where the model chooses one class, say that its scores are softmax"
+    return "sigmoid", "logits", told
+
+
+def _answers(network: nn.Module, size: int, mean: Colour, std: Colour) -> Tensor:
+    """Return what a network gives for images of random pixels, (N, C) on the CPU."""
+    images = torch.rand(PROBED, 3, size, size, generator=torch.Generator().manual_seed(0))
+    centre, spread = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
+    with torch.no_grad():
+        found: Tensor = network((images - centre) / spread)
+    return found.float()
 
 
 def read_classes(given: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from biasaudit.report.drawing import charts, pictures
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.sections import limits, provenance
 from biasaudit.report.sections.changes import Change, changes_against, compared_sets
+from biasaudit.report.sections.classes import ClassPage, class_page
 from biasaudit.report.sections.decision import ErasureRow, FlipRow, erasures, flips
 from biasaudit.report.sections.images import Images, build_images
 from biasaudit.report.sections.limits import Carry
@@ -49,6 +50,7 @@ class Page:
         carry: What so many images can show.
         changes: The runs against the lead run, where both have their images.
         flips: How often an edit turned the answer.
+        classes: Recall of every class, and harm to other objects, where it was measured.
         pairs: What became of other object-context pairs, where they were audited.
         erasures: How far the score falls as parts of the images are erased.
         seeds: Means over seeds, where some setting has several.
@@ -65,6 +67,7 @@ class Page:
     gaps: Sequence[Row]
     changes: Sequence[Change]
     flips: Sequence[FlipRow]
+    classes: ClassPage | None
     pairs: PairGuard | None
     localization: Sequence[LocalizationRow]
     erasures: Sequence[ErasureRow]
@@ -160,6 +163,7 @@ def _page(audit: AuditView, gallery_size: int, *, first: bool) -> Page:
         gaps=audit.gaps(),
         changes=[change for change in changes if change is not None],
         flips=flips(audit),
+        classes=class_page(audit, lead) if first else None,
         pairs=pair_guard(audit, lead) if first else None,
         localization=places,
         erasures=erasures(audit),

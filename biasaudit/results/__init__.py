@@ -4,7 +4,9 @@ A value that does not exist is None here and null in JSON, never 0 or -1.
 """
 
 from biasaudit.results.audit import Audit, load_audits
+from biasaudit.results.class_table import CLASS_COLUMNS, class_rows, read_classes
 from biasaudit.results.files import (
+    CLASSES_FILE,
     GALLERY_FILE,
     MAPS_FILE,
     METRIC_PREFIX,
@@ -26,6 +28,9 @@ from biasaudit.results.schema import (
     Answer,
     Answered,
     AnswerEffect,
+    ClassAnswers,
+    ClassFigures,
+    Confusion,
     Evidence,
     Faithfulness,
     FlipRate,
@@ -48,6 +53,8 @@ from biasaudit.results.schema import (
 )
 
 __all__ = [
+    "CLASSES_FILE",
+    "CLASS_COLUMNS",
     "FORMAT_VERSION",
     "GALLERY_FILE",
     "MAPS_FILE",
@@ -62,6 +69,9 @@ __all__ = [
     "AnswerEffect",
     "Answered",
     "Audit",
+    "ClassAnswers",
+    "ClassFigures",
+    "Confusion",
     "Evidence",
     "Faithfulness",
     "FlipRate",
@@ -82,8 +92,10 @@ __all__ = [
     "Split",
     "Verdict",
     "VerdictKind",
+    "class_rows",
     "load_audits",
     "merge",
+    "read_classes",
     "read_per_image",
     "read_results",
     "settle",

@@ -3,6 +3,7 @@
 What a folder holds of it, side by side: ``results.json`` (figures), ``per_image.csv`` (one row an
 image), ``gallery.npz`` (pictures and maps for a report), and where they were asked for
 ``pairs.csv`` (every other object-context pair) and ``maps.npz`` (every attention map).
+``classes.csv`` holds the decision on every class of every image of val and the held-out subset.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biasaudit.errors import RunError
+from biasaudit.results.class_table import read_classes
 from biasaudit.results.files import (
+    CLASSES_FILE,
     GALLERY_FILE,
     MAPS_FILE,
     PAIRS_FILE,
@@ -47,6 +50,7 @@ class Audit:
         gallery: The same pictures in memory, where the audit was just made.
         maps: (N, h, w) attention of every row of ``per_image``, where it was asked for.
         source: Where it was read, as messages call it; empty for one just made.
+        classes: One row an image and class (:data:`biasaudit.results.CLASS_COLUMNS`), or None.
     """
 
     run: Run
@@ -56,6 +60,7 @@ class Audit:
     gallery: Gallery | None = None
     maps: NDArray[np.float32] | None = None
     source: str = ""
+    classes: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -110,7 +115,7 @@ class Audit:
             runs=[self.run], files={name: digest_of(data) for name, data in contents.items()}
         )
         contents[RESULTS_FILE] = results.to_json().encode()
-        known = (PER_IMAGE_FILE, GALLERY_FILE, MAPS_FILE, PAIRS_FILE)
+        known = (PER_IMAGE_FILE, CLASSES_FILE, GALLERY_FILE, MAPS_FILE, PAIRS_FILE)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             replace_together(folder, contents, [name for name in known if name not in contents])
@@ -128,6 +133,8 @@ class Audit:
             contents[MAPS_FILE] = _maps_bytes(self.per_image, self.maps)
         if self.pairs is not None:
             contents[PAIRS_FILE] = table_bytes(self.pairs)
+        if self.classes is not None:
+            contents[CLASSES_FILE] = table_bytes(self.classes)
         return contents
 
     @classmethod
@@ -213,13 +220,15 @@ def _holds(folder: Path, run: Run) -> bool:
 def _audit(run: Run, folder: Path | None, source: str) -> Audit:
     if folder is None:
         return Audit(run, source=source)
-    table, gallery, pairs = (folder / name for name in (PER_IMAGE_FILE, GALLERY_FILE, PAIRS_FILE))
+    names = (PER_IMAGE_FILE, GALLERY_FILE, PAIRS_FILE, CLASSES_FILE)
+    table, gallery, pairs, classes = (folder / name for name in names)
     return Audit(
         run,
         read_per_image(table) if _is_file(table) else None,
         Pictures.open(gallery) if _is_file(gallery) else None,
         read_per_image(pairs) if _is_file(pairs) else None,
         source=source,
+        classes=read_classes(classes) if _is_file(classes) else None,
     )
 
 

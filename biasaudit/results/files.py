@@ -16,6 +16,7 @@ from biasaudit.results.schema import FORMAT_VERSION, Results
 
 RESULTS_FILE = "results.json"
 PER_IMAGE_FILE = "per_image.csv"
+CLASSES_FILE = "classes.csv"
 PAIRS_FILE = "pairs.csv"
 GALLERY_FILE = "gallery.npz"
 MAPS_FILE = "maps.npz"
@@ -25,7 +26,7 @@ PER_IMAGE_COLUMNS = (
     "id",  # the sample's id
     "label",  # 1: the object is there, 0: it is not
     "score",  # raw score (logit) of the object
-    "decision",  # 1 where score > 0
+    "decision",  # 1 where score > 0; where one class is chosen: where the object has the highest
     "correct",  # 1 where decision equals label
     "energy_pointing_game",  # NaN where the image has no region or the map is all zero
     "iou",  # at 20% of the map's maximum; NaN likewise

@@ -420,6 +420,60 @@ class Split(_Model):
     faithfulness: Faithfulness | None = None
 
 
+class ClassFigures(_Model):
+    """Decisions on one class, over the images of one subset.
+
+    Attributes:
+        n: Images of the class.
+        recall: Share of them that the model says yes to; None where n is 0.
+        recall_ci: Its 95% Wilson interval.
+        predicted: Images that the model says yes to.
+        precision: Share of those that are of the class; None where predicted is 0.
+        precision_ci: Its 95% Wilson interval.
+    """
+
+    n: int = 0
+    recall: float | None = None
+    recall_ci: Interval | None = None
+    predicted: int = 0
+    precision: float | None = None
+    precision_ci: Interval | None = None
+
+
+class Confusion(_Model):
+    """Which class has the highest score, by the class that each image has.
+
+    Attributes:
+        classes: In score order; row and column i are class i.
+        counts: Images, by their class (rows) and the class of the highest score (columns).
+        elsewhere: Images by their class whose highest score is of a class that the dataset does
+            not know.
+    """
+
+    classes: list[str]
+    counts: list[list[int]]
+    elsewhere: list[int]
+
+
+class ClassAnswers(_Model):
+    """Every class's decisions on the images of one subset.
+
+    Attributes:
+        n: Images.
+        classes: By class, in score order.
+        top_1: Share of the images whose own class has the highest score; None unless each image
+            has exactly one class.
+        top_1_ci: Its 95% Wilson interval.
+        confusion: None likewise.
+    """
+
+    n: int
+    classes: dict[str, ClassFigures] = Field(default_factory=dict)
+    top_1: float | None = None
+    top_1_ci: Interval | None = None
+    confusion: Confusion | None = None
+
+
 class Run(_Model):
     """One trained model under audit.
 
@@ -430,6 +484,8 @@ class Run(_Model):
         environment: Versions and machine, as the run directory records them.
         operating_point: Temperature and threshold, and on how many images of which subset they
             were fitted, in training or in this audit. None where nobody fitted any.
+        classes: Recall and precision of every class, by subset: ``val``, the held-out subset, and
+            whatever other whole subset was passed.
     """
 
     name: str
@@ -447,6 +503,7 @@ class Run(_Model):
     environment: dict[str, Any] = Field(default_factory=dict)
     operating_point: OperatingPointRecord | None = None
     splits: dict[str, Split] = Field(default_factory=dict)
+    classes: dict[str, ClassAnswers] = Field(default_factory=dict)
 
 
 class Results(_Model):

@@ -80,8 +80,12 @@ class RunRecord:
 
     @property
     def mode(self) -> str:
-        """What was done: the training's mode, and the repair after it."""
-        return self.settings.training.mode + (REPAIRED if self.repair is not None else "")
+        """What was done: the training's mode, its loss and control, and the repair after it."""
+        training, data = self.settings.training, self.settings.data
+        parts = [training.mode]
+        parts += ["softmax"] if training.loss == "softmax" else []
+        parts += ["shuffled"] if data.regions == "shuffled" and self.labels.entries else []
+        return "-".join(parts) + (REPAIRED if self.repair is not None else "")
 
     def __repr__(self) -> str:
         return f"RunRecord({self.name!r}, path={None if self.path is None else str(self.path)!r})"
@@ -131,6 +135,7 @@ class RunRecord:
         if self.path is None:
             raise RunError(f"{self.name}: has neither weights nor a folder")
         model = BACKBONES[str(self.settings.model.backbone)].build(len(self.classes))
+        model.softmax = self.settings.training.loss == "softmax"
         try:
             model.load_state_dict(read_state(self.path / WEIGHTS))
         except RuntimeError as error:

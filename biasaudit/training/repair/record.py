@@ -55,7 +55,8 @@ def repair_run(
     size = int(run.settings.data.image_size or 0)
     model = copy.deepcopy(run.load_model())
     labels = labels_for(dataset, object, settings, outlines=run.settings.data.outlines)
-    found = repair(model, dataset, object, labels, size, options_of(settings), tell)
+    options = options_of(settings, softmax=model.softmax)
+    found = repair(model, dataset, object, labels, size, options, tell)
     replace_row(model, found.layer, found.column, found.after)
     source = str(run.path) if run.path is not None else run.name
     points = dict(run.operating_points or {})
@@ -92,7 +93,7 @@ def repair_external(
     replace_row(network, found.layer, found.column, found.after)
     name = f"{model.name}{REPAIRED.replace('+', '-')}{settings.pixel_labels + settings.box_labels}"
     record = record_of(found, model.name, object, labels, settings)
-    return LoadedModel(name, network.eval(), model.classes, model.external), record
+    return replace(model, name=name, network=network.eval()), record
 
 
 def save_external(model: LoadedModel, record: Mapping[str, Any], folder: Path) -> LoadedModel:
