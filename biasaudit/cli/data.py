@@ -212,8 +212,8 @@ def _print_check(found: Check, every: bool) -> None:
 
 
 _NO_ALIGNED = (
-    ": none, so what tells the groups apart may be more than the context; the verdict then rests on "
-    "edited pairs, if there are any"
+    ": none, so what tells the groups apart may be more than the context; the verdict then rests "
+    "on edited pairs, if there are any"
 )
 _GROUP = {
     "empty": ": empty, so nothing can be measured; {needed} images would do",
