@@ -145,7 +145,7 @@ def test_declared_in_a_file(tmp_path: Path) -> None:
         file.write('[splits.shore]\nobject = "boat"\ncontext = "water"\nsubset = "train"\n')
     split = resolve_split(load_dataset(str(tree)), "biased-boat")
     assert ids(split.samples) == ["test/ashore.png", "test/sea.png"]
-    with pytest.raises(DataError, match="'boat-without-water' .* of 6 nobody said"):
+    with pytest.raises(DataError, match=r"'boat-without-water' .* of 6 nobody said"):
         resolve_split(load_dataset(str(tree)), "shore")
 
 
