@@ -15,13 +15,15 @@ not trained again.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from biasaudit.analysis.verdict import judge
+from biasaudit.analysis.rule import size_of
+from biasaudit.analysis.verdict import LEVEL, judge
 from biasaudit.statistics.effect_power import Planned, power_effect
 from biasaudit.statistics.rates import wilson_interval
 
@@ -142,7 +144,7 @@ def promise(rows: pd.DataFrame, gap: float) -> float:
         n_with = int(part["context"].sum())
         rate = float(right[part.index].mean())
         planned.append(Planned(n_with, len(part) - n_with, int(label), rate))
-    return power_effect(planned, gap)
+    return power_effect(planned, gap, alpha=size_of(LEVEL))
 
 
 def shifted(answers: pd.DataFrame, shift: str) -> pd.DataFrame:
@@ -167,7 +169,7 @@ def kept_answers(name: str, folder: Path) -> pd.DataFrame:
     return pd.read_csv(file, keep_default_na=False).assign(pair="")
 
 
-def train_and_answer(name: str) -> pd.DataFrame:
+def train_and_answer(name: str, seed: int = 0, shifts: Sequence[str] = SHIFTS) -> pd.DataFrame:
     """Train a baseline and return its answers to val and to test under every shift."""
     import torch
     from modes import Silent
@@ -178,7 +180,7 @@ def train_and_answer(name: str) -> pd.DataFrame:
     from biasaudit.training.plan import make_plan
 
     settings, object = DATASETS[name]
-    plan = make_plan(load_settings(None, [], dict(settings)))
+    plan = make_plan(load_settings(None, [], settings | {"training.seed": seed}))
     subject = Subject(
         train(plan, Silent()).model,
         plan.dataset.classes,
@@ -187,7 +189,7 @@ def train_and_answer(name: str) -> pd.DataFrame:
     )
     column = plan.dataset.class_index[object]
     rows = []
-    for subset, shift in (("val", "none"), *(("test", shift) for shift in SHIFTS)):
+    for subset, shift in (("val", "none"), *(("test", shift) for shift in shifts)):
         samples = [
             replace(one, load_image=Shifted(one.load_image, shift))
             for one in plan.dataset.subset(subset)
@@ -213,7 +215,7 @@ def train_and_answer(name: str) -> pd.DataFrame:
 
 
 class Shifted:
-    """An image darkened, blurred, or both, or as by another camera, when it is loaded."""
+    """An image that is darkened, blurred, both, or taken by another camera."""
 
     def __init__(self, load, shift: str) -> None:
         self.load, self.shift = load, shift

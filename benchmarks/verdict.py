@@ -3,10 +3,10 @@
     python benchmarks/verdict.py
 
 draws 20 harbour datasets with P(water | boat) from .8 to 1 and 20 with .5, trains a baseline on
-each, judges it by the rule of docs/verdict.md, and writes one row a dataset to
-``benchmarks/results/verdict.csv``. A biased model should be called so in at least 90% of the
-first, and in at most 5% of the second. Started again, it goes on where it stopped. Some ten seconds
-a dataset on one core.
+each, judges it by the rule of docs/verdict.md, on images as they are and on edited pairs alone, and
+writes one row a dataset to ``benchmarks/results/verdict.csv``. A biased model should be called so in at least 90%
+of the first, and in at most 5% of the second. Started again, it goes on where it stopped. Some ten
+seconds a dataset on one core.
 
 Sizes and learning rate were settled on other seeds, and the rule was not tuned on these.
 """
@@ -24,8 +24,9 @@ import pandas as pd
 import torch
 
 from biasaudit.config import load_settings
-from biasaudit.evaluation.audit import audit, plan_splits
+from biasaudit.evaluation.audit import Case, audit, plan_splits
 from biasaudit.evaluation.predict import Subject
+from biasaudit.results import Verdict
 from biasaudit.statistics import wilson_interval
 from biasaudit.training.loop import EpochMetrics, train
 from biasaudit.training.plan import Plan, make_plan
@@ -56,7 +57,9 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=100, help="of the datasets")
     parser.add_argument("--train", type=int, default=500, help="training images a dataset")
     parser.add_argument("--val", type=int, default=240, help="validation images a dataset")
-    parser.add_argument("--group", type=int, default=120, help="images a conflicting group")
+    parser.add_argument(
+        "--group", type=int, default=120, help="test images in each of the four groups"
+    )
     parser.add_argument("--epochs", type=int, default=4, help="passes over them")
     parser.add_argument("--batch-size", type=int, default=32, help="small, for many steps")
     parser.add_argument("--learning-rate", type=float, default=1.5e-3, help="high, for few epochs")
@@ -72,10 +75,12 @@ def main() -> None:
                 table = pd.concat([table, row], ignore_index=True)
                 table.to_csv(options.out, index=False, float_format="%.4g")
     for planted, part in table.groupby(table["water_given_boat"] > 0.5):
-        told = part["verdict"].value_counts().to_dict()
-        low, high = wilson_interval(int(told.get("biased", 0)), len(part))
+        counts = part["verdict"].value_counts().to_dict()
+        low, high = wilson_interval(int(counts.get("biased", 0)), len(part))
         kind = "with a planted bias" if planted else "without"
-        print(f"{kind}: {told}; biased in {low:.2f} to {high:.2f} (95% interval)")
+        agree = int((part["verdict"] == part["verdict_edited"]).sum())
+        print(f"{kind}: edited pairs agree in {agree} of {len(part)}")
+        print(f"{kind}: {counts}; biased in {low:.2f} to {high:.2f} (95% interval)")
     print(f"slowest: {table['seconds'].max():.0f} s")
 
 
@@ -117,35 +122,46 @@ def row_of(seed: int, share: float, options: argparse.Namespace) -> dict[str, An
             }
         )
     )
-    verdict = judge_model(plan)
-    ends = (math.nan, math.nan)
-    gap_low, gap_high = verdict["gap_ci"] or ends
+    verdicts = judge_model(plan)
+    natural, edited = verdicts["biased-boat"], verdicts["edited-boat"]
     return {
         "seed": seed,
         "water_given_boat": share,
         **{name: getattr(options, name) for name in SIZES},
-        "verdict": verdict["kind"],
-        "gap": verdict["gap"],
-        "gap_low": gap_low,
-        "gap_high": gap_high,
-        "aligned_low": (verdict["aligned_ci"] or ends)[0],
-        "attention": verdict["attention"],
-        "object_excess": verdict["object_excess"],
-        "context_excess": verdict["context_excess"],
+        **told(natural, ""),
+        **told(edited, "_edited"),
+        "pairs": 0 if edited.pairs is None else edited.pairs.n,
+        "attention": natural.attention,
         "seconds": time.process_time() - started,
     }
 
 
-def judge_model(plan: Plan) -> dict[str, Any]:
-    """Train the planned model and return the verdict that ``evaluate`` gives on it."""
+def told(verdict: Verdict, suffix: str) -> dict[str, Any]:
+    """Return a verdict's columns."""
+    low, high = verdict.effect_ci or (math.nan, math.nan)
+    return {
+        f"verdict{suffix}": verdict.kind,
+        f"effect{suffix}": verdict.effect,
+        f"effect_low{suffix}": low,
+        f"effect_high{suffix}": high,
+        f"p_value{suffix}": verdict.p_value,
+    }
+
+
+def judge_model(plan: Plan) -> dict[str, Verdict]:
+    """Train the planned model; return the verdict on images as they are, and on edited pairs."""
     subject = Subject(
         train(plan, Silence()).model,
         plan.dataset.classes,
         int(plan.settings.data.image_size or 0),
         torch.device("cpu"),
     )
-    splits = plan_splits(plan.dataset, ["val", "biased-boat"], "boat", "water")
-    return (audit(subject, splits).splits["biased-boat"].model_extra or {})["verdict"]
+    names = ["val", "biased-boat", "edited-boat"]
+    splits = plan_splits(plan.dataset, names, "boat", "water")
+    about = {"name": "baseline", "mode": "baseline", "backbone": "harbournet"}
+    found = audit(Case(subject, plan.dataset, "boat", "water", splits, about))
+    verdicts = {name: found.run.splits[name].verdict for name in names[1:]}
+    return {name: verdict for name, verdict in verdicts.items() if verdict is not None}
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 - *no bias shown*: the interval of each right answer's effect lies within the margin (so that two
   opposite effects never cancel), and the model is shown to know the object at all;
-- *biased*: the interval of the effect excludes 0 and its permutation test has p <= 1 - level; or
-  both right answers have an effect, in opposite directions, each by its own interval and with a
-  p-value five times smaller (by chance in 1 of 20,000 audits);
+- *biased*: the interval of the effect excludes 0 and its permutation test has p <= (1 - level) / 2;
+  or both right answers have an effect, in opposite directions, each by its own interval and with
+  p <= (1 - level) / 5 (by chance in 1 of 20,000 audits);
 - *cannot tell*: anything else.
 """
 
@@ -18,7 +18,17 @@ from biasaudit.results import Answer, AnswerEffect, VerdictKind
 from biasaudit.statistics.rates import Interval
 
 _OPPOSITE = 5
-"""Two opposite effects need p-values so many times smaller than one effect over both answers."""
+"""Two opposite effects need p-values so many times smaller than 1 - level."""
+
+
+def size_of(level: float) -> float:
+    """Return the size of the permutation test at a confidence level: half of what is left.
+
+    A test of size .05 convicts more than 5% of 200 contexts drawn at random in four trials of ten;
+    one of .025, in one of seventy. Rounded, so that a level such as 1 - .05 / 3 does not miss a
+    p-value that equals its size.
+    """
+    return round((1 - level) / 2, 12)
 
 
 @dataclass(frozen=True)
@@ -47,27 +57,26 @@ def decide(found: Estimate, margin: float, level: float) -> VerdictKind:
     Args:
         found: The effect.
         margin: The smallest effect that counts, in (0, 1).
-        level: Confidence level of the intervals; one less the size of the tests.
+        level: Confidence level of the intervals; see :func:`size_of` for the tests.
     """
     inside = [
         -margin < one.effect_ci[0] and one.effect_ci[1] < margin for one in found.by_answer.values()
     ]
     if len(inside) == 2 and all(inside) and found.knowledge[0] > 0.5:
         return "no_bias_shown"
-    # Rounded, so that a level such as 1 - .05 / 3 does not miss a p-value that equals its size.
-    size = round(1 - level, 12)
-    if excludes_zero(found.interval) and found.p_value <= size:
+    if excludes_zero(found.interval) and found.p_value <= size_of(level):
         return "biased"
-    return "biased" if opposite(found, size) else "cannot_tell"
+    return "biased" if opposite(found, level) else "cannot_tell"
 
 
-def opposite(found: Estimate, size: float) -> bool:
+def opposite(found: Estimate, level: float) -> bool:
     """Whether the context moves the two right answers in opposite directions, each surely."""
     if len(found.by_answer) < 2:
         return False
+    size = round((1 - level) / _OPPOSITE, 12)
     there, absent = found.by_answer["yes"], found.by_answer["no"]
     return there.effect * absent.effect < 0 and all(
-        excludes_zero(one.effect_ci) and one.p_value <= size / _OPPOSITE for one in (there, absent)
+        excludes_zero(one.effect_ci) and one.p_value <= size for one in (there, absent)
     )
 
 

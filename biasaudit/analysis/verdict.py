@@ -33,6 +33,8 @@ from biasaudit.statistics.stratified import stratified_effect
 
 MARGIN = 0.05
 """Effects below this do not count: the smallest difference in yes-rates that matters."""
+LEVEL = 0.95
+"""Confidence level of the intervals."""
 FEWEST = 8
 """Below so many images in one of the four groups, edited pairs decide where there are any."""
 _MOST_IMAGES = 100_000
@@ -45,7 +47,7 @@ def judge(
     context: str,
     *,
     margin: float = MARGIN,
-    level: float = 0.95,
+    level: float = LEVEL,
     comparisons: int = 1,
 ) -> Verdict:
     """Judge one object and one context.

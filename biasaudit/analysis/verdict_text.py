@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from biasaudit.analysis.effect import Measured
-from biasaudit.analysis.rule import Estimate, opposite
+from biasaudit.analysis.rule import Estimate, opposite, size_of
 from biasaudit.results import PairEvidence, Verdict, VerdictKind
 from biasaudit.statistics.rates import Interval
 
@@ -61,7 +61,7 @@ def follow_verdict(
         f"Of edited images, {against} say {object} where it is taken out of {context} and not "
         f"where it stands without {context}; {right} answer both rightly (p = {p_value:.2g})"
     )
-    if against > right and p_value <= round(1 - level, 12):
+    if against > right and p_value <= size_of(level):
         return "biased", f"biased by {context}", reason + "."
     reason += (
         "; versions edited in different ways show no smaller bias, and the groups differ in more "
@@ -83,8 +83,7 @@ def say(
         reason = f"{context.capitalize()} moves the share of yes answers by less than "
         return "no bias shown", f"{reason}{100 * margin:g} points either way: {singles}."
     if kind == "biased":
-        size = round(1 - level, 12)
-        if opposite(found, size) and not found.p_value <= size:
+        if opposite(found, level) and not found.p_value <= size_of(level):
             return f"biased by {context}, in opposite directions", (
                 f"With {context} the share of yes answers moves by {singles}; the two cancel."
             )

@@ -112,7 +112,8 @@ def power(
     """Say what difference a split could show, and how many images a wanted one needs.
 
     Two questions: is one run better than another on the same images (exact McNemar), and does the
-    context move the answers (the verdict's effect, within subset and source)? At a level of 5%.
+    context move the answers (the verdict's effect, within subset and source)? Two runs at a level
+    of 5%, the verdict at its own of 2.5%.
     """
     if images and (split or data):
         raise ConfigError("--images: takes the place of a dataset", "leave --split and --data")
@@ -194,6 +195,8 @@ def _rows(dataset: Dataset, split: Split) -> DataFrame:
 def _find(
     sizes: Sizes, difference: float, accuracy: float, disagreement: float, wanted: float
 ) -> Found:
+    from biasaudit.analysis.rule import size_of
+    from biasaudit.analysis.verdict import LEVEL
     from biasaudit.statistics import detectable, images_needed, power_paired
     from biasaudit.statistics.effect_power import Planned, least_effect, power_effect
 
@@ -202,7 +205,7 @@ def _find(
 
     def effect(n: int) -> float:
         planned = [Planned(n, n, answer) for answer in (1, 0)]
-        return power_effect(planned, difference, accuracy, accuracy)
+        return power_effect(planned, difference, accuracy, accuracy, size_of(LEVEL))
 
     groups = {name: sizes.groups[name] for name in sizes.conflicting}
     tried = {**groups, "overall": _as_one(groups)} if len(groups) > 1 else groups
@@ -210,7 +213,7 @@ def _find(
     return Found(
         dict(sizes.groups),
         {name: _known(value) for name, value in shown.items()},
-        _known(least_effect(sizes.planned, accuracy, accuracy, power=wanted)),
+        _known(least_effect(sizes.planned, accuracy, accuracy, size_of(LEVEL), wanted)),
         images_needed(lambda n: runs(n, difference), wanted),
         images_needed(effect, wanted) if difference <= accuracy else None,
     )
@@ -243,7 +246,7 @@ def _lines(
     return [
         f"{title}: {sizes} images",
         "",
-        f"The smallest difference that is shown {100 * wanted:.0f} times in 100, at a level of 5%:",
+        f"The smallest difference that is shown {100 * wanted:.0f} times in 100:",
         f"  two runs on the same images (exactly one right on {100 * disagreement:.0f}% of them)",
         *(f"    {name:<{width}}  {points(value)}" for name, value in found.runs.items()),
         f"  the context's effect, the verdict ({100 * accuracy:.0f}% right where it helps)",

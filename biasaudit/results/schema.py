@@ -263,7 +263,7 @@ class Verdict(_Model):
         shift: Accuracy on val against test where the context points to the right answer; None
             where one of them lacks such images.
         margin: The smallest effect that counts.
-        level: Confidence level of the intervals; one less the size of the tests.
+        level: Confidence level of the intervals; the tests' size is half of what is left.
         images_needed: Images a group at which the rates seen would decide; None where they would
             not, or where the verdict stands already.
         attention: Whether the attention speaks for a bias; it is told, and decides nothing.

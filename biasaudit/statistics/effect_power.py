@@ -44,9 +44,10 @@ def power_effect(
 ) -> float:
     """Return the chance that the exact test shows an effect of the context.
 
-    By the normal approximation with half a step of the statistic as continuity correction. In 1000
-    simulated audits of each of 16 to 400 images a group and gaps of 5 to 40 points it was off by
-    .04 at most, mostly too low.
+    By the normal approximation with half a step of the statistic as continuity correction. In
+    simulated audits of 16, 50, 120 and 400 images a group with gaps of 5, 10, 20 and 40 points (2000
+    of each; 600 of 400 images) the share shown differed from the promise by .03 at most, at sizes
+    of .05 and of .025.
 
     The model has the given accuracies where the context helps it; where it misleads, both are lower
     by the effect, which is the planted gap.

@@ -12,7 +12,6 @@ from biasaudit.cli import main
 from biasaudit.results import read_per_image, read_results
 from biasaudit.statistics import (
     fit_operating_point,
-    gap_interval,
     mean_of_rates_interval,
     wilson_interval,
 )
@@ -143,20 +142,19 @@ def test_the_verdict_can_be_recomputed_from_the_table(evaluated):
     table = read_per_image(folder / "per_image.csv")
     split = read_results(folder).runs[0].splits["biased-boat"]
     verdict, quadrants = split.verdict, split.quadrants
-    val = table[table["split"] == "val"]
-    groups = [
-        val[(val["label"] == 1) & (val["context"] == 1)],
-        val[(val["label"] == 0) & (val["context"] == 0)],
-        *(table[table["group"] == group] for group in split.groups),
-    ]
-    counts = [(int(rows["correct"].sum()), len(rows)) for rows in groups]
-    assert all(n > 0 for _, n in counts)
-    aligned, conflicting = counts[:2], counts[2:]
-    gap = np.mean([k / n for k, n in aligned]) - np.mean([k / n for k, n in conflicting])
-    assert verdict.effect == pytest.approx(gap)
-    assert verdict.effect_ci == pytest.approx(gap_interval(aligned, conflicting))
-    assert [(group.right, group.n) for group in verdict.aligned.values()] == aligned
-    ashore, afloat = groups[2], groups[3]
+    table = table[table["context"].notna() & (table["pair"] == "")]
+    for answered, label in (("yes", 1), ("no", 0)):
+        total, weights = 0.0, 0.0
+        for _, rows in table[table["label"] == label].groupby("subset"):
+            with_it, without = (rows[rows["context"] == shown]["decision"] for shown in (1, 0))
+            weight = len(with_it) * len(without) / len(rows)
+            total += weight * (with_it.mean() - without.mean()) if weight else 0.0
+            weights += weight
+        assert verdict.by_answer[answered].effect == pytest.approx(total / weights)
+    singles = [one.effect for one in verdict.by_answer.values()]
+    assert verdict.effect == pytest.approx(np.mean(singles))
+    assert verdict.evidence == "same-subset groups"
+    ashore, afloat = (table[table["group"] == group] for group in list(split.groups)[:2])
     excess = (ashore["energy_pointing_game"] - ashore["area_fraction"]).mean()
     assert verdict.object_excess == pytest.approx(excess, rel=1e-5)
     excess = (afloat["context_energy"] - afloat["context_area"]).mean()

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from biasaudit.statistics import power_paired, power_two
+from biasaudit.statistics import power_paired
+from biasaudit.statistics.effect_power import Planned, power_effect
 
 
 def ask(biasaudit, *arguments):
@@ -15,16 +16,26 @@ def ask(biasaudit, *arguments):
 
 def test_of_a_split(biasaudit):
     found = ask(biasaudit, "--split", "biased-boat")
-    assert found["groups"] == {"boat-without-water": 200, "water-without-boat": 200}
-    assert found["aligned"] == {"boat-with-water": 190, "neither": 190}
+    assert found["groups"] == {
+        "boat-without-water": 200,
+        "water-without-boat": 200,
+        "boat-with-water": 200,
+        "neither": 200,
+    }
+    assert set(found["runs"]) == {"boat-without-water", "water-without-boat", "overall"}
     group = found["runs"]["boat-without-water"]
     assert power_paired(200, group, 0.2) >= 0.8 > power_paired(200, group - 0.002, 0.2)
     assert found["runs"]["overall"] < group
-    gap = found["gap"]
-    assert power_two(380, 400, 0.9, 0.9 - gap) >= 0.8 > power_two(380, 400, 0.9, 0.902 - gap)
+    # Within test 200 and 200 of each answer, within val 190 and 10.
+    planned = [Planned(200, 200, 1), Planned(200, 200, 0), Planned(190, 10, 1), Planned(10, 190, 0)]
+    effect = found["effect"]
+    shown = [power_effect(planned, one, alpha=0.025) for one in (effect, effect - 0.002)]
+    assert shown[0] >= 0.8 > shown[1]
     assert power_paired(found["runs_need"], 0.1, 0.2) >= 0.8
-    need = 2 * found["gap_needs"]
-    assert power_two(need, need, 0.9, 0.8) >= 0.8 > power_two(need - 2, need - 2, 0.9, 0.8)
+    need = found["effect_needs"]
+    assert power_effect([Planned(need, need, 1), Planned(need, need, 0)], 0.1, alpha=0.025) >= 0.8
+    less = [Planned(need - 1, need - 1, 1), Planned(need - 1, need - 1, 0)]
+    assert power_effect(less, 0.1, alpha=0.025) < 0.8
 
 
 def test_of_numbers(biasaudit):

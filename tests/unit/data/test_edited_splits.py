@@ -8,10 +8,11 @@ import pytest
 from four_formats import HEIGHT, WIDTH, put, write_coco
 
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.sample import shows
+from biasaudit.data.sample import context_shown, shows
 from biasaudit.data.splits.edited import edit_sources, grounds
 from biasaudit.data.splits.edited_samples import EDITS, edited
 from biasaudit.data.splits.resolve import named_object, resolve_split, split_names
+from biasaudit.data.synthetic.harbour import HarbourSettings, harbour
 from biasaudit.errors import BiasAuditError, ConfigError, DataError
 
 
@@ -209,3 +210,36 @@ def test_faulty_declarations(root, keys, message):
         resolve_split(declare(root, text), "x")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_controls_differ_in_the_context_alone():
+    """Versions that are made in one way: the same object or patch, two grounds, the same trace."""
+    dataset = harbour(HarbourSettings(seed=5, train=4, val=20, group=6))
+    split = resolve_split(dataset, "edited-boat")
+    assert {name: (split.answers[name], split.shown[name]) for name in split.groups} == {
+        "boat-removed": (False, True),
+        "boat-on-other-ground": (True, False),
+        "boat-on-context-ground": (True, True),
+        "boat-patch-on-other-ground": (False, False),
+        "boat-patch-on-context-ground": (False, True),
+    }
+    # What an accuracy is measured on is what it was before there were controls.
+    assert list(split.conflicting) == ["boat-removed", "boat-on-other-ground"]
+    found = {name: {s.pair: s for s in group} for name, group in split.groups.items()}
+    for pair, pasted in found["boat-on-other-ground"].items():
+        wet = found["boat-on-context-ground"][pair]
+        boat = pasted.regions["boat"].load()
+        first, second = pasted.load_image(), wet.load_image()
+        np.testing.assert_array_equal(first[boat], second[boat])
+        patched = found["boat-patch-on-context-ground"][pair]
+        np.testing.assert_array_equal(patched.load_image()[~boat], second[~boat])
+        assert pasted.edit == wet.edit == "pasted"
+        assert patched.edit == found["boat-patch-on-other-ground"][pair].edit == "patched"
+        assert [context_shown(s, "water", ()) for s in (pasted, wet, patched)] == [0, 1, 1]
+
+
+def test_grounds_of_which_nobody_said_make_no_controls(dataset):
+    assert set(resolve_split(dataset, "edited-boat").groups) == {
+        "boat-removed",
+        "boat-on-other-ground",
+    }

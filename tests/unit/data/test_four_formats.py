@@ -1,16 +1,27 @@
 """Four formats, one dataset: every reader gives the same samples."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
 import pytest
-from four_formats import HEIGHT, VOC_VALUES, WIDTH, WRITERS, drawings, picture, write_voc
+from four_formats import (
+    HEIGHT,
+    VOC_VALUES,
+    WIDTH,
+    WRITERS,
+    drawings,
+    picture,
+    write_coco,
+    write_voc,
+)
 from torchvision.datasets import VOCDetection, VOCSegmentation
 
 from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.sample import context_shown
 from biasaudit.data.splits.resolve import resolve_split
 
 DRAWINGS = {one.stem: one for one in drawings()}
@@ -94,3 +105,49 @@ def test_voc_as_torchvision_reads_it(tmp_path):
         for name in sample.labels:
             expected = np.asarray(label_map) == VOC_VALUES[name]
             np.testing.assert_array_equal(sample.regions[name].load(), expected)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_context_is_there_or_not_or_nobody_said(name, tmp_path):
+    """COCO's `plain` has no annotation of any context; the other formats looked at every image."""
+    dataset = load_dataset(str(WRITERS[name](tmp_path)))
+    found = samples(dataset)
+
+    def told(stem):
+        return [context_shown(found[stem], one, dataset.classes) for one in ("water", "grass")]
+
+    assert told("two") == [1, 0]
+    assert told("cowfield") == [0, 1]
+    np.testing.assert_equal(told("plain"), [np.nan] * 2 if name == "coco" else [0, 0])
+
+
+def test_a_map_that_is_missing_says_nothing(tmp_path):
+    root = write_voc(tmp_path)
+    next(root.rglob("contexts/plain.png")).unlink()
+    dataset = load_dataset(str(root))
+    assert np.isnan(context_shown(samples(dataset)["plain"], "water", dataset.classes))
+
+
+@pytest.mark.parametrize(
+    ("image", "info", "expected"),
+    [
+        (None, None, [np.nan, np.nan]),
+        (True, None, [0, 0]),
+        (["water"], None, [0, np.nan]),
+        (None, True, [0, 0]),
+        (None, ["grass"], [np.nan, 0]),
+        (False, True, [np.nan, np.nan]),
+    ],
+)
+def test_a_coco_file_may_say_what_was_looked_for(tmp_path, image, info, expected):
+    root = write_coco(tmp_path)
+    content = json.loads((root / "train.json").read_text())
+    content["info"] = {"description": "boats", "annotated_contexts": info}
+    for record in content["images"]:
+        if record["file_name"].startswith("plain") and image is not None:
+            record["annotated_contexts"] = image
+    (root / "train.json").write_text(json.dumps(content))
+    dataset = load_dataset(str(root))
+    plain = samples(dataset)["plain"]
+    told = [context_shown(plain, one, dataset.classes) for one in ("water", "grass")]
+    np.testing.assert_equal(told, expected)

@@ -11,7 +11,10 @@ from four_formats import HEIGHT, WIDTH, put_map, write_manifest
 
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.checks.faults import Notebook
+from biasaudit.data.sample import context_shown
 from biasaudit.errors import BiasAuditError, ConfigError
+
+NAN = float("nan")
 
 TOML = """format = "manifest"
 manifest = "lesions.csv"
@@ -64,6 +67,29 @@ def test_groups(lesions):
         "c": {"ruler"},
         "d": {"site=back"},
     }
+
+
+def test_yes_no_and_unknown(lesions):
+    """An empty field is unknown, `no` is no; a text in a column says no to its other texts."""
+    dataset = load_dataset(str(lesions))
+    told = {
+        name: [context_shown(s, context, dataset.classes) for context in dataset.contexts]
+        for name, s in everything(dataset).items()
+    }
+    assert dataset.contexts == ("ruler", "site=arm", "site=back")
+    np.testing.assert_equal(
+        told, {"a": [1, 0, 1], "b": [0, 1, 0], "c": [1, NAN, NAN], "d": [NAN, 0, 1]}
+    )
+
+
+def test_an_explicit_no_is_annotated_where_there_is_one_context(lesions):
+    """Nine images marked no, once, counted as not annotated, and so as with the context."""
+    (lesions / "dataset.toml").write_text(TOML.replace(', "site"', ""))
+    write(lesions, [ROWS[0], "b.png,melanoma,val,no,,,", *ROWS[2:]])
+    dataset = load_dataset(str(lesions))
+    b, d = (everything(dataset)[name] for name in "bd")
+    assert context_shown(b, "ruler", dataset.classes) == 0
+    assert np.isnan(context_shown(d, "ruler", dataset.classes))
 
 
 def test_masks_and_boxes(lesions):
