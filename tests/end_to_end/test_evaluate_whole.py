@@ -238,7 +238,8 @@ def test_faithfulness_and_other_pairs(biasaudit, trained, tmp_path):
     assert "boat/water" not in set(pairs["split"])
     assert pairs.groupby(["split", "group"]).size().min() >= 8
     assert f"{pairs['split'].nunique()} other object-context pairs audited" in answer.err
-    assert "no other object-context pair is shown to have got worse" in answer.out
+    assert "no other object-context pair" not in answer.out
+    assert "images of other objects: no harm shown: as many wrong" in answer.out
 
 
 OWN = """
