@@ -64,12 +64,14 @@ class LoadedModel:
         network: The classifier in evaluation mode.
         classes: Class of each score.
         external: What its user said of it.
+        repair: What a repair left on record; None for a model as its user trained it.
     """
 
     name: str
     network: WholeNetwork
     classes: tuple[str, ...]
     external: ExternalModel
+    repair: dict[str, Any] | None = None
 
 
 def load_external(external: ExternalModel, name: str | None = None) -> LoadedModel:
