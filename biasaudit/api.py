@@ -112,12 +112,16 @@ def load_model(
     ('mine', ('boat', 'car'), 'layer4')
     """
     from biasaudit.models.external import ExternalModel, load_external
+    from biasaudit.training.repair.record import read_external_repair
 
     listed = classes if isinstance(classes, str) else tuple(classes)
     path = None if state is None else Path(state)
-    return load_external(
-        ExternalModel(model, path, listed, layer, normalise, scores, image_size), name
+    repaired = None if path is None else read_external_repair(path)
+    called, record = repaired or (None, None)
+    loaded = load_external(
+        ExternalModel(model, path, listed, layer, normalise, scores, image_size), name or called
     )
+    return replace(loaded, repair=record)
 
 
 def settings_for(data: Dataset, mode: str, **changes: Any) -> Settings:
@@ -234,6 +238,7 @@ def repair(
         progress: Called with what is counted (``images``, ``edits``, ``recipes``) and how many.
         settings: Of :class:`biasaudit.config.RepairSettings`: ``pixel_labels`` (78),
             ``box_labels``, ``max_val_loss`` (.02), ``seed``, ``refits``, ``edits``, ``cache``.
+            A setting left out or None keeps its default; the seed is then a run's own.
 
     Returns:
         What was given, repaired: a run for a run, an external model for one.
@@ -248,15 +253,16 @@ def repair(
 
     if isinstance(model, str | Path):
         model = load_run(model)
-    chosen = repair_settings(settings)
+    own = {"seed": model.settings.training.seed} if isinstance(model, RunRecord) else {}
+    chosen = repair_settings(own | {key: v for key, v in settings.items() if v is not None})
     dataset, name = subject_of_repair(model, data, object)
     if isinstance(model, RunRecord):
         run = repair_run(model, dataset, name, chosen, progress)
         place = unused(Path(parent), run.name) if parent is not None else out
         return run if place is None else run.save(Path(place))
-    external, record = repair_external(model, dataset, name, chosen, progress)
+    external = repair_external(model, dataset, name, chosen, progress)
     place = unused(Path(parent), external.name) if parent is not None else out
-    return external if place is None else save_external(external, record, Path(place))
+    return external if place is None else save_external(external, Path(place))
 
 
 def load_run(folder: str | Path) -> RunRecord:

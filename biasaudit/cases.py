@@ -16,7 +16,11 @@ from biasaudit.evaluation.audit import VAL, Case, plan_splits
 from biasaudit.evaluation.predict import Subject
 from biasaudit.models.external import LoadedModel
 from biasaudit.training.device import make_accelerator
-from biasaudit.training.run_directory import RunRecord, environment
+from biasaudit.training.run_directory import REPAIRED, RunRecord, environment
+
+EXTERNAL = "external"
+"""The mode of a model that was trained elsewhere."""
+_LABELS = ("pixel_labels", "box_labels", "labels_by_form")
 
 
 @dataclass(frozen=True)
@@ -198,19 +202,19 @@ def _of_run(run: RunRecord, loading: Loading) -> tuple[Subject, Mapping[str, Any
         "backbone": str(settings.model.backbone),
         "device": run.device,
         "labels_by_form": labels.counts_by_form(),
-        "settings": {**settings.model_dump(mode="json"), **_repair_of(run)},
+        "settings": {**settings.model_dump(mode="json"), **_repair_settings(run.repair)},
         "environment": run.environment,
     }
     return subject, about
 
 
-def _repair_of(run: RunRecord) -> dict[str, Any]:
+def _repair_settings(record: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what the results say of a repair; the recipes that were compared stay in the run."""
-    if run.repair is None:
+    if record is None:
         return {}
     return {
         "repair": {
-            key: value for key, value in run.repair.items() if key not in ("candidates", "before")
+            key: value for key, value in record.items() if key not in ("candidates", "before")
         }
     }
 
@@ -238,10 +242,12 @@ def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping
     }
     about = {
         "name": model.name,
-        "mode": "external",
+        "mode": EXTERNAL + (REPAIRED if model.repair else ""),
         "backbone": model.external.model,
         "device": device.type,
-        "settings": {"external": {**said, **inferred}},
+        "settings": {"external": {**said, **inferred}, **_repair_settings(model.repair)},
         "environment": environment(),
     }
+    if model.repair is not None:
+        about |= {key: model.repair[key] for key in _LABELS}
     return subject, about

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, quieten
 from biasaudit.cli.train import RUNS
 from biasaudit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from biasaudit.models.external import LoadedModel
 
 
 def repair(
@@ -68,6 +72,7 @@ def repair(
     quieten(quiet)
     from biasaudit import api
     from biasaudit.cli.progress import StageProgress
+    from biasaudit.training.repair.record import summary_of
     from biasaudit.training.run_directory import RunRecord, newest_run
 
     if model is not None and run is not None:
@@ -98,14 +103,32 @@ def repair(
             max_val_loss=max_val_loss,
             seed=seed,
         )
-    if isinstance(repaired, RunRecord):
-        place, follow = repaired.path, f"biasaudit evaluate --run {repaired.path}"
-    else:
-        weights = repaired.external.state
-        place = weights.parent if weights else None
-        follow = f"biasaudit evaluate --model {model} --state {weights} --classes {classes}"
+    record = repaired.repair or {}
+    place = repaired.path if isinstance(repaired, RunRecord) else _folder_of(repaired)
     if json_:
-        out.print_json(data={"run": str(place), "name": repaired.name})
+        said = {key: record[key] for key in ("val", "edits", "labels_by_form", "chosen")}
+        out.print_json(data={"run": str(place), "name": repaired.name, **said})
+        return
+    out.print(f"{place}", markup=False, soft_wrap=True)
+    err.print(summary_of(record), markup=False, soft_wrap=True)
+    if isinstance(repaired, RunRecord):
+        given = [("--run", record["repaired"]), ("--run", place)]
     else:
-        out.print(f"{place}", markup=False, soft_wrap=True)
-        err.print(f"next: {follow}", markup=False, soft_wrap=True)
+        given = [
+            ("--model", model),
+            ("--state", repaired.external.state),
+            ("--classes", classes),
+            ("--layer", layer),
+            ("--normalise", normalise if normalise != "imagenet" else None),
+            ("--scores", scores if scores != "sigmoid" else None),
+            ("--image-size", image_size if image_size != 224 else None),
+        ]
+    given += [("--data", data), ("--object", object_)]
+    words = [word for flag, value in given if value is not None for word in (flag, str(value))]
+    err.print(
+        f"next: {shlex.join(['biasaudit', 'evaluate', *words])}", markup=False, soft_wrap=True
+    )
+
+
+def _folder_of(model: LoadedModel) -> Path | None:
+    return model.external.state.parent if model.external.state else None

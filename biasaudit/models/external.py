@@ -71,6 +71,7 @@ class LoadedModel:
             (``softmax``).
         outputs: What the network gives: ``logits`` or ``probabilities``.
         notes: What a user should know of how its scores are read, one line each.
+        repair: What a repair left on record; None for a model as its user trained it.
     """
 
     name: str
@@ -80,6 +81,7 @@ class LoadedModel:
     scores: str = "sigmoid"
     outputs: str = "logits"
     notes: tuple[str, ...] = ()
+    repair: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return f"LoadedModel({self.name!r}, classes={self.classes})"

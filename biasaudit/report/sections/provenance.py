@@ -46,11 +46,16 @@ def train_command(run: Run) -> str:
     """Return the command lines that make this model again, quoted for a POSIX shell.
 
     A repaired run is trained and repaired, one command a line; an external model was not trained
-    here, and is evaluated.
+    here, and is evaluated, where need be after its repair.
     """
     external, repair = run.settings.get("external"), run.settings.get("repair")
     if isinstance(external, Mapping):
-        return _command("evaluate", [(key, external.get(key)) for key in _EXTERNAL])
+        evaluate = _command("evaluate", [(key, external.get(key)) for key in _EXTERNAL])
+        if not isinstance(repair, Mapping):
+            return evaluate
+        given = [(key, external.get(key)) for key in _EXTERNAL if key != "state"]
+        given.insert(1, ("state", repair.get("repaired")))
+        return f"{_command('repair', [*given, *_repair_options(repair)])}\n{evaluate}"
     if not isinstance(repair, Mapping):
         return _train_command(run)
     trained = run.model_copy(
@@ -60,10 +65,13 @@ def train_command(run: Run) -> str:
             "box_labels": _at(run.settings, "data", "box_labels") or 0,
         }
     )
-    asked = repair.get("settings")
-    chosen = asked if isinstance(asked, Mapping) else {}
-    given = [("run", repair.get("repaired")), *((key, chosen.get(key)) for key in _REPAIR)]
+    given = [("run", repair.get("repaired")), *_repair_options(repair)]
     return f"{_train_command(trained)}\n{_command('repair', given)}"
+
+
+def _repair_options(repair: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    asked = repair.get("settings")
+    return [(key, asked.get(key)) for key in _REPAIR] if isinstance(asked, Mapping) else []
 
 
 def _train_command(run: Run) -> str:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from biasaudit.errors import ConfigError
+from biasaudit.errors import ConfigError, named_field
 from biasaudit.statistics import auroc
 from biasaudit.training.repair.refit import (
     EDITED,
@@ -133,13 +133,13 @@ def compare(
         seed: Of bootstrap samples.
         tell: Called with 1 for each recipe done.
     """
-    least = _on(val, before).accuracy - max_val_loss
+    least = on(val, before).accuracy - max_val_loss
     candidates: list[Candidate] = []
     row = before
     for recipe in recipes:
         scores = left_out_scores(examples, recipe, row, seed)
         row = refit(examples, recipe, row, seed)
-        on_val = _on(val, row)
+        on_val = on(val, row)
         parts = [
             answered(scores[rows], examples.answers[rows], balanced=True)
             for rows in (examples.origins == ORIGINAL, examples.origins == EDITED)
@@ -150,7 +150,8 @@ def compare(
     return candidates
 
 
-def _on(examples: Examples, row: Row) -> Answered:
+def on(examples: Examples, row: Row) -> Answered:
+    """Measure how a row answers examples, each of them alike heavy."""
     return answered(row.scores(examples.features, examples.offsets), examples.answers)
 
 
@@ -167,7 +168,8 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
     if not allowed:
         closest = max(candidate.val.accuracy for candidate in candidates)
         raise ConfigError(
-            f"max_val_loss: every refit loses more; the best has a val accuracy of {closest:.3f}",
+            f"{named_field('max_val_loss')}: every refit loses more; the best has {closest:.3f} of "
+            "val",
             "allow more, or label more images",
         )
     return max(allowed, key=lambda candidate: candidate.edits.auroc)

@@ -15,9 +15,9 @@ from torch import Tensor
 from biasaudit.data.annotation.labels import LabelChoice
 from biasaudit.data.loading.batches import SampleTensors, region_square
 from biasaudit.data.sample import Dataset, Sample
-from biasaudit.errors import ConfigError, DataError
+from biasaudit.errors import ConfigError, DataError, named_field
 from biasaudit.models.classifier import Classifier
-from biasaudit.training.repair.choose import Candidate, best, compare, grid
+from biasaudit.training.repair.choose import Answered, Candidate, best, compare, grid, on
 from biasaudit.training.repair.edits import KINDS, Edit, EditRecipe, assign_folds, make_edits
 from biasaudit.training.repair.features import FeatureReader, Features, LastLayer, last_layer
 from biasaudit.training.repair.refit import CROPPED, EDITED, ORIGINAL, Examples, Recipe, Row, refit
@@ -66,6 +66,8 @@ class Repaired:
         chosen: The recipe and its figures.
         candidates: All recipes that were compared.
         edits: How many edits were made of each kind.
+        val_before: The row as it was, on val.
+        val_after: The row to be, on val.
     """
 
     layer: str
@@ -75,6 +77,68 @@ class Repaired:
     chosen: Candidate
     candidates: tuple[Candidate, ...]
     edits: dict[str, int]
+    val_before: Answered
+    val_after: Answered
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a refit sees: features of training images, their edits, and val.
+
+    Attributes:
+        last: The last layer.
+        column: The audited class's row.
+        train: Originals, edits and crops.
+        val: The val subset.
+        edits: How many edits were made of each kind.
+        reader: Gives the features of further images.
+        others: What the other classes say.
+    """
+
+    last: LastLayer
+    column: int
+    train: Examples
+    val: Examples
+    edits: dict[str, int]
+    reader: FeatureReader
+    others: Others
+
+    @property
+    def before(self) -> Row:
+        """The row as it is, as a refit counts it."""
+        return self.others.without_anchor(row_of(self.last, self.column))
+
+
+def gather(
+    model: Classifier,
+    dataset: Dataset,
+    object: str,
+    labels: LabelChoice,
+    image_size: int,
+    options: RepairOptions,
+    tell: Tell = lambda _, __: None,
+) -> Material:
+    """Compute the features of everything that a refit sees; arguments as for :func:`repair`.
+
+    Raises:
+        ConfigError: No linear last layer.
+        DataError: No label.
+    """
+    if not labels.entries:
+        raise DataError(
+            f"{named_field('pixel_labels')}: a repair needs labelled images",
+            "ask for one or more",
+            field="pixel_labels",
+        )
+    last = last_layer(model, len(dataset.classes), image_size)
+    column = dataset.class_index[object]
+    others = Others(last, column, options.softmax)
+    reader = FeatureReader(model, last, options.batch_size, options.cache)
+    train, counts = _train_examples(reader, dataset, object, labels, image_size, options, tell)
+    val = _val_examples(reader, dataset, object, image_size, tell)
+    return Material(
+        last, column, others.with_offsets(train), others.with_offsets(val), counts, reader, others
+    )
 
 
 def repair(
@@ -101,20 +165,11 @@ def repair(
         ConfigError: No linear last layer, or no recipe that keeps val.
         DataError: No label.
     """
-    if not labels.entries:
-        raise DataError("pixel_labels: repair needs labelled images", "label some")
-    last = last_layer(model, len(dataset.classes), image_size)
-    column = dataset.class_index[object]
-    others = _Others(last, column, options.softmax)
-    reader = FeatureReader(model, last, options.batch_size, options.cache)
-    train, counts = _train_examples(reader, dataset, object, labels, image_size, options, tell)
-    val = _val_examples(reader, dataset, object, image_size, tell)
-    train, val = others.with_offsets(train), others.with_offsets(val)
-    before = others.without_anchor(row_of(last, column))
+    material = gather(model, dataset, object, labels, image_size, options, tell)
     candidates = compare(
-        train,
-        val,
-        before,
+        material.train,
+        material.val,
+        material.before,
         options.recipes,
         options.max_val_loss,
         options.seed,
@@ -122,9 +177,17 @@ def repair(
     )
     chosen = best(candidates)
     recipe = replace(chosen.recipe, refits=options.refits)
-    after = others.with_anchor(refit(train, recipe, before, options.seed))
+    fitted = refit(material.train, recipe, material.before, options.seed)
     return Repaired(
-        last.name, column, row_of(last, column), after, chosen, tuple(candidates), counts
+        material.last.name,
+        material.column,
+        row_of(material.last, material.column),
+        material.others.with_anchor(fitted),
+        chosen,
+        tuple(candidates),
+        material.edits,
+        on(material.val, material.before),
+        on(material.val, fitted),
     )
 
 
@@ -151,7 +214,7 @@ def replace_row(model: Classifier, layer: str, column: int, row: Row) -> None:
     linear.bias[column] = row.bias
 
 
-class _Others:
+class Others:
     """What the other classes say, where one class of several is chosen.
 
     Softmax probabilities follow from the differences of logits. The log-odds of one class are its
@@ -174,6 +237,7 @@ class _Others:
         self._anchor = Row(self._weight.mean(axis=0), float(self._bias.mean()))
 
     def with_offsets(self, examples: Examples) -> Examples:
+        """Return the examples, each with what the other classes say of it."""
         if not self._softmax:
             return examples
         logits = examples.features.astype(np.float64) @ self._weight.T + self._bias
@@ -183,9 +247,11 @@ class _Others:
         )
 
     def without_anchor(self, row: Row) -> Row:
+        """Return a row as it is counted from the mean of the others."""
         return self._moved(row, -1)
 
     def with_anchor(self, row: Row) -> Row:
+        """Return a row as the layer holds it."""
         return self._moved(row, 1)
 
     def _moved(self, row: Row, sign: int) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,11 @@ def repair_run(
 
 def repair_external(
     model: LoadedModel, dataset: Dataset, object: str, settings: RepairSettings, tell: Tell
-) -> tuple[LoadedModel, dict[str, Any]]:
+) -> LoadedModel:
     """Repair a model that was trained elsewhere; the one given stays as it is.
 
     Returns:
-        The repaired model in memory, and the record of the repair.
+        The repaired model in memory, with the record of the repair.
 
     Raises:
         BiasAuditError: As for :func:`repair_run`.
@@ -92,11 +92,11 @@ def repair_external(
     found = repair(network, _by_model(dataset, model), object, labels, size, options, tell)
     replace_row(network, found.layer, found.column, found.after)
     name = f"{model.name}{REPAIRED.replace('+', '-')}{settings.pixel_labels + settings.box_labels}"
-    record = record_of(found, model.name, object, labels, settings)
-    return replace(model, name=name, network=network.eval()), record
+    record = record_of(found, str(model.external.state or model.name), object, labels, settings)
+    return replace(model, name=name, network=network.eval(), repair=record), record
 
 
-def save_external(model: LoadedModel, record: Mapping[str, Any], folder: Path) -> LoadedModel:
+def save_external(model: LoadedModel, folder: Path) -> LoadedModel:
     """Write a repaired external model: its state dict under its own keys, and the record.
 
     The state dict loads into the network that the original came from.
@@ -110,11 +110,46 @@ def save_external(model: LoadedModel, record: Mapping[str, Any], folder: Path) -
         for key, value in model.network.body.state_dict().items()
     }
     try:
-        write_atomic(folder / REPAIR, (json.dumps(record, indent=2) + "\n").encode())
+        write_atomic(folder / REPAIR, (json.dumps(model.repair, indent=2) + "\n").encode())
         write_atomic(folder / WEIGHTS, save(state))
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror})") from None
     return replace(model, external=replace(model.external, state=folder / WEIGHTS))
+
+
+def read_external_repair(state: Path) -> tuple[str, dict[str, Any]] | None:
+    """Return the name and the record of what :func:`save_external` wrote; None of other files.
+
+    Args:
+        state: A state-dict file.
+
+    Raises:
+        RunError: The record cannot be read.
+    """
+    file = state.parent / REPAIR
+    if state.name != WEIGHTS or not file.is_file():
+        return None
+    try:
+        record = json.loads(file.read_text("utf-8"))
+        record["object"], record["pixel_labels"], record["box_labels"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{file}: cannot be read ({error})", "repair the model again") from None
+    return state.parent.name, record
+
+
+def summary_of(record: Mapping[str, Any]) -> str:
+    """Return what a repair did, in one line.
+
+    Args:
+        record: As :func:`record_of` makes it.
+    """
+    before, after = (record["val"][time]["accuracy"] for time in ("before", "after"))
+    chosen, labels = record["chosen"], record["pixel_labels"] + record["box_labels"]
+    return (
+        f"val {before:.3f} → {after:.3f}, dose {chosen['dose']:g}, "
+        f"strength {chosen['strength']:g}, {sum(record['edits'].values())} edits of {labels} "
+        f"label{'s' * (labels != 1)}"
+    )
 
 
 def labels_for(
@@ -152,7 +187,8 @@ def record_of(
 
     Args:
         found: What the repair found.
-        source: The repaired model: a run's folder or name, or the external model's name.
+        source: The repaired model: a run's folder or name, or an external model's
+            state-dict file or name.
         object: The audited class.
         labels: The labels that were spent.
         settings: How it was done.
@@ -166,6 +202,7 @@ def record_of(
         "box_labels": labels.box_labels,
         "labels_by_form": labels.counts_by_form(),
         "edits": found.edits,
+        "val": {"before": asdict(found.val_before), "after": asdict(found.val_after)},
         "chosen": found.chosen.to_dict(),
         "candidates": [candidate.to_dict() for candidate in found.candidates],
         "before": {"weight": found.before.weight.tolist(), "bias": found.before.bias},
