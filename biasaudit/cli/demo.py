@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -98,9 +98,10 @@ def demo(
         audited(run)
         if mode == "baseline":
             with StageProgress(run.name) as progress:
-                audited(
-                    api.repair(run, parent=runs_folder, progress=progress, pixel_labels=REPAIRED)
+                repaired = api.repair(
+                    run, parent=runs_folder, progress=progress, pixel_labels=REPAIRED
                 )
+            audited(cast("RunRecord", repaired))
     write_results(folder, audits)
     api.report(audits, folder / "report.html")
     print_table(results_table([audit.run for audit in audits]))

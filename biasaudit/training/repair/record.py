@@ -93,7 +93,7 @@ def repair_external(
     replace_row(network, found.layer, found.column, found.after)
     name = f"{model.name}{REPAIRED.replace('+', '-')}{settings.pixel_labels + settings.box_labels}"
     record = record_of(found, str(model.external.state or model.name), object, labels, settings)
-    return replace(model, name=name, network=network.eval(), repair=record), record
+    return replace(model, name=name, network=network.eval(), repair=record)
 
 
 def save_external(model: LoadedModel, folder: Path) -> LoadedModel:
