@@ -213,7 +213,7 @@ def test_every_table_sorts_and_is_copied(page):
     open_details(page)
     tables = page.evaluate("""() => [...document.querySelectorAll("table")].map(table => [
         table.dataset.copy,
-        [...table.tHead.rows[0].groups].every(
+        [...table.tHead.rows[0].cells].every(
             head => head.scope === "col" && head.querySelector("button.sort")
         ),
         [...table.tBodies[0].rows].every(row => row.querySelector("th[scope=row]")),

@@ -113,6 +113,7 @@ def photographs(tmp_path):
     for subset, chosen in (("train", images[:4]), ("val", images[4:])):
         ids = {image["id"] for image in chosen}
         content = {
+            "info": {"annotated_contexts": True},
             "images": chosen,
             "categories": categories,
             "annotations": [a for a in annotations if a["image_id"] in ids],
