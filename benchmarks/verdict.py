@@ -4,9 +4,9 @@
 
 draws 20 harbour datasets with P(water | boat) from .8 to 1 and 20 with .5, trains a baseline on
 each, judges it by the rule of docs/verdict.md, on images as they are and on edited pairs alone, and
-writes one row a dataset to ``benchmarks/results/verdict.csv``. A biased model should be called so in at least 90%
-of the first, and in at most 5% of the second. Started again, it goes on where it stopped. Some ten
-seconds a dataset on one core.
+writes one row a dataset to ``benchmarks/results/verdict.csv``. A biased model should be called so
+in at least 90% of the first, and in at most 5% of the second. Started again, it goes on where it
+stopped. Some ten seconds a dataset on one core.
 
 Sizes and learning rate were settled on other seeds, and the rule was not tuned on these.
 """

@@ -45,9 +45,9 @@ def power_effect(
     """Return the chance that the exact test shows an effect of the context.
 
     By the normal approximation with half a step of the statistic as continuity correction. In
-    simulated audits of 16, 50, 120 and 400 images a group with gaps of 5, 10, 20 and 40 points (2000
-    of each; 600 of 400 images) the share shown differed from the promise by .03 at most, at sizes
-    of .05 and of .025.
+    simulated audits of 16, 50, 120 and 400 images a group with gaps of 5, 10, 20 and 40 points
+    (2000 of each; 600 of 400 images) the share shown differed from the promise by .03 at most, at
+    sizes of .05 and of .025.
 
     The model has the given accuracies where the context helps it; where it misleads, both are lower
     by the effect, which is the planted gap.
