@@ -10,6 +10,7 @@ from typing import Any
 from biasaudit.config import DataSettings
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import BIASED, EDITED, Dataset
+from biasaudit.data.splits.edited import has_edited_split
 from biasaudit.data.splits.resolve import named_object, usual_splits
 from biasaudit.errors import ConfigError, named_field, near_names
 from biasaudit.evaluation.audit import VAL, Case, plan_splits
@@ -132,6 +133,14 @@ def _splits(
     if not asked and names[0].startswith(EDITED):
         note(f"a group of {BIASED}{object_} is empty: edited pairs instead")
     splits = plan_splits(dataset, [VAL, *names], object_, context)
+    natural = next((split for split in splits if split.name == BIASED + object_), None)
+    if natural is not None and natural.context and len(natural.groups) < 4:
+        edits = any(split.name.startswith(EDITED) for split in splits)
+        if not edits and has_edited_split(dataset, object_, natural.context):
+            note(
+                f"{natural.name}: '{natural.subset}' has no bias-aligned images to compare with; "
+                f"edited pairs may decide: add the split {EDITED}{object_}"
+            )
     for split in splits:
         if split.note:
             note(f"{split.name}: {split.note}")

@@ -123,7 +123,7 @@ def beside(verdict: Verdict) -> list[str]:
         told.append(
             "Where the context points to the right answer, accuracy is "
             f"{100 * shift.reference:.0f}% on val and {100 * shift.audited:.0f}% on test "
-            f"({points(shift.difference_ci)} points): a shift of the images, not of the context."
+            f"({points(shift.difference_ci)} points): what differs there is the images."
         )
     if verdict.left_out:
         parts = ", ".join(f"{n} ({reason})" for reason, n in verdict.left_out.items())
