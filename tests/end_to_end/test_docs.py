@@ -103,7 +103,7 @@ values = found.per_image["metric_mean_inside"].dropna()
 assert len(values) and values.between(0, 1).all()
 own = ba.load_dataset({str(data)!r})
 found = ba.audit(ba.train(own, "baseline", **settings), own)
-assert {"boat-without-water", "water-without-boat"} <= set(found.run.splits["biased-boat"].groups)
+assert {{"boat-without-water", "water-without-boat"}} <= {{*found.run.splits["biased-boat"].groups}}
 """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
     done = subprocess.run(
