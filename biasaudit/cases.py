@@ -76,7 +76,9 @@ def case_of(
         BiasAuditError: The dataset, the object, the context or a split does not exist or fit.
     """
     dataset = data or _own_dataset(model)
-    object_ = question.object or _object_of(question.splits, dataset) or _own_object(model, data)
+    object_ = (
+        question.object or _object_of(question.splits, dataset) or _own_object(model, data, dataset)
+    )
     if object_ is None:
         raise ConfigError(
             f"{dataset.root}: names no object to audit",
@@ -107,7 +109,7 @@ def subject_of_repair(
             model's.
     """
     dataset = data or _own_dataset(model)
-    name = object_ or _own_object(model, data)
+    name = object_ or _own_object(model, data, dataset)
     if name is None:
         raise ConfigError(
             f"{dataset.root}: names no object to repair",
@@ -168,11 +170,13 @@ def _own_dataset(model: RunRecord | LoadedModel) -> Dataset:
     return load_dataset("harbour")
 
 
-def _own_object(model: RunRecord | LoadedModel, data: Dataset | None) -> str | None:
+def _own_object(
+    model: RunRecord | LoadedModel, data: Dataset | None, dataset: Dataset
+) -> str | None:
     """Return the object of a dataset in hand, or else the one that the run was trained for."""
-    if data is not None and data.object is not None:
-        return data.object
-    return model.settings.data.object if isinstance(model, RunRecord) else None
+    if isinstance(model, RunRecord) and (data is None or data.object is None):
+        return model.settings.data.object
+    return dataset.object
 
 
 def _own_context(

@@ -7,6 +7,7 @@ for those of :mod:`biasaudit` itself (docs/api.md).
 from biasaudit.attention.cam import METHODS as ATTENTION_METHODS
 from biasaudit.attention.mask import scale_maps, upsample_maps
 from biasaudit.data import catalogue as _formats  # noqa: F401 (the built-in ones come first)
+from biasaudit.data.checks.faults import Complain, refuse
 from biasaudit.data.formats.toml_file import READERS, DatasetFile
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import ConfigError, DataError
@@ -26,6 +27,7 @@ __all__ = [
     "AttentionOptions",
     "Backbone",
     "Classifier",
+    "Complain",
     "ConfigError",
     "DataError",
     "Dataset",
@@ -36,6 +38,7 @@ __all__ = [
     "Sample",
     "Step",
     "TermOptions",
+    "refuse",
     "scale_maps",
     "term",
     "upsample_maps",

@@ -46,7 +46,15 @@ def _rows(kind: str, data: str, object_: str | None, context: str | None) -> lis
 
         return [(name, (DATASETS[name].__doc__ or "").partition("\n")[0]) for name in DATASETS]
     if kind == "metrics":
-        return METRICS
+        from biasaudit.evaluation.localization import metric_columns
+        from biasaudit.results import METRIC_PREFIX
+
+        plugged = metric_columns().items()
+        return METRICS + [
+            (name, (metric.__doc__ or "").partition("\n")[0])
+            for name, metric in plugged
+            if name.startswith(METRIC_PREFIX)
+        ]
     return _splits(data, object_, context)
 
 
