@@ -80,7 +80,7 @@ def case_of(
     pairs = question.pairs
     if not (pairs or question.splits or question.object or question.context):
         own = _own_object(model, data)
-        pairs = dataset.pairs if own in (name for name, _ in dataset.pairs) else ()
+        pairs = dataset.pairs if own in [name for name, _ in dataset.pairs] else ()
     if pairs:
         question = replace(question, object=pairs[0][0], context=pairs[0][1])
     object_ = question.object or _object_of(question.splits, dataset) or _own_object(model, data)
