@@ -70,9 +70,11 @@ def load_dataset(
     dataset = load(str(name), options)
     if object is not None:
         own = dataset.check_object(object) == dataset.object
-        dataset = replace(dataset, object=object, context=dataset.context if own else None)
+        dataset = replace(
+            dataset, object=object, context=dataset.context if own else None, pairs=()
+        )
     if context is not None:
-        dataset = replace(dataset, context=dataset.check_context(context))
+        dataset = replace(dataset, context=dataset.check_context(context), pairs=())
     return dataset
 
 
@@ -294,8 +296,8 @@ def audit(
     data: Dataset | None = None,
     *,
     splits: Sequence[str] = (),
-    object: str | None = None,
-    context: str | None = None,
+    object: str | Sequence[str] | None = None,
+    context: str | Sequence[str] | None = None,
     faithfulness: bool = False,
     all_pairs: bool = False,
     maps: bool = False,
@@ -313,8 +315,10 @@ def audit(
         data: What to audit on; the dataset that a run was trained on where None.
         splits: Split names; ``val`` is always measured. Where none is named, ``biased-OBJECT``,
             or the test subsets of a dataset without context.
-        object: The object to audit; the run's or the dataset's own where None.
-        context: Its suspected context, likewise.
+        object: The object to audit, or several; the run's or the dataset's own where None.
+        context: Its suspected context, likewise. Several of either are audited each with each,
+            every pair on its own split (``biased-OBJECT``, or ``biased-OBJECT@CONTEXT`` where an
+            object has several), and the verdicts are corrected for their number.
         faithfulness: Also erase what the attention marks, and measure how far the score falls.
         all_pairs: Also answer every other object-context pair of the dataset.
         maps: Also keep the attention map of every image.
@@ -340,7 +344,7 @@ def audit(
 
     if isinstance(model, str | Path):
         model = load_run(model)
-    question = Question(tuple(splits), object, context)
+    question = Question(tuple(splits), *_pair_or_pairs(model, data, object, context))
     loading = Loading(device, batch_size, workers, cache)
     case = case_of(model, data, question, loading, note or _ignore)
     request = evaluation.Request(faithfulness, all_pairs, maps)
@@ -353,6 +357,24 @@ def audit(
             progress(done, total)
 
     return evaluation.audit(case, request, tell)
+
+
+def _pair_or_pairs(
+    model: RunRecord | LoadedModel,
+    data: Dataset | None,
+    object: str | Sequence[str] | None,
+    context: str | Sequence[str] | None,
+) -> tuple[str | None, str | None, tuple[tuple[str, str], ...]]:
+    """Return one object and context, or the pairs of several."""
+    from biasaudit.cases import several_pairs
+
+    objects, contexts = (
+        [] if names is None else [names] if isinstance(names, str) else list(names)
+        for names in (object, context)
+    )
+    if len(objects) > 1 or len(contexts) > 1:
+        return None, None, several_pairs(model, data, objects, contexts)
+    return next(iter(objects), None), next(iter(contexts), None), ()
 
 
 def compare(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from biasaudit.config import DataSettings
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.sample import BIASED, EDITED, Dataset
+from biasaudit.data.sample import BIASED, EDITED, Dataset, pairs_of
 from biasaudit.data.splits.edited import has_edited_split
 from biasaudit.data.splits.resolve import named_object, usual_splits
 from biasaudit.errors import ConfigError, named_field, near_names
-from biasaudit.evaluation.audit import VAL, Case, plan_splits
+from biasaudit.evaluation.audit import VAL, Case, plan_pairs, plan_splits
 from biasaudit.evaluation.predict import Subject
 from biasaudit.models.external import LoadedModel
 from biasaudit.training.device import make_accelerator
@@ -32,11 +32,13 @@ class Question:
         splits: Split names; ``val`` is added.
         object: The object to audit.
         context: Its suspected context.
+        pairs: Several objects with their contexts, in place of object and context.
     """
 
     splits: tuple[str, ...] = ()
     object: str | None = None
     context: str | None = None
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,12 @@ def case_of(
         BiasAuditError: The dataset, the object, the context or a split does not exist or fit.
     """
     dataset = data or _own_dataset(model)
+    pairs = question.pairs
+    if not (pairs or question.splits or question.object or question.context):
+        own = _own_object(model, data, dataset)
+        pairs = dataset.pairs if own in [name for name, _ in dataset.pairs] else ()
+    if pairs:
+        question = replace(question, object=pairs[0][0], context=pairs[0][1])
     object_ = (
         question.object or _object_of(question.splits, dataset) or _own_object(model, data, dataset)
     )
@@ -86,12 +94,15 @@ def case_of(
             field="object",
         )
     context = question.context or _own_context(model, data, dataset, object_)
-    if object_ not in model.classes:
-        raise ConfigError(
-            f"{model.name}: the model knows no class '{object_}'",
-            near_names(object_, model.classes),
-        )
-    splits = _splits(dataset, question.splits, object_, context, note)
+    for name in dict.fromkeys((object_, *(name for name, _ in pairs))):
+        if name not in model.classes:
+            raise ConfigError(
+                f"{model.name}: the model knows no class '{name}'", near_names(name, model.classes)
+            )
+    if len(pairs) > 1:
+        splits = _splits_of_pairs(dataset, question.splits, pairs, note)
+    else:
+        splits = _splits(dataset, question.splits, object_, context, note)
     subject, about = (
         _of_run(model, loading) if isinstance(model, RunRecord) else _of_external(model, loading)
     )
@@ -146,6 +157,28 @@ def _splits(
     for split in splits:
         if split.note:
             note(f"{split.name}: {split.note}")
+    return splits
+
+
+def _splits_of_pairs(
+    dataset: Dataset,
+    asked: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    note: Callable[[str], None],
+) -> list[Any]:
+    for name in asked:
+        if name not in dataset.subsets:
+            raise ConfigError(
+                f"{named_field('split', name)}: several objects or contexts have splits of their "
+                "own",
+                f"name a subset, or leave {named_field('split')} out",
+            )
+    object_, context = pairs[0]
+    splits = plan_splits(dataset, [VAL, *asked], object_, context) + plan_pairs(dataset, pairs)
+    for split in splits:
+        if split.note:
+            note(f"{split.name}: {split.note}")
+    note(f"{len(pairs)} pairs of object and context: intervals at 1 - .05 / {len(pairs)}")
     return splits
 
 
@@ -264,3 +297,34 @@ def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping
     if model.repair is not None:
         about |= {key: model.repair[key] for key in _LABELS}
     return subject, about
+
+
+def several_pairs(
+    model: RunRecord | LoadedModel,
+    data: Dataset | None,
+    objects: Sequence[str],
+    contexts: Sequence[str],
+) -> tuple[tuple[str, str], ...]:
+    """Return each object with each context; the run's or the dataset's own where none is named.
+
+    Raises:
+        BiasAuditError: One is named twice, or the dataset knows it not, or one side has none.
+    """
+    dataset = data or _own_dataset(model)
+    for field, names in (("object", objects), ("context", contexts)):
+        twice = [name for name in names if list(names).count(name) > 1]
+        if twice:
+            raise ConfigError(f"{named_field(field, twice[0])}: named twice", "name each once")
+    own = _own_object(model, data, dataset) or dataset.object
+    usual = _own_context(model, data, dataset, own) if own else None
+    named = list(objects) if objects else [name for name in (own,) if name]
+    suspected = list(contexts) if contexts else [name for name in (usual,) if name]
+    known = named, suspected
+    for field, names in zip(("object", "context"), known, strict=True):
+        if not names:
+            raise ConfigError(f"{dataset.root}: names no {field} of its own", field=field)
+    pairs = pairs_of(*known)
+    for name, context in pairs:
+        dataset.check_object(name)
+        dataset.check_context(context)
+    return pairs

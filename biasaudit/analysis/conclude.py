@@ -14,7 +14,14 @@ PAIRED = (
 )
 
 
-def conclude(rows: pd.DataFrame, others: pd.DataFrame | None, object: str, context: str) -> Verdict:
+def conclude(
+    rows: pd.DataFrame,
+    others: pd.DataFrame | None,
+    object: str,
+    context: str,
+    *,
+    comparisons: int = 1,
+) -> Verdict:
     """Return the verdict on a split.
 
     Args:
@@ -24,12 +31,13 @@ def conclude(rows: pd.DataFrame, others: pd.DataFrame | None, object: str, conte
             its pairs alone.
         object: The audited object.
         context: Its suspected context.
+        comparisons: How many pairs are judged together: the level becomes 1 - .05 / comparisons.
     """
     edited = (rows["pair"] != "").all()
     everything = rows if edited or others is None else pd.concat([rows, others])
     # An image that several splits hold counts once, as the split in question has it.
     once = everything.drop_duplicates(["subset", "id"])
-    verdict = judge(once, object, context)
+    verdict = judge(once, object, context, comparisons=comparisons)
     on_object = rows["energy_pointing_game"] - rows["area_fraction"]
     on_context = rows["context_energy"] - rows["context_area"]
     conflicting = rows["alignment"] == "conflicting"

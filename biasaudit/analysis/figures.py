@@ -37,7 +37,7 @@ def questions_of(run: Run) -> list[Question]:
     return [
         Question(
             name,
-            run.object,
+            split.object or run.object,
             split.context,
             {
                 group: found.n_training
@@ -50,7 +50,10 @@ def questions_of(run: Run) -> list[Question]:
 
 
 def figures(
-    table: pd.DataFrame, questions: Sequence[Question], context: str | None
+    table: pd.DataFrame,
+    questions: Sequence[Question],
+    context: str | None,
+    comparisons: int | None = None,
 ) -> dict[str, Split]:
     """Return the figures of every split.
 
@@ -59,15 +62,32 @@ def figures(
             of faithfulness where that was measured.
         questions: One a split.
         context: The context that the column ``context`` speaks of outside the splits' groups.
+        comparisons: How many pairs of object and context are judged together, for which each
+            verdict's level is corrected; the number of pairs among the questions where None.
 
     Returns:
         By split name. With groups and a context: verdict, quadrants and flip rates too.
     """
     asked = {question.split: question for question in questions}
+    pairs = {(one.object, one.context) for one in questions if one.context is not None}
+    corrected = comparisons or max(len(pairs), 1)
     return {
-        name: _figures(question, table, _same_question(question, asked, table, context))
+        name: _figures(
+            question,
+            _same_object(question, asked, table),
+            _same_question(question, asked, table, context),
+            corrected,
+        )
         for name, question in asked.items()
     }
+
+
+def _same_object(
+    question: Question, asked: Mapping[str, Question], table: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the rows of the splits that ask about the object of the question."""
+    names = [name for name, other in asked.items() if other.object == question.object]
+    return table[table["split"].isin(names)]
 
 
 def _same_question(
@@ -84,14 +104,19 @@ def _same_question(
     return table[table["split"].isin(names)]
 
 
-def _figures(question: Question, table: pd.DataFrame, others: pd.DataFrame) -> Split:
+def _figures(
+    question: Question, table: pd.DataFrame, others: pd.DataFrame, comparisons: int
+) -> Split:
     rows = table[table["split"] == question.split]
     split = summarise(rows, question.training)
+    split.object = question.object
     split.context = question.context
     split.faithfulness = faithfulness_of(rows)
     if not split.groups or question.context is None:
         return split
-    split.verdict = conclude(rows, others, question.object, question.context)
+    split.verdict = conclude(
+        rows, others, question.object, question.context, comparisons=comparisons
+    )
     measured = rows[rows["alignment"] != ""]
     split.quadrants = quadrants_of(measured)
     split.flips = flips_of(measured, table[table["pair"] == ""])

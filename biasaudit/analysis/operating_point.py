@@ -44,4 +44,4 @@ def decisions_at(point: OperatingPointRecord | None, scores: pd.Series) -> pd.Se
     """Return 1 where a score lies above the point's threshold, 0 where not, NaN without one."""
     if point is None or point.threshold is None:
         return pd.Series(np.nan, index=scores.index)
-    return (scores > point.threshold).astype(float)
+    return (scores > point.threshold).astype(float).where(scores.notna())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from biasaudit.analysis.pairs import by_pair
 from biasaudit.analysis.verdict_text import beside
 from biasaudit.cli.tables import percent
 from biasaudit.results import Faithfulness, FlipRates, Quadrants, Run, Verdict
@@ -11,6 +12,10 @@ from biasaudit.results import Faithfulness, FlipRates, Quadrants, Run, Verdict
 
 def conclusion_lines(run: Run) -> list[str]:
     """Return the verdict on each biased split of a run, and what stands beside it."""
+    return [line for part in by_pair(run) for line in _conclusion_lines(part)]
+
+
+def _conclusion_lines(run: Run) -> list[str]:
     lines = []
     several = sum(split.verdict is not None for split in run.splits.values()) > 1
     for name, split in run.splits.items():

@@ -25,6 +25,23 @@ Context = Annotated[
         "--context", metavar="CLASS", help="Its suspected context. Default: the dataset's own."
     ),
 ]
+Objects = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--object",
+        metavar="CLASS",
+        help="Object to audit. May be repeated. Default: the dataset's own.",
+    ),
+]
+Contexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context",
+        metavar="CLASS",
+        help="Its suspected context. May be repeated: each object is then audited with each "
+        "context. Default: the dataset's own.",
+    ),
+]
 Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Settings: TOML, or the config.json of a run."),

@@ -9,6 +9,7 @@ import typer
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, note, out, quieten
+from biasaudit.errors import ConfigError, named_field
 
 if TYPE_CHECKING:
     from biasaudit.config import Settings
@@ -51,8 +52,8 @@ def train(
         ),
     ] = None,
     data: opt.Data = None,
-    object_: opt.Object = None,
-    context: opt.Context = None,
+    object_: opt.Objects = None,
+    context: opt.Contexts = None,
     backbone: Annotated[
         str | None,
         typer.Option(
@@ -112,8 +113,8 @@ def train(
             "data.pixel_labels": pixel_labels,
             "data.box_labels": box_labels,
             "data.name": data,
-            "data.object": object_,
-            "data.context": context,
+            "data.object": _one("object", object_),
+            "data.context": _one("context", context),
             "model.backbone": backbone,
             "model.weights": weights,
             "data.image_size": image_size,
@@ -134,6 +135,16 @@ def train(
     else:
         out.print(f"{run.path}", markup=False, soft_wrap=True)
         err.print(f"next: biasaudit evaluate --run {run.path}", markup=False, soft_wrap=True)
+
+
+def _one(field: str, names: list[str] | None) -> str | None:
+    """Return the one name that was given; a training has one object and one context."""
+    if names and len(names) > 1:
+        raise ConfigError(
+            f"{named_field(field)}: given {len(names)} times, and a training has one",
+            "'biasaudit evaluate' takes several",
+        )
+    return names[0] if names else None
 
 
 def train_run(

@@ -143,6 +143,11 @@ class SplitRule:
     no: tuple[Sample, ...] = ()
 
 
+def pairs_of(objects: Sequence[str], contexts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return every object with every context, but none with itself."""
+    return tuple((name, context) for name in objects for context in contexts if name != context)
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A labelled image dataset in subsets.
@@ -161,6 +166,8 @@ class Dataset:
             empty.
         origin: The name or absolute folder that loads it again.
         options: Settings of a built-in dataset that it was loaded with.
+        pairs: Objects and contexts that are audited together unless the user names others; empty
+            where there is one pair at most.
     """
 
     name: str
@@ -174,6 +181,7 @@ class Dataset:
     guided: tuple[str, ...] = ()
     origin: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {len(samples)}" for name, samples in self.subsets.items())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from biasaudit.analysis.classes import class_answers
 from biasaudit.analysis.figures import Question, figures
 from biasaudit.analysis.operating_point import decisions_at, operating_point_of
 from biasaudit.analysis.quadrants import quadrant_of
-from biasaudit.data.sample import Dataset
+from biasaudit.data.sample import BIASED, Dataset
 from biasaudit.data.splits.groups import count_groups
 from biasaudit.data.splits.resolve import resolve_split
 from biasaudit.data.splits.split import Split as SplitSpec
@@ -85,6 +86,24 @@ def plan_splits(
     return [resolve_split(dataset, name, object_, context) for name in dict.fromkeys(names)]
 
 
+def plan_pairs(dataset: Dataset, pairs: Sequence[tuple[str, str]]) -> list[SplitSpec]:
+    """Return the split ``biased-OBJECT`` of each pair of object and context.
+
+    Where an object stands in several pairs, its splits are called ``biased-OBJECT@CONTEXT``.
+
+    Raises:
+        BiasAuditError: No such object or context, or a group is empty.
+    """
+    objects = Counter(name for name, _ in pairs)
+    return [
+        replace(
+            resolve_split(dataset, BIASED + name, name, context),
+            name=f"{BIASED}{name}" + (f"@{context}" if objects[name] > 1 else ""),
+        )
+        for name, context in pairs
+    ]
+
+
 def passes_of(case: Case) -> int:
     """Return how many images an audit passes through the model, erasures aside."""
     passed = {s.id for split in case.splits for s in split.samples if s.pair is None}
@@ -107,7 +126,9 @@ def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: Non
     context = case.split_context
     table, gallery, maps, passed = _measure(case, request.maps, tell)
     point = operating_point_of(table, case.object, case.subject.operating_points)
-    table["decision_at_operating_point"] = decisions_at(point, table["score"])
+    asked = {split.name: split.object for split in case.splits}
+    own = table["score"].where(table["split"].map(asked) == case.object)
+    table["decision_at_operating_point"] = decisions_at(point, own)
     if request.faithfulness:
         table = _with_faithfulness(case, table)
     scores = scores_of(case.subject, images_of(case.dataset), passed, tell)
@@ -198,6 +219,7 @@ def _with_faithfulness(case: Case, table: pd.DataFrame) -> pd.DataFrame:
     """Add to each image that was erased its probabilities."""
     rows = []
     for split in case.splits:
-        found = measure_faithfulness(case.subject, case.object, case.split_context, split.samples)
+        context = split.context or case.split_context
+        found = measure_faithfulness(case.subject, split.object, context, split.samples)
         rows += [] if found is None else [found.assign(split=split.name)]
     return table.merge(pd.concat(rows), on=["split", "id"], how="left") if rows else table

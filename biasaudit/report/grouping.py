@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from biasaudit.analysis.pairs import audits_by_pair
 from biasaudit.report.format import NAME_LENGTH, clean
 from biasaudit.report.view import VAL, AuditView, Column
 from biasaudit.results import Audit, Run
@@ -13,7 +14,7 @@ from biasaudit.results import Audit, Run
 def build_audits(views: Sequence[Audit]) -> list[AuditView]:
     """Group runs by dataset, object and context; one audit for each split with groups."""
     asked: dict[tuple[str, str, str | None], list[Audit]] = {}
-    for view in views:
+    for view in (part for whole in views for part in audits_by_pair(whole)):
         run = view.run
         asked.setdefault((run.dataset, run.object, run.context), []).append(view)
     audits: list[AuditView] = []

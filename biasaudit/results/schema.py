@@ -402,6 +402,7 @@ class Split(_Model):
     """A set of groups and what they come to together.
 
     Attributes:
+        object: The object that it asks about; the run's own where None.
         context: The context that parts its groups; None for a pool.
         overall: All images together.
         groups: By name; empty for a pool.
@@ -411,6 +412,7 @@ class Split(_Model):
         faithfulness: Where it was measured.
     """
 
+    object: str | None = None
     context: str | None = None
     overall: Overall
     groups: dict[str, Group] = Field(default_factory=dict)

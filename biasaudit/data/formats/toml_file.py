@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from biasaudit.data.checks.faults import LEAK, Complain, refuse
-from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample
+from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample, pairs_of
 from biasaudit.data.splits.declared import DeclaredSplit
 from biasaudit.errors import ConfigError, DataError, near_names
 from biasaudit.registry import Registry
@@ -44,8 +44,9 @@ class DatasetFile(BaseModel, ABC):
     Attributes:
         format: Name of the format, as registered.
         name: How reports call the dataset; the folder's name unless given.
-        object: The object to audit unless the user names another.
-        context: Its suspected context.
+        object: The object to audit unless the user names another; the file may give a list.
+        context: Its suspected context; the file may give a list, and each object is audited with
+            each context.
         splits: Splits by name, beside those that are built in.
     """
 
@@ -86,6 +87,9 @@ def read_dataset_file(file: Path, complain: Complain = refuse) -> Dataset:
             reader found a fault.
     """
     keys = _parse(file)
+    objects, contexts = (_several(file, keys, key) for key in ("object", "context"))
+    if contexts:
+        keys["context"] = next((c for c in contexts if c != keys.get("object")), contexts[0])
     if not isinstance(keys.get("format"), str):
         raise DataError(f"{file}: format is missing", near_names("", READERS))
     try:
@@ -102,7 +106,32 @@ def read_dataset_file(file: Path, complain: Complain = refuse) -> Dataset:
     for name, split in description.splits.items():
         _check_split(file, dataset, name, split)
     rules = {name: split.rule(file, name) for name, split in description.splits.items()}
-    return replace(dataset, splits=rules)
+    return replace(dataset, splits=rules, pairs=_pairs(file, dataset, objects, contexts))
+
+
+def _several(file: Path, keys: dict[str, Any], key: str) -> list[str]:
+    """Return the names that a list gives, and leave the first of them in its place."""
+    given = keys.get(key)
+    if not isinstance(given, list):
+        return []
+    if not given or not all(isinstance(name, str) for name in given) or len({*given}) < len(given):
+        raise DataError(f"{file}: {key}: a list names each class once", f'write {key} = ["a", "b"]')
+    keys[key] = given[0]
+    return given
+
+
+def _pairs(
+    file: Path, dataset: Dataset, objects: list[str], contexts: list[str]
+) -> tuple[tuple[str, str], ...]:
+    """Return every object with every context, where the file names several of either."""
+    if not objects and not contexts:
+        return ()
+    if dataset.object is None or dataset.context is None:
+        raise DataError(f"{file}: names several objects or contexts and none of the other")
+    found = pairs_of(objects or [dataset.object], contexts or [dataset.context])
+    for name, context in found:
+        _check_names(file, dataset, "", name, context)
+    return found
 
 
 def _check_leak(file: Path, subsets: Mapping[str, Sequence[Sample]], complain: Complain) -> None:
