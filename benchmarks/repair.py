@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from modes import figures, overall
+from modes import figures
 from torch import Tensor
 
 import biasaudit as ba
@@ -29,7 +30,6 @@ from biasaudit.config import load_settings
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset
 from biasaudit.models.classifier import Classifier
-from biasaudit.results import Audit
 from biasaudit.training.repair.features import FeatureReader, last_layer
 from biasaudit.training.run_directory import RunRecord
 
@@ -74,7 +74,9 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(arguments: argparse.Namespace, seed: int, budgets: list[int]):
+def measure(
+    arguments: argparse.Namespace, seed: int, budgets: list[int]
+) -> Iterator[dict[str, object]]:
     """Yield the row of the baseline, where asked for, and of each repair."""
     run, seconds = baseline(arguments, seed)
     own = run.settings.data
@@ -95,7 +97,7 @@ def measure(arguments: argparse.Namespace, seed: int, budgets: list[int]):
             row |= {"dose": chosen["dose"], "strength": chosen["strength"]}
             row["edits"] = sum(found.repair["edits"].values())
         row["mode"] = found.mode
-        yield {**row, **shown(found, ba.audit(found, data)), **others(found), **spent}
+        yield {**row, **audited(found, data), **others(found), **spent}
 
 
 def baseline(arguments: argparse.Namespace, seed: int) -> tuple[RunRecord, float]:
@@ -120,11 +122,10 @@ def baseline(arguments: argparse.Namespace, seed: int) -> tuple[RunRecord, float
     return run, round(time.perf_counter() - start, 1)
 
 
-def shown(run: RunRecord, audit: Audit) -> dict[str, object]:
-    """Return the figures of an audit as one flat row; of a dataset without groups its val alone."""
-    val = audit.run.splits["val"].overall
-    ranked = {"val_auroc": val.auroc}
-    return {**figures(run, audit), **ranked, **overall(audit.split)}
+def audited(run: RunRecord, data: Dataset) -> dict[str, object]:
+    """Return the figures of an audit as one flat row."""
+    audit = ba.audit(run, data)
+    return {**figures(run, audit), "val_auroc": audit.run.splits["val"].overall.auroc}
 
 
 class Others:
