@@ -34,7 +34,7 @@ from biasaudit.training.repair.record import labels_for, options_of
 from biasaudit.training.repair.refit import EDITED, ORIGINAL, Recipe, Row, Vector, refit
 
 DOSES = (0.1, 0.2, 0.3, 0.5, 0.8)
-STRENGTHS = (2.0, 6.0, 20.0, 60.0, 200.0)
+STRENGTHS = (6.0, 20.0, 60.0)
 REFITS = (1, 10)
 YES, NO = ("whole", "pasted"), ("inpainted", "covered", "ground")
 KEY = ["labels", "seed"]
@@ -75,8 +75,14 @@ def measure(folder: Path, data: str, labels: int, cache: str | None) -> list[dic
     chosen = labels_for(dataset, name, settings, outlines=run.settings.data.outlines)
     material = gather(run.load_model(), dataset, name, chosen, size, options_of(settings))
     judges = judged_by(material, dataset, name, size)
-    row = material.before
-    key: dict[str, object] = {"labels": labels, "seed": seed}
+    return rows_of(material, judges, {"labels": labels, "seed": seed})
+
+
+def rows_of(
+    material: Material, judges: dict[str, Features], key: dict[str, object]
+) -> list[dict[str, object]]:
+    """Return one row for each recipe, refitted once and as a mean of bootstrap refits."""
+    row, seed = material.before, int(str(key["seed"]))
     rows = [{**key, "dose": 0.0, "strength": 0.0, "refits": 0, **shown(row, material, judges)}]
     for strength, dose in itertools.product(STRENGTHS, DOSES):
         recipe = Recipe(dose, strength)

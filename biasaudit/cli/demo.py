@@ -9,6 +9,8 @@ import typer
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, note, out, print_table, quieten
+from biasaudit.cli.flags import message_of
+from biasaudit.errors import ConfigError
 
 if TYPE_CHECKING:
     from biasaudit.results import Audit
@@ -63,7 +65,6 @@ def demo(
     quieten(quiet)
     from biasaudit import api
     from biasaudit.cli.evaluate import write_results
-    from biasaudit.cli.progress import StageProgress
     from biasaudit.cli.tables import results_table
     from biasaudit.cli.train import train_run
     from biasaudit.config import load_settings
@@ -97,12 +98,24 @@ def demo(
         run = train_run(settings, None, parent=runs_folder, lines=False)
         audited(run)
         if mode == "baseline":
-            with StageProgress(run.name) as progress:
-                repaired = api.repair(
-                    run, parent=runs_folder, progress=progress, pixel_labels=REPAIRED
-                )
-            audited(cast("RunRecord", repaired))
+            repaired = _repaired(run, runs_folder)
+            if repaired is not None:
+                audited(repaired)
     write_results(folder, audits)
     api.report(audits, folder / "report.html")
     print_table(results_table([audit.run for audit in audits]))
     out.print(f"{folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _repaired(run: RunRecord, parent: Path) -> RunRecord | None:
+    """Repair a run; None, and a note, where too short a training left nothing that keeps val."""
+    from biasaudit import api
+    from biasaudit.cli.progress import StageProgress
+
+    try:
+        with StageProgress(run.name) as progress:
+            found = api.repair(run, parent=parent, progress=progress, pixel_labels=REPAIRED)
+    except ConfigError as error:
+        note(f"{run.name} stays unrepaired: {message_of(error)}")
+        return None
+    return cast("RunRecord", found)

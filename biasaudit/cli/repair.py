@@ -120,7 +120,7 @@ def repair(
             ("--classes", classes),
             ("--layer", layer),
             ("--normalise", normalise if normalise != "imagenet" else None),
-            ("--scores", scores if scores != "sigmoid" else None),
+            ("--scores", scores if scores != "auto" else None),
             ("--image-size", image_size if image_size != 224 else None),
         ]
     given += [("--data", data), ("--object", object_)]

@@ -160,7 +160,7 @@ def test_softmax_offsets_make_the_log_odds(dataset):
     last = last_layer(model, 3, SIDE)
     pictures = (images() * 255).to(torch.uint8)
     features = FeatureReader(model, last)(pictures)
-    others = engine._Others(last, 1, softmax=True)
+    others = engine.Others(last, 1, softmax=True)
     count = len(pictures)
     zeros = np.zeros(count, dtype=np.int64)
     given = engine.Examples(features, zeros > 0, zeros, zeros, zeros, np.zeros(count))
