@@ -34,12 +34,12 @@ class DataSettings(_Section):
         name: A built-in dataset, or the path of a folder that holds a ``dataset.toml``.
         object: The audited object; the dataset's own where None.
         context: Its suspected context; the dataset's own where None.
-        pixel_labels: How many training images of the object lend their region; where the dataset
+        pixel_labels: How many training images of the object give their region; where the dataset
             guides several classes, so many of each.
-        box_labels: How many more lend its bounding box only; of several classes, of each.
+        box_labels: How many more give its bounding box only; of several classes, of each.
         regions: ``true`` for the labelled images' regions; ``shuffled`` moves each to a random
             place in its image, a control: what guidance gains with these owes nothing to them.
-        outlines: Where boxes stand in for pixel labels, whether each lends the outline of what it
+        outlines: Where boxes stand in for pixel labels, whether each gives the outline of what it
             holds, cut out by GrabCut from the image; else the filled box.
         image_size: Side of the square input in px; the backbone's own where None.
         flip: Whether training images are mirrored half of the time.

@@ -41,14 +41,14 @@ def train(
         typer.Option(
             "--pixel-labels",
             metavar="N",
-            help="How many training images of the object lend their region. Chosen by seed; "
+            help="How many training images of the object give their region. Chosen by seed; "
             "boxes stand in where masks run out, and the run says so.",
         ),
     ] = None,
     box_labels: Annotated[
         int | None,
         typer.Option(
-            "--box-labels", metavar="N", help="How many more lend their bounding box only."
+            "--box-labels", metavar="N", help="How many more give their bounding box only."
         ),
     ] = None,
     data: opt.Data = None,

@@ -50,7 +50,7 @@ class Plan:
     Attributes:
         settings: Complete: nothing is None that the run needs.
         dataset: The dataset, read.
-        labels: Which images lend their regions.
+        labels: Which images give their regions.
         terms: The mode's terms with their options.
         mode: The mode itself.
     """

@@ -5,7 +5,7 @@
     RUN/config.json           the resolved settings, a configuration file for another run
     RUN/run.json              its name, its classes in score order, its device
     RUN/environment.json      versions, machine, threads
-    RUN/labels.json           which images lent their regions, and in what form
+    RUN/labels.json           which images gave their regions, and in what form
     RUN/metrics.csv           one row an epoch
     RUN/operating_points.json temperature and threshold of each class, fitted on val at the end
     RUN/repair.json           of a repaired run: from which run, by which recipe

@@ -1,4 +1,4 @@
-"""Which training images lend the regions of which classes, chosen by seed."""
+"""Which training images give the regions of which classes, chosen by seed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from biasaudit.data.sample import Mask, Sample
 from biasaudit.errors import ConfigError, DataError, named_field
 
 LabelForm = Literal["mask", "box", "outline"]
-"""How an image lends a region: as it was drawn, as a filled box, or as what a box holds."""
+"""How an image gives a region: as it was drawn, as a filled box, or as what a box holds."""
 
 
 class LabelEntry(NamedTuple):
-    """One image that lends the region of one class, and in which form."""
+    """One image that gives the region of one class, and in which form."""
 
     id: str
     form: LabelForm
@@ -27,7 +27,7 @@ class LabelEntry(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelChoice:
-    """The images that lend a region, and in which form.
+    """The images that give a region, and in which form.
 
     Attributes:
         objects: Whose regions.
@@ -49,11 +49,11 @@ class LabelChoice:
         return {form: counts[form] for form in get_args(LabelForm) if counts[form]}
 
     def by_image(self) -> dict[str, dict[str, LabelForm]]:
-        """Return by sample id the classes whose region it lends, and in which form."""
-        lent: dict[str, dict[str, LabelForm]] = {}
+        """Return by sample id the classes whose region it gives, and in which form."""
+        forms: dict[str, dict[str, LabelForm]] = {}
         for entry in self.entries:
-            lent.setdefault(entry.id, {})[entry.object] = entry.form
-        return lent
+            forms.setdefault(entry.id, {})[entry.object] = entry.form
+        return forms
 
     def to_dict(self) -> dict[str, Any]:
         """Return the choice as JSON takes it."""
@@ -86,24 +86,24 @@ def choose_labels(
     *,
     outlines: bool = True,
 ) -> LabelChoice:
-    """Choose for each of ``objects`` the training images that lend its region.
+    """Choose for each of ``objects`` the training images that give its region.
 
     Pixel labels come from images with a pixel mask first, in an order drawn by ``seed``; where
     more are asked for, images known by boxes alone stand in, by the outline of what the box
     holds, and their entries say so. Box labels come from all images left over, masks and boxes
-    alike, and lend the box only. Where samples name their source, each source lends its share of
+    alike, and give the box only. Where samples name their source, each source gives its share of
     the masks, of the stand-ins and of the box labels: of 30 and 10 images, the first 8 are 6 and
     2. One seed gives one order, whatever the numbers and the order of ``samples``: a smaller
     choice lies within a larger one. Objects are chosen for independently: an image that shows two
-    of them may lend the region of the one and not of the other.
+    of them may give the region of the one and not of the other.
 
     Args:
         samples: The training subset.
         objects: The guided classes.
-        pixel_labels: How many images lend the region of each.
-        box_labels: How many more lend a bounding box of each.
+        pixel_labels: How many images give the region of each.
+        box_labels: How many more give a bounding box of each.
         seed: 0 or more.
-        outlines: Whether a box that stands in for a pixel label lends the outline of what it
+        outlines: Whether a box that stands in for a pixel label gives the outline of what it
             holds, cut out by the image; else all of it.
 
     Raises:
@@ -128,22 +128,22 @@ def _choose(
     seed: int,
     outlines: bool,
 ) -> list[LabelEntry]:
-    lending = [s for s in samples if _lends(s, object)]
-    forms = {s.id: s.regions[object].form for s in lending}
-    sources = {s.id: s.source for s in lending}
+    eligible = [s for s in samples if _has_region(s, object)]
+    forms = {s.id: s.regions[object].form for s in eligible}
+    sources = {s.id: s.source for s in eligible}
     _check_enough(forms, object, pixel_labels, box_labels)
-    pixels = [s.id for s in label_order(lending, object, seed)[:pixel_labels]]
+    pixels = [s.id for s in label_order(eligible, object, seed)[:pixel_labels]]
     _, box_seed, source_seed, _ = _seeds(seed)
     left = [id for id in _shuffled(forms, box_seed) if id not in set(pixels)]
     left = _by_source(left, sources, source_seed)
     stand_in: LabelForm = "outline" if outlines else "box"
-    lent = {id: stand_in if form == "box" else form for id, form in forms.items()}
-    entries = [LabelEntry(id, lent[id], object) for id in pixels]
+    given = {id: stand_in if form == "box" else form for id, form in forms.items()}
+    entries = [LabelEntry(id, given[id], object) for id in pixels]
     return entries + [LabelEntry(id, "box", object) for id in left[:box_labels]]
 
 
 def label_order(samples: Sequence[Sample], object: str, seed: int = 0) -> list[Sample]:
-    """Put the images of an object in the order in which they lend, or would lend, its region.
+    """Put the images of an object in the order in which their regions are given, or would be.
 
     Those with a mask come first, then those with a box, as :func:`choose_labels` takes them; then
     those without a region, which somebody would have to draw. Each kind in an order drawn by
@@ -157,7 +157,7 @@ def label_order(samples: Sequence[Sample], object: str, seed: int = 0) -> list[S
     by_id = {s.id: s for s in samples if object in s.labels}
     sources = {id: s.source for id, s in by_id.items()}
     pixel_seed, _, source_seed, undrawn_seed = _seeds(seed)
-    drawn = _shuffled([id for id, s in by_id.items() if _lends(s, object)], pixel_seed)
+    drawn = _shuffled([id for id, s in by_id.items() if _has_region(s, object)], pixel_seed)
     forms = {id: by_id[id].regions[object].form for id in drawn}
     kinds = [
         [id for id in drawn if forms[id] == "mask"],
@@ -215,7 +215,7 @@ def labelled_region(sample: Sample, object: str, form: LabelForm) -> Mask:
     return box
 
 
-def _lends(sample: Sample, object: str) -> bool:
+def _has_region(sample: Sample, object: str) -> bool:
     region = sample.regions.get(object)
     return object in sample.labels and region is not None and region.area_fraction > 0
 
@@ -242,6 +242,6 @@ def _check_enough(
     if box_labels > left:
         raise DataError(
             f"{named_field('data.box_labels', box_labels)}: only {has}, "
-            f"and {pixel_labels} lend pixel labels",
+            f"and {pixel_labels} give pixel labels",
             f"ask for {left} at most",
         )

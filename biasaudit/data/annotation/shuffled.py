@@ -24,7 +24,7 @@ def shuffled_sample(sample: Sample, forms: Mapping[str, LabelForm], seed: int) -
 
     Args:
         sample: The image.
-        forms: The classes whose region it lends, and in which form; other regions stay.
+        forms: The classes whose region it gives, and in which form; other regions stay.
         seed: 0 or more; with it, the image's id and the class decide the place.
     """
     moved = {

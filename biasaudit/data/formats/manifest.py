@@ -19,7 +19,7 @@ subset     ``train``, ``val`` or ``test``
 mask       optional: ``boat:masks/1.png;cow:masks/2.png``; the class may be left out where the
            image has one, and where ``[mask_values]`` says what the values mean
 boxes      optional: ``boat:2 3 10 6;boat:8 5 12 7``, each x, y, width and height in px
-source     optional: where the image comes from; each source lends its share of the pixel labels
+source     optional: where the image comes from; each source gives its share of the pixel labels
 others     a column in ``contexts``: 1, true or yes (the context is there), 0, false or no (it is
            not), nothing (nobody looked), or a text, which makes the context ``column=text`` and
            says that the column's other texts are not there

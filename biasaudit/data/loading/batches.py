@@ -84,7 +84,7 @@ class SampleTensors(TorchDataset[Item]):
         samples: What to load.
         classes: Object classes in score order.
         size: Side S in px.
-        region_of: Sample id to the classes whose region it lends, and in which form.
+        region_of: Sample id to the classes whose region it gives, and in which form.
         mirror: Seed that decides with the epoch which images are mirrored, half of them each
             time, so that neither the order nor the number of loading processes matters; None
             mirrors none.

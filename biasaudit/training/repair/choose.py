@@ -2,7 +2,7 @@
 
 No counterfactual image is seen. Every candidate is refitted on all folds but one and scored on
 what is left; a fold holds source images with everything that was made from them, so that no
-image, nor a ground, lends itself to both sides.
+image, nor a ground, stands on both sides.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def repair(
         model: In evaluation mode; it is not changed.
         dataset: Its ``train`` and ``val`` are used, nothing else.
         object: The audited class.
-        labels: Which images lend their regions.
+        labels: Which images give their regions.
         image_size: Side S in px at which the model is used.
         options: How.
         tell: Called with what is counted (``images``, ``edits``, ``recipes``) and how many more.

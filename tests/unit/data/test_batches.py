@@ -21,8 +21,8 @@ def sample(number, labels=("boat",), region=True):
 
 def tensors(**options):
     samples = [sample(10), sample(20, ("car",), region=False), sample(30, ("boat", "car"))]
-    lent = {"10": {"boat": "mask"}, "30": {"boat": "box"}}
-    return SampleTensors(samples, CLASSES, 4, lent, **options)
+    gave = {"10": {"boat": "mask"}, "30": {"boat": "box"}}
+    return SampleTensors(samples, CLASSES, 4, gave, **options)
 
 
 def test_a_batch_by_hand():

@@ -119,8 +119,8 @@ def test_each_source_lends_its_share_of_any_number(web: int, studio: int, seed: 
     boxes = choose_labels(samples, ["boat"], 0, web + studio, seed).entries
     for entries in (pixels, boxes):
         for n in range(1, len(entries) + 1):
-            lent = sum(entry.id.startswith("web") for entry in entries[:n])
-            assert abs(lent - n * web / (web + studio)) < 1
+            gave = sum(entry.id.startswith("web") for entry in entries[:n])
+            assert abs(gave - n * web / (web + studio)) < 1
 
 
 def test_masks_come_first_and_each_form_is_shared_out() -> None:
@@ -135,12 +135,12 @@ def test_masks_come_first_and_each_form_is_shared_out() -> None:
 def test_a_source_of_one_image_is_as_likely_as_any() -> None:
     lone = [sample(f"lone-{i}", "mask", source=f"person {i}") for i in range(20)]
     samples = lone + from_two_sources("mask", 20, 0)
-    lent = [
+    gave = [
         sum(e.id.startswith("lone") for e in choose_labels(samples, ["boat"], 10, seed=s).entries)
         for s in range(50)
     ]
     # 5 of 10 expected; a draw's standard deviation is below 2, so 0.3 that of the mean.
-    assert abs(np.mean(lent) - 5) < 1
+    assert abs(np.mean(gave) - 5) < 1
 
 
 def test_one_source_by_name_is_chosen_from_as_if_it_had_none() -> None:
@@ -241,7 +241,7 @@ def test_an_outline_is_what_stands_out_in_the_box() -> None:
             8,
             7,
             "box_labels=7: only 14 training images of 'boat' have a region (5 masks, 9 boxes), "
-            "and 8 lend pixel labels; ask for 6 at most",
+            "and 8 give pixel labels; ask for 6 at most",
         ),
     ],
 )

@@ -28,10 +28,10 @@ def test_as_many_boxes_of_each_orientation():
     plan = plan_of()
     assert plan.labels.counts_by_form() == {"box": 8}
     for orientation in ("forward", "reverse"):
-        lent = [entry.id for entry in plan.labels.entries if entry.object == orientation]
-        assert len(set(lent)) == 4
+        gave = [entry.id for entry in plan.labels.entries if entry.object == orientation]
+        assert len(set(gave)) == 4
         shown = {s.id for s in plan.dataset.subset("train") if orientation in s.labels}
-        assert set(lent) <= shown
+        assert set(gave) <= shown
     assert plan.notes == ["4 labels of each of forward, reverse: 8 in all"]
     assert plan.name == "gain_ext-4boxes-seed0"
 

@@ -65,7 +65,7 @@ class Shot:
 def camera(settings: CameraSettings | None = None) -> Dataset:
     """Return the embedded dataset.
 
-    Each image shows the device in one of two orientations, and lends the box about the gap that
+    Each image shows the device in one of two orientations, and gives the box about the gap that
     tells them apart. In ``train``, ``val`` and ``test1`` viewpoint, light and ground follow the
     orientation as the settings say. ``test2`` has other grounds and lights and every viewpoint,
     and photographs each of its scenes with the device in either orientation: whoever does not
