@@ -18,14 +18,10 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import torch
-from modes import Silent
 
+import biasaudit as ba
 from biasaudit.config import load_settings
-from biasaudit.evaluation.audit import audit, plan_splits
-from biasaudit.evaluation.predict import Subject
-from biasaudit.training.loop import train
-from biasaudit.training.plan import Plan, make_plan
+from biasaudit.training.run_directory import RunRecord
 
 BOXES = 20
 VARIANTS: dict[str, tuple[str, int, list[str]]] = {
@@ -69,45 +65,40 @@ def measure(variant: str, seed: int) -> dict[str, object]:
         "training.mode": mode,
         "training.seed": seed,
     }
-    plan = make_plan(load_settings(None, assignments, options))
+    settings = load_settings(None, assignments, options)
+    data = ba.load_dataset("camera", options=settings.data.options)
     start = time.perf_counter()
-    trained = train(plan, Silent())
+    run = ba.train(data, settings=settings)
     seconds = round(time.perf_counter() - start, 1)
-    subject = Subject(
-        trained.model,
-        plan.dataset.classes,
-        int(plan.settings.data.image_size or 0),
-        torch.device("cpu"),
-    )
     return {
         "mode": mode,
         "boxes_per_class": boxes,
         "settings": " ".join(assignments),
-        **figures(plan, subject),
+        **figures(run),
         "train_seconds": seconds,
     }
 
 
-def figures(plan: Plan, subject: Subject) -> dict[str, object]:
+def figures(run: RunRecord) -> dict[str, object]:
     """Audit a trained model on the three sets and return its figures as one flat row.
 
     ``SET`` is the accuracy of the decision on ``forward``, as ``biasaudit evaluate`` prints it;
     ``SET_higher`` the share of images whose own orientation has the higher score;
     ``SET_energy`` the share of each image's own class's attention in its critical area.
     """
-    both = [audit(subject, plan_splits(plan.dataset, SPLITS, c, None)) for c in subject.classes]
+    both = [ba.audit(run, splits=SPLITS, object=name) for name in run.classes]
     first, second = (found.per_image.set_index(["split", "id"]) for found in both)
     higher = (first["score"] > second["score"]) == (first["label"] == 1)
     row: dict[str, object] = {}
     for split in SPLITS:
-        result = both[0].splits[split].overall
+        result = both[0].run.splits[split].overall
         row[split] = result.accuracy
         row[f"{split}_low"], row[f"{split}_high"] = result.accuracy_ci or (None, None)
         row[f"{split}_higher"] = float(higher.loc[split].mean())
         row[f"{split}_auroc"] = result.auroc
         energy = pd.concat([t.loc[split]["energy_pointing_game"] for t in (first, second)])
         row[f"{split}_energy"] = float(energy.mean())
-    row["area_fraction"] = both[0].splits["test2"].overall.attention.area_fraction
+    row["area_fraction"] = both[0].run.splits["test2"].overall.attention.area_fraction
     return row
 
 

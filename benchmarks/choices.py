@@ -18,17 +18,19 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pandas as pd
+import torch
 from modes import parse, run_grid, summary
 
+import biasaudit as ba
 from biasaudit.data.annotation.outlines import outline
 from biasaudit.data.sample import Image, Sample
 from biasaudit.data.splits import edits
 from biasaudit.data.splits.edited_samples import edited
 from biasaudit.errors import DataError
-from biasaudit.evaluation.audit import audit, plan_splits
 from biasaudit.evaluation.predict import Subject, one_pass
+from biasaudit.results import Audit
 from biasaudit.statistics import auroc
-from biasaudit.training.plan import Plan
+from biasaudit.training.run_directory import RunRecord
 
 SHOWN = ("val", "val_energy", "pasted", "inpainted", "covered", "ground", "auroc_pasted_inpainted")
 MOST_IMAGES = 60
@@ -49,13 +51,13 @@ def main() -> None:
         run_grid(arguments, figures)
 
 
-def figures(plan: Plan, subject: Subject) -> dict[str, object]:
+def figures(run: RunRecord, audit: Audit) -> dict[str, object]:
     """Return what a trained model shows on validation images and their edits."""
-    data = plan.settings.data
+    data = run.settings.data
     name = str(data.object)
-    val = plan.dataset.subset("val")
-    found = audit(subject, plan_splits(plan.dataset, ["val"], name, data.context))
-    overall = found.splits["val"].overall
+    val = ba.load_dataset(data.name, options=data.options).subset("val")
+    overall = audit.run.splits["val"].overall
+    subject = Subject(run.load_model(), run.classes, int(data.image_size or 0), torch.device("cpu"))
     versions = edited_versions(val, name)
     scores = {
         kind: one_pass(subject, name, made).table["score"].to_numpy()

@@ -26,8 +26,7 @@ import pandas as pd
 import torch
 
 from biasaudit.data.sample import Dataset, Image, Mask, Region, Sample
-from biasaudit.data.splits.resolve import resolve_split
-from biasaudit.evaluation.audit import audit
+from biasaudit.evaluation.audit import Case, audit, plan_splits
 from biasaudit.evaluation.predict import Subject, batches
 from biasaudit.models.backbones import BACKBONES
 
@@ -155,11 +154,9 @@ def bare(subject: Subject, dataset: Dataset) -> None:
 
 def evaluated(subject: Subject, dataset: Dataset) -> None:
     """Audit the same images."""
-    splits = [
-        resolve_split(dataset, name, "boat", "water" if name != "val" else None)
-        for name in ("val", "biased-boat")
-    ]
-    audit(subject, splits)
+    splits = plan_splits(dataset, ("val", "biased-boat"), "boat", "water")
+    about = {"name": "untrained", "mode": "external", "backbone": "any"}
+    audit(Case(subject, dataset, "boat", "water", splits, about))
 
 
 if __name__ == "__main__":

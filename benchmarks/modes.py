@@ -20,31 +20,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
+import biasaudit as ba
 from biasaudit.config import load_settings
-from biasaudit.evaluation.audit import audit, plan_splits
-from biasaudit.evaluation.predict import Subject
-from biasaudit.results import Split
-from biasaudit.training.loop import EpochMetrics, train
-from biasaudit.training.plan import Plan, make_plan
+from biasaudit.results import Audit, Split
+from biasaudit.training.run_directory import RunRecord
 
 MODES = "baseline,gain,gain_ext:9,gain_ext:23,gain_ext:78"
 KEY = ["variant", "mode", "pixel_labels", "seed"]
-Figures = Callable[[Plan, Subject], dict[str, object]]
-
-
-class Silent:
-    """Nobody is told."""
-
-    def start(self, epochs: int, steps: int) -> None:
-        """Say nothing."""
-
-    def step(self, epoch: int, total: float) -> None:
-        """Say nothing."""
-
-    def epoch(self, metrics: EpochMetrics) -> None:
-        """Say nothing."""
+Figures = Callable[[RunRecord, Audit], dict[str, object]]
 
 
 def main() -> None:
@@ -109,28 +93,17 @@ def measure(
             "model.weights": arguments.weights,
         },
     )
-    plan = make_plan(settings)
+    data = ba.load_dataset(settings.data.name, options=settings.data.options)
     start = time.perf_counter()
-    trained = train(plan, Silent())
+    run = ba.train(data, settings=settings)
     seconds = time.perf_counter() - start
-    subject = Subject(
-        trained.model,
-        plan.dataset.classes,
-        int(plan.settings.data.image_size or 0),
-        torch.device("cpu"),
-        operating_points=trained.operating_points,
-    )
-    return {**figures_of(plan, subject), "train_seconds": round(seconds, 1)}
+    return {**figures_of(run, ba.audit(run)), "train_seconds": round(seconds, 1)}
 
 
-def figures(plan: Plan, subject: Subject) -> dict[str, object]:
-    """Audit a trained model and return its figures as one flat row."""
-    data = plan.settings.data
-    name = f"biased-{data.object}"
-    splits = plan_splits(plan.dataset, ["val", name], str(data.object), data.context)
-    found = audit(subject, splits).splits
-    val, biased = found["val"].overall, found[name]
-    forms = plan.labels.counts_by_form()
+def figures(run: RunRecord, audit: Audit) -> dict[str, object]:
+    """Return the figures of an audited run as one flat row."""
+    val, biased = audit.run.splits["val"].overall, audit.split
+    forms = run.labels.counts_by_form()
     row: dict[str, object] = {
         "masks": forms.get("mask", 0),
         "boxes": forms.get("box", 0) + forms.get("outline", 0),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         load_dataset,
         load_model,
         load_run,
+        repair,
         report,
         train,
     )
@@ -30,6 +31,7 @@ _HOMES = {
     "train": "biasaudit.api",
     "audit": "biasaudit.api",
     "compare": "biasaudit.api",
+    "repair": "biasaudit.api",
     "report": "biasaudit.api",
     "Audit": "biasaudit.results",
     "Verdict": "biasaudit.results",
@@ -45,6 +47,7 @@ __all__ = [
     "load_dataset",
     "load_model",
     "load_run",
+    "repair",
     "report",
     "train",
 ]

@@ -8,7 +8,7 @@
     base = ba.train(data, "baseline")
     guided = ba.train(data, "gain_ext", pixel_labels=78)
     audits = [ba.audit(model, data) for model in (base, guided)]
-    print(audits[0].verdict.headline)
+    print(audits[0].verdict)
     print(ba.compare(*audits))
     ba.report(audits, "report.html")
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from biasaudit.analysis import Comparison
+    from biasaudit.analysis import Comparisons
     from biasaudit.config import Settings
     from biasaudit.data.sample import Dataset
     from biasaudit.models.external import LoadedModel
@@ -37,6 +37,10 @@ Note = Callable[[str], None]
 """Called with one line that a user should read."""
 Count = Callable[[int, int], None]
 """Called with the images done so far, and their total."""
+
+
+def _ignore(line: str) -> None:
+    """Take a note that nobody asked for."""
 
 
 def load_dataset(
@@ -79,7 +83,7 @@ def load_model(
     classes: Sequence[str] | str,
     layer: str | None = None,
     normalise: str = "imagenet",
-    scores: str = "sigmoid",
+    scores: str = "auto",
     image_size: int = 224,
     name: str | None = None,
 ) -> LoadedModel:
@@ -93,20 +97,31 @@ def load_model(
         layer: Attention layer; found by a probe where None.
         normalise: ``imagenet``, ``none``, or ``M,M,M/S,S,S``.
         scores: ``sigmoid`` where every class is answered for itself, ``softmax`` where one is
-            chosen.
+            chosen; ``auto`` infers it from the scores of a few random images.
         image_size: Side of the square input in px.
         name: What the audit calls the model; the state file's name where None.
 
     Raises:
         ConfigError: Anything of it does not exist or does not fit.
+
+    >>> import tempfile, torch, torchvision
+    >>> file = Path(tempfile.mkdtemp()) / "mine.pth"
+    >>> torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), file)
+    >>> model = load_model("resnet18", file, classes=["boat", "car"], image_size=64)
+    >>> model.name, model.classes, model.network.layer
+    ('mine', ('boat', 'car'), 'layer4')
     """
     from biasaudit.models.external import ExternalModel, load_external
+    from biasaudit.training.repair.record import read_external_repair
 
-    listed = classes if isinstance(classes, str) else ",".join(classes)
+    listed = classes if isinstance(classes, str) else tuple(classes)
     path = None if state is None else Path(state)
-    return load_external(
-        ExternalModel(model, path, listed, layer, normalise, scores, image_size), name
+    repaired = None if path is None else read_external_repair(path)
+    called, record = repaired or (None, None)
+    loaded = load_external(
+        ExternalModel(model, path, listed, layer, normalise, scores, image_size), name or called
     )
+    return replace(loaded, repair=record)
 
 
 def settings_for(data: Dataset, mode: str, **changes: Any) -> Settings:
@@ -120,6 +135,10 @@ def settings_for(data: Dataset, mode: str, **changes: Any) -> Settings:
 
     Raises:
         ConfigError: An unknown setting, or a value that does not fit.
+
+    >>> data = load_dataset("harbour", options={"train": 8, "val": 4, "group": 2})
+    >>> settings_for(data, "gain_ext", pixel_labels=4, epochs=1).data.pixel_labels
+    4
     """
     from biasaudit.config import load_settings, setting_named
 
@@ -144,7 +163,7 @@ def train(
     out: str | Path | None = None,
     parent: str | Path | None = None,
     settings: Settings | None = None,
-    note: Note = lambda _: None,
+    note: Note | None = None,
     progress: Progress | None = None,
     **changes: Any,
 ) -> RunRecord:
@@ -161,10 +180,16 @@ def train(
         settings: Settings in place of the mode, the labels, the seed and ``changes``.
         note: Called with each line that a user should read.
         progress: Told of every step and epoch.
-        changes: Further settings, such as ``epochs=3``, ``backbone="mobilenet_v2"``.
+        changes: Further settings, such as ``epochs=3``, ``backbone="mobilenet_v2"``,
+            ``plugins=["mypackage.audit"]``.
 
     Raises:
         BiasAuditError: Anything asked for does not exist or does not fit, or training fails.
+
+    >>> data = load_dataset("harbour", options={"train": 40, "val": 8, "group": 4})
+    >>> run = train(data, "gain_ext", pixel_labels=4, epochs=1)
+    >>> run.name, run.classes
+    ('gain_ext-4-seed0', ('boat', 'car', 'house', 'tree'))
     """
     from biasaudit.training.loop import Silent
     from biasaudit.training.loop import train as train_loop
@@ -178,7 +203,7 @@ def train(
     chosen = unused(Path(parent), plan.name) if parent is not None else out
     folder = None if chosen is None else prepare(Path(chosen))
     for line in plan.notes:
-        note(line)
+        (note or _ignore)(line)
     try:
         run = RunRecord.of(plan, train_loop(plan, progress or Silent()))
         return run if folder is None else run.save(folder)
@@ -188,11 +213,70 @@ def train(
         raise
 
 
+def repair(
+    model: RunRecord | LoadedModel | str | Path,
+    data: Dataset | None = None,
+    *,
+    object: str | None = None,
+    out: str | Path | None = None,
+    parent: str | Path | None = None,
+    progress: Callable[[str, int], None] = lambda what, count: None,
+    **settings: Any,
+) -> RunRecord | LoadedModel:
+    """Refit the audited class's row of a trained model's last layer on edited images.
+
+    Only that row changes: the scores of all other classes stay bit for bit. The recipe is chosen
+    by cross-validation on training images and edits of the labelled ones, with val as a guard;
+    no counterfactual image is seen.
+
+    Args:
+        model: From :func:`train`, :func:`load_run` or :func:`load_model`; or a run's folder.
+        data: Its training images, with val; the dataset that a run was trained on where None.
+        object: The object to repair; the run's or the dataset's own where None.
+        out: An empty folder for the repaired model; None keeps it in memory.
+        parent: A folder that gets a new one, called by the model and the labels spent.
+        progress: Called with what is counted (``images``, ``edits``, ``recipes``) and how many.
+        settings: Of :class:`biasaudit.config.RepairSettings`: ``pixel_labels`` (78),
+            ``box_labels``, ``max_val_loss`` (.02), ``seed``, ``refits``, ``edits``, ``cache``.
+            A setting left out or None keeps its default; the seed is then a run's own.
+
+    Returns:
+        What was given, repaired: a run for a run, an external model for one.
+
+    Raises:
+        BiasAuditError: Too few labels, no linear last layer, or no recipe that keeps val.
+    """
+    from biasaudit.cases import subject_of_repair
+    from biasaudit.config import repair_settings
+    from biasaudit.training.repair.record import repair_external, repair_run, save_external
+    from biasaudit.training.run_directory import RunRecord, unused
+
+    if isinstance(model, str | Path):
+        model = load_run(model)
+    own = {"seed": model.settings.training.seed} if isinstance(model, RunRecord) else {}
+    chosen = repair_settings(own | {key: v for key, v in settings.items() if v is not None})
+    dataset, name = subject_of_repair(model, data, object)
+    if isinstance(model, RunRecord):
+        run = repair_run(model, dataset, name, chosen, progress)
+        place = unused(Path(parent), run.name) if parent is not None else out
+        return run if place is None else run.save(Path(place))
+    external = repair_external(model, dataset, name, chosen, progress)
+    place = unused(Path(parent), external.name) if parent is not None else out
+    return external if place is None else save_external(external, Path(place))
+
+
 def load_run(folder: str | Path) -> RunRecord:
-    """Read a finished run.
+    """Read a finished run; the plug-ins that it was trained with are imported.
 
     Raises:
         RunError: The folder holds none, or an unfinished one.
+        ConfigError: A plug-in cannot be imported.
+
+    >>> import tempfile
+    >>> data = load_dataset("harbour", options={"train": 40, "val": 8, "group": 4})
+    >>> run = train(data, epochs=1, out=tempfile.mkdtemp())
+    >>> load_run(run.path).name
+    'baseline-seed0'
     """
     from biasaudit.training.run_directory import read_run
 
@@ -213,8 +297,8 @@ def audit(
     batch_size: int | None = None,
     workers: int = 0,
     cache: str | None = None,
-    note: Note = lambda _: None,
-    progress: Count = lambda done, total: None,
+    note: Note | None = None,
+    progress: Count | None = None,
 ) -> Audit:
     """Audit a model on counterfactual groups.
 
@@ -237,6 +321,13 @@ def audit(
 
     Raises:
         BiasAuditError: The model, the dataset or a split cannot be used.
+
+    >>> data = load_dataset("harbour", options={"train": 40, "val": 8, "group": 4})
+    >>> found = audit(train(data, epochs=1), data)
+    >>> list(found.run.splits), found.overall.n, len(found.per_image)
+    (['val', 'biased-boat'], 8, 16)
+    >>> found.verdict.kind
+    'cannot_tell'
     """
     from biasaudit.cases import Loading, Question, case_of
     from biasaudit.evaluation import audit as evaluation
@@ -245,21 +336,22 @@ def audit(
         model = load_run(model)
     question = Question(tuple(splits), object, context)
     loading = Loading(device, batch_size, workers, cache)
-    case = case_of(model, data, question, loading, note)
+    case = case_of(model, data, question, loading, note or _ignore)
     request = evaluation.Request(faithfulness, all_pairs, maps)
-    total, done = evaluation.passes_of(case, request), 0
+    total, done = evaluation.passes_of(case), 0
 
     def tell(count: int) -> None:
         nonlocal done
         done += count
-        progress(done, total)
+        if progress is not None:
+            progress(done, total)
 
     return evaluation.audit(case, request, tell)
 
 
 def compare(
     first: Audit, second: Audit, *, splits: Sequence[str] = (), seed: int = 0
-) -> dict[str, Comparison]:
+) -> Comparisons:
     """Compare two audits on the same images: better, worse, or no difference shown.
 
     Args:
@@ -270,11 +362,20 @@ def compare(
 
     Returns:
         By split. Each figure has its paired difference, its interval, its p-value, also after
-        Holm, and what it shows; and the images whose answer changed are named.
+        Holm, and what it shows; and the images whose answer changed are named. It prints one line
+        a figure; ``table`` has them as a DataFrame.
 
     Raises:
         RunError: They were not made on the same images, or have no per-image table.
         ConfigError: A split that one of them did not measure.
+
+    >>> data = load_dataset("harbour", options={"train": 40, "val": 8, "group": 4})
+    >>> first, second = (audit(train(data, seed=seed, epochs=1), data) for seed in (0, 1))
+    >>> found = compare(first, second)
+    >>> list(found), found["biased-boat"].n
+    (['biased-boat', 'val'], 8)
+    >>> found["biased-boat"].outcome
+    'no difference shown'
     """
     from biasaudit.analysis import compare_audits
 
@@ -300,14 +401,21 @@ def report(
     Raises:
         ConfigError: A suffix that stands for no form.
         RunError: A folder without an audit, or a file that cannot be written.
+
+    >>> data = load_dataset("harbour", options={"train": 40, "val": 8, "group": 4})
+    >>> made = report(audit(train(data, epochs=1), data))
+    >>> made.text[:15], made.path
+    ('<!doctype html>', None)
     """
-    from biasaudit.report import make_report
+    from biasaudit.report import form_of, make_report
     from biasaudit.results import Audit, load_audits
 
+    file = None if out is None else Path(out)
+    form_of(file, model_card=model_card)
     listed = [audits] if isinstance(audits, Audit) else list(audits)
     found = [
         audit
         for one in listed
         for audit in ([one] if isinstance(one, Audit) else load_audits([Path(one)]))
     ]
-    return make_report(found, None if out is None else Path(out), gallery, model_card=model_card)
+    return make_report(found, file, gallery, model_card=model_card)

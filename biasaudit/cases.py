@@ -12,12 +12,16 @@ from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import BIASED, EDITED, Dataset
 from biasaudit.data.splits.edited import has_edited_split
 from biasaudit.data.splits.resolve import named_object, usual_splits
-from biasaudit.errors import ConfigError, near_names
+from biasaudit.errors import ConfigError, named_field, near_names
 from biasaudit.evaluation.audit import VAL, Case, plan_splits
 from biasaudit.evaluation.predict import Subject
 from biasaudit.models.external import LoadedModel
 from biasaudit.training.device import make_accelerator
-from biasaudit.training.run_directory import RunRecord, environment
+from biasaudit.training.run_directory import REPAIRED, RunRecord, environment
+
+EXTERNAL = "external"
+"""The mode of a model that was trained elsewhere."""
+_LABELS = ("pixel_labels", "box_labels", "labels_by_form")
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def case_of(
     if object_ is None:
         raise ConfigError(
             f"{dataset.root}: names no object to audit",
-            f"name one, of: {', '.join(dataset.classes)}",
+            f"add {named_field('object')}, one of: {', '.join(dataset.classes)}",
             field="object",
         )
     context = question.context or _own_context(model, data, dataset, object_)
@@ -91,6 +95,31 @@ def case_of(
     )
     trained_here = isinstance(model, RunRecord) and _same_data(model, dataset)
     return Case(subject, dataset, object_, context, splits, about, trained_here)
+
+
+def subject_of_repair(
+    model: RunRecord | LoadedModel, data: Dataset | None, object_: str | None
+) -> tuple[Dataset, str]:
+    """Return the dataset and the object of a repair.
+
+    Raises:
+        ConfigError: No object, one that the model does not know, or other classes than the
+            model's.
+    """
+    dataset = data or _own_dataset(model)
+    name = object_ or _own_object(model, data)
+    if name is None:
+        raise ConfigError(
+            f"{dataset.root}: names no object to repair",
+            f"add {named_field('object')}, one of: {', '.join(dataset.classes)}",
+            field="object",
+        )
+    dataset.check_object(name)
+    if name not in model.classes:
+        raise ConfigError(
+            f"{model.name}: the model knows no class '{name}'", near_names(name, model.classes)
+        )
+    return dataset, name
 
 
 def _splits(
@@ -127,9 +156,8 @@ def _object_of(splits: Sequence[str], dataset: Dataset) -> str | None:
     named = {found for name in splits if (found := named_object(dataset, name))}
     if len(named) > 1:
         raise ConfigError(
-            f"asks for several objects ({', '.join(sorted(named))})",
+            f"{named_field('split')}: asks for several objects ({', '.join(sorted(named))})",
             "evaluate once for each",
-            field="split",
         )
     return named.pop() if named else None
 
@@ -176,17 +204,28 @@ def _of_run(run: RunRecord, loading: Loading) -> tuple[Subject, Mapping[str, Any
     )
     about = {
         "name": run.name,
-        "mode": settings.training.mode,
+        "mode": run.mode,
         "pixel_labels": labels.pixel_labels,
         "box_labels": labels.box_labels,
         "seed": settings.training.seed,
         "backbone": str(settings.model.backbone),
         "device": run.device,
         "labels_by_form": labels.counts_by_form(),
-        "settings": settings.model_dump(mode="json"),
+        "settings": {**settings.model_dump(mode="json"), **_repair_settings(run.repair)},
         "environment": run.environment,
     }
     return subject, about
+
+
+def _repair_settings(record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the results say of a repair; the recipes that were compared stay in the run."""
+    if record is None:
+        return {}
+    return {
+        "repair": {
+            key: value for key, value in record.items() if key not in ("candidates", "before")
+        }
+    }
 
 
 def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping[str, Any]]:
@@ -204,12 +243,20 @@ def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping
         key: str(value) if isinstance(value, Path) else value
         for key, value in asdict(model.external).items()
     }
+    inferred = {
+        "layer": model.network.layer,
+        "scores": model.scores,
+        "outputs": model.outputs,
+        "scores_inferred": model.external.scores == "auto",
+    }
     about = {
         "name": model.name,
-        "mode": "external",
+        "mode": EXTERNAL + (REPAIRED if model.repair else ""),
         "backbone": model.external.model,
         "device": device.type,
-        "settings": {"external": {**said, "layer": model.network.layer}},
+        "settings": {"external": {**said, **inferred}, **_repair_settings(model.repair)},
         "environment": environment(),
     }
+    if model.repair is not None:
+        about |= {key: model.repair[key] for key in _LABELS}
     return subject, about

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from biasaudit.errors import ConfigError, named_field, near_names
+from biasaudit.registry import load_plugins
 
 _NO_FOLDER = ("memory", "off")
 
@@ -36,6 +37,8 @@ class DataSettings(_Section):
         pixel_labels: How many training images of the object lend their region; where the dataset
             guides several classes, so many of each.
         box_labels: How many more lend its bounding box only; of several classes, of each.
+        regions: ``true`` for the labelled images' regions; ``shuffled`` moves each to a random
+            place in its image, a control: what guidance gains with these owes nothing to them.
         outlines: Where boxes stand in for pixel labels, whether each lends the outline of what it
             holds, cut out by GrabCut from the image; else the filled box.
         image_size: Side of the square input in px; the backbone's own where None.
@@ -51,6 +54,7 @@ class DataSettings(_Section):
     context: str | None = None
     pixel_labels: int = Field(0, ge=0)
     box_labels: int = Field(0, ge=0)
+    regions: Literal["true", "shuffled"] = "true"
     outlines: bool = True
     image_size: int | None = Field(None, ge=32, le=1024)
     flip: bool = True
@@ -91,6 +95,8 @@ class TrainingSettings(_Section):
 
     Attributes:
         mode: A registered mode, or one that the configuration's ``modes`` table defines.
+        loss: What the classification term is: ``sigmoid`` answers each class for itself;
+            ``softmax`` chooses one of them (cross-entropy), for images of exactly one class.
         epochs: Passes over the training set; the backbone's own where None.
         batch_size: Images a step; the backbone's own where None.
         labels_per_step: Labelled images that each step sees beside its batch; the backbone's own
@@ -104,6 +110,7 @@ class TrainingSettings(_Section):
     """
 
     mode: str = "baseline"
+    loss: Literal["sigmoid", "softmax"] = "sigmoid"
     epochs: int | None = Field(None, ge=1)
     batch_size: int | None = Field(None, ge=2)
     labels_per_step: int | None = Field(None, ge=1)
@@ -115,6 +122,37 @@ class TrainingSettings(_Section):
     workers: int = Field(0, ge=0)
 
 
+class RepairSettings(_Section):
+    """How the last layer of a trained model is repaired.
+
+    Attributes:
+        pixel_labels: How many training images of the object give their pixel label.
+        box_labels: How many more give their bounding box.
+        max_val_loss: How much validation accuracy of the object may fall, in [0, 1].
+        seed: Of labels, edits and folds.
+        folds: Of the cross-validation that chooses the recipe.
+        flip: Whether training images count mirrored too.
+        edits: Options of the edits, such as ``{"pasted": 8}``.
+        refits: Bootstrap refits of the chosen recipe that are averaged.
+        cache: Folder that keeps features; None keeps none.
+    """
+
+    pixel_labels: int = Field(78, ge=0)
+    box_labels: int = Field(0, ge=0)
+    max_val_loss: float = Field(0.02, ge=0, le=1)
+    seed: int = Field(0, ge=0, lt=2**31)
+    folds: int = Field(5, ge=2)
+    flip: bool = True
+    edits: dict[str, Any] = Field(default_factory=dict)
+    refits: int = Field(1, ge=1)
+    cache: str | None = None
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """The folder that keeps features, or None."""
+        return None if self.cache is None else Path(self.cache).expanduser().absolute()
+
+
 class Settings(_Section):
     """A whole run.
 
@@ -122,6 +160,8 @@ class Settings(_Section):
         terms: Options of loss terms by the term's name, over those of the mode:
             ``{"mining": {"weight": 0.5, "sigma": 0.4}}``.
         modes: Modes that the user composes: mode name to term name to options.
+        plugins: Modules that register things of their own; they are imported, which runs their
+            code. Separated by commas, or as a list.
     """
 
     data: DataSettings = Field(default_factory=DataSettings)
@@ -129,6 +169,14 @@ class Settings(_Section):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     terms: dict[str, dict[str, Any]] = Field(default_factory=dict)
     modes: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    plugins: list[str] = Field(default_factory=list)
+
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _one_or_several(cls, plugins: Any) -> Any:
+        if isinstance(plugins, str):
+            return [name for part in plugins.split(",") if (name := part.strip())]
+        return plugins
 
 
 def load_settings(
@@ -136,7 +184,7 @@ def load_settings(
     assignments: Iterable[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Put a file, assignments and options together.
+    """Put a file, assignments and options together, and import the plug-ins that they name.
 
     Args:
         file: A TOML file, or the ``config.json`` of a run.
@@ -144,7 +192,8 @@ def load_settings(
         options: Dotted key to value; None values are passed over.
 
     Raises:
-        ConfigError: A file that cannot be read, an unknown key, a value that does not fit.
+        ConfigError: A file that cannot be read, an unknown key, a value that does not fit, a
+            plug-in that cannot be imported.
     """
     tree = _read(file) if file is not None else {}
     _check(tree, str(file))
@@ -154,30 +203,54 @@ def load_settings(
     for key, value in (options or {}).items():
         if value is not None:
             _assign(tree, key, value, named_field(key, value))
-    return _check(tree, "the settings")
+    settings = _check(tree, "the settings")
+    load_plugins(settings.plugins)
+    return settings
+
+
+def repair_settings(changes: Mapping[str, Any]) -> RepairSettings:
+    """Return the settings of a repair; None values are passed over.
+
+    Raises:
+        ConfigError: An unknown setting, or a value that does not fit.
+    """
+    given = {key: value for key, value in changes.items() if value is not None}
+    try:
+        return RepairSettings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"unknown setting '{name}'", near_names(name, RepairSettings.model_fields)
+            ) from None
+        raise ConfigError(
+            f"{named_field(name, given.get(name))}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        ) from None
 
 
 def setting_named(name: str) -> str:
     """Return the dotted name of a setting that is named by its last part.
 
     Args:
-        name: ``pixel_labels``, or a dotted name, which stays as it is.
+        name: ``pixel_labels``; a dotted name, or that of a table such as ``plugins``, stays as it
+            is.
 
     Raises:
         ConfigError: No setting has that name.
     """
-    if "." in name:
-        return name
-    for section, schema in Settings.model_fields.items():
-        kind = schema.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and name in kind.model_fields:
-            return f"{section}.{name}"
-    known = [
-        leaf
-        for schema in Settings.model_fields.values()
+    sections = {
+        section: schema.annotation
+        for section, schema in Settings.model_fields.items()
         if isinstance(schema.annotation, type) and issubclass(schema.annotation, BaseModel)
-        for leaf in schema.annotation.model_fields
-    ]
+    }
+    tables = [key for key in Settings.model_fields if key not in sections]
+    if "." in name or name in tables:
+        return name
+    for section, kind in sections.items():
+        if name in kind.model_fields:
+            return f"{section}.{name}"
+    known = [*tables, *(leaf for kind in sections.values() for leaf in kind.model_fields)]
     raise ConfigError(f"unknown setting '{name}'", near_names(name, known))
 
 

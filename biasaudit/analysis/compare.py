@@ -10,6 +10,7 @@ from typing import Literal
 import pandas as pd
 from scipy import optimize
 
+from biasaudit.analysis.harm import ClassHarm
 from biasaudit.analysis.paired_tables import (
     align,
     clusters_of,
@@ -75,6 +76,7 @@ class Comparison:
         n: Images.
         least: The smallest difference in accuracy that a group's images can ever show (exact
             McNemar at 5%, before Holm), by group; NaN where they can show none.
+        harm: What became of the images of other objects; None where it was not measured.
     """
 
     changes: tuple[Change, ...]
@@ -82,6 +84,7 @@ class Comparison:
     broken: Mapping[str, tuple[str, ...]]
     n: int
     least: Mapping[str, float]
+    harm: ClassHarm | None = None
 
     @property
     def outcome(self) -> Outcome:

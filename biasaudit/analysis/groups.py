@@ -7,7 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from biasaudit.results import Group, Interval, Localization, Overall, Split
+from biasaudit.results import (
+    METRIC_PREFIX,
+    Group,
+    Interval,
+    Localization,
+    MetricMean,
+    Overall,
+    Split,
+)
 from biasaudit.statistics import (
     auroc,
     auroc_interval,
@@ -161,4 +169,19 @@ def localization_of(rows: pd.DataFrame) -> Localization:
         found.context_energy_ci = mean_interval(context)
         found.context_area = float(on_context["context_area"].mean())
         found.context_n = len(on_context)
+    found.metrics = _metrics(rows)
+    return found
+
+
+def _metrics(rows: pd.DataFrame) -> dict[str, MetricMean]:
+    """Return the mean of each plug-in's metric over the images that it could measure."""
+    found = {}
+    for column in rows.columns[rows.columns.str.startswith(METRIC_PREFIX)]:
+        values = rows[column].dropna().to_numpy()
+        if len(values):
+            found[column.removeprefix(METRIC_PREFIX)] = MetricMean(
+                mean=float(values.mean()),
+                mean_ci=mean_interval(values, bounds=None),
+                n=len(values),
+            )
     return found

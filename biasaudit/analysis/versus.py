@@ -2,14 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 
 import pandas as pd
 
 from biasaudit.analysis.compare import Comparison, compare
+from biasaudit.analysis.harm import class_harm
 from biasaudit.analysis.seeds import worsened
-from biasaudit.errors import ConfigError, RunError, near_names
+from biasaudit.errors import ConfigError, RunError, named_field, near_names
 from biasaudit.results import Audit
+
+_FIGURES = ["first", "second", "difference", "low", "high", "p_adjusted"]
+
+
+class Comparisons(dict[str, Comparison]):
+    """Two audits compared: a :class:`Comparison` by split; printed, one line a figure.
+
+    Args:
+        found: By split.
+        first: What the first audit is called.
+        second: What the second is called.
+    """
+
+    def __init__(
+        self, found: Mapping[str, Comparison], first: str = "first", second: str = "second"
+    ) -> None:
+        super().__init__(found)
+        self.first, self.second = first, second
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a figure of every split: both values, the difference, its interval, its p-value.
+
+        ``p_adjusted`` is by Holm, over the figures of a split; ``outcome`` is "better", "worse"
+        (for the second audit) or "no difference shown".
+        """
+        rows = [
+            {"split": split, "n": one.n, **asdict(change)}
+            for split, one in self.items()
+            for change in one.changes
+        ]
+        table = pd.DataFrame(rows)
+        table["low"], table["high"] = zip(*table.pop("interval"), strict=True)
+        return table[["split", "n", "figure", *_FIGURES, "outcome"]]
+
+    def __str__(self) -> str:
+        lines = [f"{self.second}, compared with {self.first}:"]
+        for split, one in self.items():
+            lines.append(f"{split} ({one.n} images)")
+            width = max(len(change.figure) for change in one.changes)
+            for change in one.changes:
+                low, high = change.interval
+                lines.append(
+                    f"  {change.figure:<{width}}  {change.first:.3f} to {change.second:.3f}  "
+                    f"{change.difference:+.3f} [{low:+.3f}, {high:+.3f}]  {change.outcome}"
+                )
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        names = html.escape(f"{self.second}, compared with {self.first}")
+        table = self.table.to_html(index=False, float_format="{:.3f}".format)
+        return f"<p>{names}</p>{table}"
 
 
 def table_of(audit: Audit) -> pd.DataFrame:
@@ -50,7 +105,7 @@ def shared_splits(audits: Sequence[Audit], asked: Sequence[str] = ()) -> list[st
     for name in asked:
         if name not in known:
             raise ConfigError(
-                f"{name}: not evaluated in both", near_names(name, known), field="split"
+                f"{named_field('split', name)}: not evaluated in both", near_names(name, known)
             )
     first = tables[0]
     grouped = {name: (first.loc[first["split"] == name, "group"] != "").any() for name in known}
@@ -59,17 +114,20 @@ def shared_splits(audits: Sequence[Audit], asked: Sequence[str] = ()) -> list[st
 
 def compare_audits(
     first: Audit, second: Audit, splits: Sequence[str] = (), seed: int = 0
-) -> dict[str, Comparison]:
+) -> Comparisons:
     """Compare two audits image by image, split by split.
 
     Raises:
         RunError: They were not made on the same images, or one has no per-image table.
         ConfigError: An asked split was not measured in both.
     """
-    return {
+    found = {
         name: compare(rows_of(first, name), rows_of(second, name), seed=seed)
         for name in shared_splits((first, second), splits)
     }
+    other_classes = class_harm(first, second)
+    told = {name: replace(one, harm=other_classes) for name, one in found.items()}
+    return Comparisons(told, first.name, second.name)
 
 
 def worse_pairs(first: Audit, second: Audit) -> dict[str, float] | None:

@@ -7,7 +7,18 @@ import sys
 import typer
 
 from biasaudit import __version__
-from biasaudit.cli import compare, data, demo, doctor, evaluate, listing, power, report, train
+from biasaudit.cli import (
+    compare,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    listing,
+    power,
+    repair,
+    report,
+    train,
+)
 from biasaudit.cli.console import err
 from biasaudit.cli.flags import complaint
 from biasaudit.errors import BiasAuditError
@@ -46,6 +57,7 @@ def _top(
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("repair")(repair.repair)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("power")(power.power)

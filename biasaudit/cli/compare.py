@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,6 +73,10 @@ def compare(
 
 
 def _check_side(path: Path, audits: list[Audit]) -> None:
+    from biasaudit.analysis.versus import table_of
+
+    for audit in audits:
+        table_of(audit)
     modes = {(audit.run.mode, audit.run.pixel_labels, audit.run.box_labels) for audit in audits}
     if len(modes) > 1:
         raise RunError(
@@ -86,12 +90,19 @@ def _compare_two(
     first: Audit, second: Audit, asked: list[str], html: Path | None, json_: bool
 ) -> None:
     from biasaudit import api
-    from biasaudit.analysis import worse_pairs
+    from biasaudit.analysis import harm_sentence, worse_pairs
     from biasaudit.analysis.versus import rows_of
-    from biasaudit.cli.comparing import carried_line, changes_table, id_lines, pair_lines
+    from biasaudit.cli.comparing import (
+        carried_line,
+        changes_table,
+        harm_lines,
+        id_lines,
+        pair_lines,
+    )
 
     found = api.compare(first, second, splits=asked)
     worse = worse_pairs(first, second)
+    harm = next(iter(found.values())).harm
     if html is not None:
         from biasaudit.cli.writing import write_text
         from biasaudit.report.comparison import render_comparison
@@ -102,7 +113,8 @@ def _compare_two(
         told = {
             "first": first.name,
             "second": second.name,
-            "splits": {name: asdict(one) for name, one in found.items()},
+            "splits": {name: asdict(replace(one, harm=None)) for name, one in found.items()},
+            "harm": None if harm is None else {**asdict(harm), "sentence": harm_sentence(harm)},
             "pairs_worse": worse,
         }
         typer.echo(json.dumps(plain(told), indent=2, ensure_ascii=False, allow_nan=False))
@@ -113,7 +125,7 @@ def _compare_two(
         sizes = rows_of(first, name)["group"].value_counts().to_dict()
         for line in (carried_line(one, sizes), *id_lines(one, labels)):
             out.print(line, markup=False, soft_wrap=True)
-    for line in pair_lines(worse, labels[1]):
+    for line in (*harm_lines(first, second, labels), *pair_lines(worse, labels[1])):
         out.print(line, markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""How comparisons are printed: tables of changes, images by id, pairs that got worse."""
+"""How comparisons are printed: tables of changes, images by id, harm to other classes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from biasaudit.analysis import Change, Comparison, outcome_of
-from biasaudit.results import Interval
+from biasaudit.analysis import Change, Comparison, class_harm, harm_sentence, outcome_of
+from biasaudit.cli.flags import message_of
+from biasaudit.errors import RunError
+from biasaudit.results import Audit, Interval
 from biasaudit.statistics import SeedLevels
 
 IDS_SHOWN = 8
@@ -109,17 +111,42 @@ def carried_line(found: Comparison, sizes: Mapping[str, int]) -> str:
     return f"At best, {'; '.join(parts)} (exact McNemar at 5%, before Holm)."
 
 
+def harm_lines(first: Audit, second: Audit, labels: tuple[str, str]) -> list[str]:
+    """Word what became of the images of other objects.
+
+    Args:
+        first: The audit to compare with.
+        second: The audit that is judged.
+        labels: What the two runs are called.
+    """
+    if first.run.object != second.run.object:
+        return []
+    try:
+        found = class_harm(first, second)
+    except RunError as error:
+        return [f"Harm to other objects is not measured: {message_of(error)}."]
+    if found is not None:
+        return [f"{labels[1]} against {labels[0]}: {harm_sentence(found)}"]
+    lacking = [
+        label for audit, label in zip((first, second), labels, strict=True) if audit.classes is None
+    ]
+    if not lacking:
+        return []
+    return [f"Harm to other objects is not measured: {lacking[0]} has no classes.csv."]
+
+
 def pair_lines(worse: Mapping[str, float] | None, label: str) -> list[str]:
-    """Word the pairs that got worse; nothing where the pairs were not audited.
+    """Word the pairs that are shown to have got worse.
+
+    Nothing where the pairs were not audited, nor where none is shown: Holm over dozens of
+    overlapping pairs finds large falls alone, and :func:`harm_lines` says what was tested.
 
     Args:
         worse: By pair.
         label: What the second run is called.
     """
-    if worse is None:
-        return []
     if not worse:
-        return [f"{label}: no other object-context pair is shown to have got worse."]
+        return []
     told = ", ".join(f"{pair} {100 * change:+.1f} points" for pair, change in worse.items())
     return [f"{label}: worse on other pairs than before (a swapped shortcut?): {told}."]
 

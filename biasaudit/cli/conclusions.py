@@ -55,20 +55,33 @@ def _quadrants(run: Run, quadrants: Mapping[str, Quadrants]) -> list[str]:
     """Word the quadrants of the groups that show the object."""
     told = []
     for group, counts in quadrants.items():
-        right = counts.right_on + counts.right_off
-        wrong = counts.wrong_on + counts.wrong_off
-        if right + wrong == 0:
+        known = counts.right_on + counts.right_off + counts.wrong_on + counts.wrong_off
+        if known + counts.right_no_map + counts.wrong_no_map == 0:
             continue
-        parts = [f"{right} right"]
-        if right:
-            parts[0] += f", {counts.right_off} of them for the wrong reason (attention off the "
-            parts[0] += f"{run.object})"
-        if wrong:
-            parts.append(f"{wrong} wrong, {counts.wrong_on} of them with the attention on it")
-        if counts.unmeasured:
-            parts.append(f"{counts.unmeasured} without a region or an attention map")
-        told.append(f"{group}: {'; '.join(parts)}.")
+        right = _answers(
+            run,
+            "right",
+            (counts.right_on, counts.right_off, counts.right_no_map, counts.right_no_region),
+            " (right for the wrong reason)",
+        )
+        wrong = _answers(
+            run,
+            "wrong",
+            (counts.wrong_on, counts.wrong_off, counts.wrong_no_map, counts.wrong_no_region),
+            "",
+        )
+        told.append(f"{group}: {right}; {wrong}.")
     return told
+
+
+def _answers(run: Run, answer: str, counts: tuple[int, int, int, int], remark: str) -> str:
+    """Word the right, or the wrong, answers of one group by where the attention is."""
+    on, off, no_map, no_region = counts
+    parts = [f"{on} with the attention on the {run.object}", f"{off} off it{remark if off else ''}"]
+    parts += [f"{no_map} with an attention map of zeros"] if no_map else []
+    parts += [f"{no_region} without a region of the {run.object}"] if no_region else []
+    total = sum(counts)
+    return f"{total} {answer}, {', '.join(parts)}" if total else f"0 {answer}"
 
 
 def _flips(flips: Mapping[str, FlipRates]) -> list[str]:

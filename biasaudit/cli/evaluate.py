@@ -57,52 +57,13 @@ def evaluate(
             "also give one results.json together there.",
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="NAME|MODULE:FACTORY",
-            help="Instead of a run: a torchvision or timm model with --state, or your own function "
-            "that returns a torch module (imported and run). Needs --classes.",
-        ),
-    ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option("--state", metavar="FILE", help="Its state dict: .safetensors or torch file."),
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            "--classes", metavar="A,B,C|FILE", help="The class of each of its scores, in order."
-        ),
-    ] = None,
-    layer: Annotated[
-        str | None,
-        typer.Option(
-            "--layer",
-            metavar="NAME",
-            help="Its attention layer. Default: the last one at the last convolution's resolution.",
-        ),
-    ] = None,
-    normalise: Annotated[
-        str,
-        typer.Option(
-            "--normalise",
-            metavar="imagenet|none|M,M,M/S,S,S",
-            help="Mean and deviation of its input, of colours in 0 to 1.",
-        ),
-    ] = "imagenet",
-    scores: Annotated[
-        str,
-        typer.Option(
-            "--scores",
-            metavar="sigmoid|softmax",
-            help="Whether it answers each class for itself or chooses one of them.",
-        ),
-    ] = "sigmoid",
-    image_size: Annotated[
-        int, typer.Option("--image-size", metavar="PX", min=32, help="Side of its input.")
-    ] = 224,
+    model: opt.Model = None,
+    state: opt.State = None,
+    classes: opt.Classes = None,
+    layer: opt.Layer = None,
+    normalise: opt.Normalise = "imagenet",
+    scores: opt.Scores = "auto",
+    image_size: opt.ImageSize = 224,
     faithfulness: Annotated[
         bool,
         typer.Option(
@@ -183,6 +144,8 @@ def evaluate(
             image_size=image_size,
         )
         note(f"attention layer: {loaded.network.layer}")
+        for line in loaded.notes:
+            note(line)
         models.append((loaded, out_dir or unused(RUNS, loaded.name)))
     else:
         _refuse_without_model(state=state, classes=classes, layer=layer)
@@ -237,7 +200,7 @@ def _refuse_without_model(**options: object) -> None:
 
 def _show(audits: Sequence[Audit], targets: Sequence[Path], all_pairs: bool) -> None:
     from biasaudit.analysis import worse_pairs
-    from biasaudit.cli.comparing import pair_lines
+    from biasaudit.cli.comparing import harm_lines, pair_lines
     from biasaudit.cli.conclusions import conclusion_lines, conclusion_notes
     from biasaudit.cli.tables import results_table
 
@@ -255,6 +218,9 @@ def _show(audits: Sequence[Audit], targets: Sequence[Path], all_pairs: bool) -> 
         for audit in audits[1:]:
             for line in pair_lines(worse_pairs(audits[0], audit), audit.name):
                 out.print(line, markup=False, soft_wrap=True)
+    for audit in audits[1:]:
+        for line in harm_lines(audits[0], audit, (audits[0].name, audit.name)):
+            out.print(line, markup=False, soft_wrap=True)
     err.print(f"next: biasaudit report {' '.join(map(str, targets))}", markup=False, soft_wrap=True)
 
 

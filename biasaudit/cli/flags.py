@@ -15,6 +15,7 @@ FLAGS = {
     "model.backbone": "--backbone",
     "model.weights": "--weights",
     "training.mode": "--mode",
+    "training.loss": "--loss",
     "training.epochs": "--epochs",
     "training.batch_size": "--batch-size",
     "training.seed": "--seed",
@@ -23,6 +24,8 @@ FLAGS = {
     "training.workers": "--workers",
 }
 """Settings that have a flag of their own; the others are written ``--set section.key=value``."""
+TABLES = ("plugins",)
+"""Settings outside the sections, likewise."""
 
 
 def as_flag(field: str, valued: bool) -> str:
@@ -36,7 +39,7 @@ def as_flag(field: str, valued: bool) -> str:
         ``--pixel-labels `` or ``--set data.options.folder=`` where a value follows; else the same
         without what joins it to the value.
     """
-    if "." in field and field not in FLAGS:
+    if ("." in field or field in TABLES) and field not in FLAGS:
         return f"--set {field}" + "=" * valued
     return FLAGS.get(field, "--" + field.replace("_", "-")) + " " * valued
 

@@ -61,6 +61,53 @@ Epochs = Annotated[
     int | None,
     typer.Option("--epochs", help="Passes over the data. Default: the backbone's own."),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|MODULE:FACTORY",
+        help="Instead of a run: a torchvision or timm model with --state, or your own function "
+        "that returns a torch module (imported and run). Needs --classes.",
+    ),
+]
+State = Annotated[
+    Path | None,
+    typer.Option("--state", metavar="FILE", help="Its state dict: .safetensors or torch file."),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes", metavar="A,B,C|FILE", help="The class of each of its scores, in order."
+    ),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        "--layer",
+        metavar="NAME",
+        help="Its attention layer. Default: the last one at the last convolution's resolution.",
+    ),
+]
+Normalise = Annotated[
+    str,
+    typer.Option(
+        "--normalise",
+        metavar="imagenet|none|M,M,M/S,S,S",
+        help="Mean and deviation of its input, of colours in 0 to 1.",
+    ),
+]
+Scores = Annotated[
+    str,
+    typer.Option(
+        "--scores",
+        metavar="auto|sigmoid|softmax",
+        help="Whether it answers each class for itself or chooses one of them. Default: inferred "
+        "from its scores, and said.",
+    ),
+]
+ImageSize = Annotated[
+    int, typer.Option("--image-size", metavar="PX", min=32, help="Side of its input.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results and errors only.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON alone to stdout; the rest goes to stderr.")

@@ -8,6 +8,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -54,6 +55,32 @@ class CountProgress:
     def __call__(self, done: int, total: int) -> None:
         """So many of so many images are done."""
         self._bar.update(self._task, completed=done, total=total)
+
+
+class StageProgress:
+    """A line a stage of unknown length, on a terminal alone.
+
+    Args:
+        name: What the work is called.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bar = progress_bar()
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> StageProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, what: str, count: int) -> None:
+        """So many more of something are done."""
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(f"{self._name}: {what}", total=None)
+        self._bar.advance(self._tasks[what], count)
 
 
 class TrainingProgress:

@@ -26,6 +26,15 @@ def train(
             help="baseline, gain, gain_ext, ...: see 'biasaudit list modes'. Default: baseline.",
         ),
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            metavar="sigmoid|softmax",
+            help="Whether each class is answered for itself, or one of them is chosen: softmax "
+            "needs exactly one class an image. Default: sigmoid.",
+        ),
+    ] = None,
     pixel_labels: Annotated[
         int | None,
         typer.Option(
@@ -99,6 +108,7 @@ def train(
         set_ or [],
         {
             "training.mode": mode,
+            "training.loss": loss,
             "data.pixel_labels": pixel_labels,
             "data.box_labels": box_labels,
             "data.name": data,

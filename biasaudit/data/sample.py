@@ -175,6 +175,10 @@ class Dataset:
     origin: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}: {len(samples)}" for name, samples in self.subsets.items())
+        return f"Dataset({self.name!r}, classes={self.classes}, {sizes})"
+
     @cached_property
     def class_index(self) -> Mapping[str, int]:
         """Column of each object class in a score matrix."""

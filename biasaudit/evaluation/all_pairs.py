@@ -1,25 +1,23 @@
 """Every object-context pair of a dataset at once: did guidance for one pair spoil another?
 
-One pass over the images gives the scores of all classes, and each pair's two conflicting groups
+From the scores of all classes on val and the held-out subset; each pair's two conflicting groups
 are drawn from those images. The answers before and after guidance are compared by
 :func:`biasaudit.analysis.worsened`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from biasaudit.data.sample import Dataset, Sample, context_shown
-from biasaudit.evaluation.predict import Subject, batches
+from biasaudit.evaluation.classes import Scores, images_of
+from biasaudit.evaluation.predict import Subject, decisions_of
 from biasaudit.results import PER_IMAGE_COLUMNS
 
-FROM = ("val", "test")
-"""Subsets that the groups are drawn from: all that the model was not trained on."""
 SMALLEST_GROUP = 8
 
 
@@ -27,7 +25,7 @@ def audit_pairs(
     subject: Subject,
     dataset: Dataset,
     besides: tuple[str, str | None],
-    tell: Callable[[int], None] = lambda _: None,
+    scores: Scores,
 ) -> tuple[pd.DataFrame, int]:
     """Answer the conflicting images of every object-context pair of a dataset.
 
@@ -35,20 +33,22 @@ def audit_pairs(
         subject: The classifier under audit.
         dataset: Its object classes that the model knows, and its contexts, give the pairs.
         besides: The pair that is audited by itself already, and left out here.
-        tell: Called with the number of images just done.
+        scores: Of every class, of every image of val and the held-out subset, by id.
 
     Returns:
         Rows with the columns of ``per_image.csv``, overlaps NaN; ``split`` is the pair, as in
         "car/road". And the number of pairs left out for want of images in a group.
     """
     samples = images_of(dataset)
-    scores = _scores(subject, samples, tell)
+    every = np.stack([scores[sample.id] for sample in samples])
+    decisions = decisions_of(every, subject.model.softmax)
     tables, small = [], 0
     for object in (name for name in dataset.classes if name in subject.classes):
         for context in dataset.contexts:
             if (object, context) == besides:
                 continue
-            rows = _rows(object, context, samples, scores[:, subject.classes.index(object)])
+            column = subject.classes.index(object)
+            rows = _rows(object, context, samples, every[:, column], decisions[:, column])
             if rows is None:
                 small += 1
             else:
@@ -57,26 +57,12 @@ def audit_pairs(
     return (pd.concat(tables, ignore_index=True) if tables else empty), small
 
 
-def images_of(dataset: Dataset) -> list[Sample]:
-    """Return the images that pairs are drawn from, each once."""
-    found = {s.id: s for name in FROM if name in dataset.subsets for s in dataset.subset(name)}
-    return list(found.values())
-
-
-def _scores(
-    subject: Subject, samples: Sequence[Sample], tell: Callable[[int], None]
-) -> NDArray[np.float64]:
-    """Return (N, C) raw scores."""
-    parts = []
-    with torch.no_grad():
-        for batch in batches(subject, samples, ()):
-            parts.append(subject.model(batch.images.to(subject.device)).scores.float().cpu())
-            tell(len(batch))
-    return np.asarray(torch.cat(parts).double().numpy())
-
-
 def _rows(
-    object: str, context: str, samples: Sequence[Sample], scores: NDArray[np.float64]
+    object: str,
+    context: str,
+    samples: Sequence[Sample],
+    scores: NDArray[np.float32],
+    decision: NDArray[np.int64],
 ) -> pd.DataFrame | None:
     """Return the conflicting images of one pair; None where a group has too few."""
     label = np.array([object in sample.labels for sample in samples])
@@ -87,14 +73,13 @@ def _rows(
     }
     if min(int(chosen.sum()) for chosen in groups.values()) < SMALLEST_GROUP:
         return None
-    decision = (scores > 0).astype(int)
     every = pd.DataFrame(
         {
             "split": f"{object}/{context}",
             "group": "",
             "id": [sample.id for sample in samples],
             "label": label.astype(int),
-            "score": scores,
+            "score": scores.astype(np.float64),
             "decision": decision,
             "correct": (decision == label).astype(int),
             "context": shown,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from biasaudit.analysis.classes import class_answers
 from biasaudit.analysis.figures import Question, figures
 from biasaudit.analysis.operating_point import decisions_at, operating_point_of
 from biasaudit.analysis.quadrants import quadrant_of
@@ -17,10 +18,11 @@ from biasaudit.data.sample import Dataset
 from biasaudit.data.splits.groups import count_groups
 from biasaudit.data.splits.resolve import resolve_split
 from biasaudit.data.splits.split import Split as SplitSpec
-from biasaudit.evaluation.all_pairs import audit_pairs, images_of
+from biasaudit.evaluation.all_pairs import audit_pairs
+from biasaudit.evaluation.classes import Scores, answer_classes, images_of, scores_of
 from biasaudit.evaluation.faithfulness import measure_faithfulness
 from biasaudit.evaluation.predict import Pass, Subject, one_pass
-from biasaudit.results import PER_IMAGE_COLUMNS, Audit, Gallery, Run
+from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS, Audit, Gallery, Run
 
 GALLERY_PER_GROUP = 200
 """Pictures kept of each group: enough to choose the worst from, bounded whatever the dataset."""
@@ -83,10 +85,11 @@ def plan_splits(
     return [resolve_split(dataset, name, object_, context) for name in dict.fromkeys(names)]
 
 
-def passes_of(case: Case, request: Request) -> int:
+def passes_of(case: Case) -> int:
     """Return how many images an audit passes through the model, erasures aside."""
+    passed = {s.id for split in case.splits for s in split.samples if s.pair is None}
     images = sum(len(split.samples) for split in case.splits)
-    return images + (len(images_of(case.dataset)) if request.all_pairs else 0)
+    return images + sum(sample.id not in passed for sample in images_of(case.dataset))
 
 
 def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: None) -> Audit:
@@ -102,14 +105,16 @@ def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: Non
     """
     request = request or Request()
     context = case.split_context
-    table, gallery, maps = _measure(case, request.maps, tell)
+    table, gallery, maps, passed = _measure(case, request.maps, tell)
     point = operating_point_of(table, case.object, case.subject.operating_points)
     table["decision_at_operating_point"] = decisions_at(point, table["score"])
     if request.faithfulness:
         table = _with_faithfulness(case, table)
+    scores = scores_of(case.subject, images_of(case.dataset), passed, tell)
+    classes = answer_classes(case.subject, case.dataset, scores)
     pairs = None
     if request.all_pairs:
-        pairs, _ = audit_pairs(case.subject, case.dataset, (case.object, context), tell)
+        pairs, _ = audit_pairs(case.subject, case.dataset, (case.object, context), scores)
     questions = [_question(case, split) for split in case.splits]
     run = Run(
         object=case.object,
@@ -117,15 +122,18 @@ def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: Non
         dataset=case.dataset.name,
         operating_point=point,
         splits=figures(table, questions, context),
+        classes=class_answers(classes),
         **case.about,
     )
     pictures = None if gallery is None else gallery.pictures()
-    return Audit(run, table, pictures, pairs, gallery, maps)
+    return Audit(run, table, pictures, pairs, gallery, maps, classes=classes)
 
 
 def _measure(
     case: Case, keep_maps: bool, tell: Tell
-) -> tuple[pd.DataFrame, Gallery | None, NDArray[np.float32] | None]:
+) -> tuple[pd.DataFrame, Gallery | None, NDArray[np.float32] | None, Scores]:
+    """Return the rows, pictures and maps of all splits, and every class's scores by image."""
+    scores: dict[str, NDArray[np.float32]] = {}
     tables: list[pd.DataFrame] = []
     galleries: list[Gallery] = []
     maps: list[NDArray[np.float32]] = []
@@ -142,12 +150,14 @@ def _measure(
                 tell=tell,
             )
             tables.append(_labelled(done, split, group))
+            scores |= {s.id: done.scores[i] for i, s in enumerate(samples) if s.pair is None}
             galleries += [done.gallery] if done.gallery is not None else []
             maps += [done.maps] if done.maps is not None else []
     return (
         pd.concat(tables, ignore_index=True),
         Gallery.joined(galleries) if galleries else None,
         np.concatenate(maps) if maps else None,
+        scores,
     )
 
 
@@ -180,7 +190,8 @@ def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:
     table["quadrant"] = quadrant_of(table)
     if group in split.shown:
         table["context"] = float(split.shown[group])
-    return table[list(PER_IMAGE_COLUMNS)]
+    plugged = [column for column in table if column.startswith(METRIC_PREFIX)]
+    return table[[*PER_IMAGE_COLUMNS, *plugged]]
 
 
 def _with_faithfulness(case: Case, table: pd.DataFrame) -> pd.DataFrame:

@@ -3,8 +3,9 @@
 Every metric takes (N, H, W) non-negative maps and (N, H, W) regions and gives (N,) values on the
 maps' device. None depends on the scale of a map. An image that cannot be measured, because its
 region is empty or its map is all zero (or not finite), gives NaN and is for the caller to count;
-it is never a 0. A new metric is one function registered in :data:`LOCALIZATION_METRICS`;
-:func:`area_fraction` stands beside them, for it needs no map.
+it is never a 0. A new metric is one function registered in :data:`LOCALIZATION_METRICS`: every
+audit measures it on the object's region. :func:`attention_on` and :func:`area_fraction` stand
+beside them: one serves the context's region too, the other needs no map.
 """
 
 from __future__ import annotations
@@ -15,10 +16,23 @@ import torch
 from torch import Tensor
 
 from biasaudit.registry import Registry
+from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS
 
 LocalizationMetric = Callable[[Tensor, Tensor], Tensor]
 
 LOCALIZATION_METRICS: Registry[LocalizationMetric] = Registry("localization metric")
+
+
+def metric_columns() -> dict[str, LocalizationMetric]:
+    """Return every registered metric by its column of the per-image table.
+
+    A built-in one's column has its name; that of a plug-in's begins with ``metric_``.
+    """
+    return {
+        name if name in PER_IMAGE_COLUMNS else METRIC_PREFIX + name: LOCALIZATION_METRICS[name]
+        for name in LOCALIZATION_METRICS
+    }
+
 
 CURVE_FRACTIONS = tuple(i / 20 for i in range(21))
 """Thresholds of the IoU curve, as fractions of the map's maximum: 0, 0.05, ..., 1."""
@@ -44,7 +58,6 @@ def energy_pointing_game(maps: Tensor, regions: Tensor) -> Tensor:
     return attention_on(maps, regions)
 
 
-@LOCALIZATION_METRICS.register("attention_on")
 def attention_on(maps: Tensor, regions: Tensor) -> Tensor:
     """Return the share of each map's energy that lies on any region, such as the context's.
 

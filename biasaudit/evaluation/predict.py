@@ -23,23 +23,14 @@ from biasaudit.evaluation.localization import (
     LocalizationMetric,
     area_fraction,
     attention_on,
-    energy_pointing_game,
-    iou_at,
-    pixel_average_precision,
-    pointing_game,
+    metric_columns,
 )
 from biasaudit.models.classifier import Classifier
-from biasaudit.results import Gallery
+from biasaudit.results import METRIC_PREFIX, Gallery
 from biasaudit.statistics import OperatingPoint
 
-ON_OBJECT: Mapping[str, LocalizationMetric] = {
-    "energy_pointing_game": energy_pointing_game,
-    "iou": iou_at,
-    "pointing_game": pointing_game,
-    "pixel_average_precision": pixel_average_precision,
-}
 ON_CONTEXT: Mapping[str, LocalizationMetric] = {"context_energy": attention_on}
-"""Columns of the per-image table that compare the map with a region."""
+"""The column that compares the map with the context's region."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +67,13 @@ class Pass:
         table: A row an image.
         gallery: Pictures of the first images.
         maps: (N, h, w) float32 attention of every image, at the attention layer's resolution.
+        scores: (N, C) float32 raw scores of every class.
     """
 
     table: pd.DataFrame
     gallery: Gallery | None
     maps: NDArray[np.float32] | None
+    scores: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -89,12 +82,14 @@ class Answers:
 
     Attributes:
         scores: (N,) raw scores of the object.
+        every: (N, C) raw scores of all classes.
         maps: (N, h, w) its attention, at the attention layer's resolution.
         region: (N, S, S) bool, the object's region.
         context: (N, S, S) bool, the context's region.
     """
 
     scores: Tensor
+    every: Tensor
     maps: Tensor
     region: Tensor
     context: Tensor
@@ -134,12 +129,15 @@ def one_pass(
     rows: list[pd.DataFrame] = []
     pictures: list[tuple[Tensor, Tensor, Tensor]] = []
     maps: list[Tensor] = []
+    scores: list[Tensor] = []
     kept = 0
     for batch in batches(subject, samples, named):
         answers = answer(subject, batch, column, classes.index(named[-1]))
         _check_scores(answers.scores, object, [samples[i].id for i in batch.indices.tolist()])
         maps += [answers.maps.float().cpu()] if keep_maps else []
-        rows.append(_rows(batch, column, answers, context is not None))
+        scores.append(answers.every.cpu())
+        decisions = decisions_of(scores[-1].numpy(), subject.model.softmax)[:, column]
+        rows.append(_rows(batch, column, answers, decisions, context is not None))
         if kept < gallery:
             take = slice(0, gallery - kept)
             pictures.append(_picture(batch.images[take], answers.maps[take], answers.region[take]))
@@ -152,7 +150,21 @@ def one_pass(
     table["source"] = [sample.source for sample in samples]
     table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
     pictured = _gallery(samples, pictures) if pictures else None
-    return Pass(table, pictured, torch.cat(maps).numpy() if maps else None)
+    every = torch.cat(scores).numpy()
+    return Pass(table, pictured, torch.cat(maps).numpy() if maps else None, every)
+
+
+def decisions_of(scores: NDArray[np.float32], softmax: bool) -> NDArray[np.int64]:
+    """Return (N, C) 1 where the answer is yes, from (N, C) raw scores.
+
+    Args:
+        scores: One row an image.
+        softmax: Whether one class is chosen, the first one with the highest score; else every
+            class is answered for itself, yes above 0.
+    """
+    if not softmax:
+        return (scores > 0).astype(np.int64)
+    return (np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]).astype(np.int64)
 
 
 def _check_scores(scores: Tensor, object: str, ids: Sequence[str]) -> None:
@@ -209,18 +221,25 @@ def answer(subject: Subject, batch: Batch, column: int, context: int) -> Answers
         output = model(batch.images)
         classes = torch.full((len(batch),), column, device=subject.device)
         maps = classifier_attention(model, output, classes).detach()
-    scores = output.scores[:, column].detach().float()
-    return Answers(scores, maps, regions_of(batch, column), regions_of(batch, context))
+    every = output.scores.detach().float()
+    return Answers(
+        every[:, column], every, maps, regions_of(batch, column), regions_of(batch, context)
+    )
 
 
-def _rows(batch: Batch, column: int, answers: Answers, with_context: bool) -> pd.DataFrame:
+def _rows(
+    batch: Batch,
+    column: int,
+    answers: Answers,
+    decision: NDArray[np.int64],
+    with_context: bool,
+) -> pd.DataFrame:
     region = answers.region
     full = upsample_maps(answers.maps, (region.shape[1], region.shape[2]))
     label = (batch.labels[:, column] > 0.5).int().numpy()
-    decision = (answers.scores > 0).int().cpu().numpy()
     context = answers.context if with_context else torch.zeros_like(region)
     overlaps = {
-        **_measured(full, region, ON_OBJECT),
+        **_measured(full, region, metric_columns()),
         "area_fraction": area_fraction(region),
         **_measured(full, context, ON_CONTEXT),
         "context_area": area_fraction(context),
@@ -239,16 +258,29 @@ def _rows(batch: Batch, column: int, answers: Answers, with_context: bool) -> pd
 def _measured(
     maps: Tensor, regions: Tensor, metrics: Mapping[str, LocalizationMetric]
 ) -> dict[str, Tensor]:
-    """Return each metric by name, (N,); images without a region are NaN and cost no time."""
+    """Return each metric by column, (N,); images without a region are NaN and cost no time."""
     rows = regions.flatten(1).any(dim=1)
     some_maps, some_regions = maps[rows], regions[rows]
     found = {}
     for name, metric in metrics.items():
         values = maps.new_full((len(maps),), math.nan)
         if len(some_maps):
-            values[rows] = metric(some_maps, some_regions).to(values.dtype)
+            measured = _one_each(name, metric(some_maps, some_regions), len(some_maps))
+            values[rows] = measured.to(values)
         found[name] = values
     return found
+
+
+def _one_each(name: str, values: object, images: int) -> Tensor:
+    """Hold a metric, which may be a plug-in's, to one value an image; NaN where it is infinite."""
+    if not isinstance(values, Tensor) or values.shape != (images,):
+        shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise RunError(
+            f"localization metric '{name.removeprefix(METRIC_PREFIX)}': gives {shape} for "
+            f"{images} maps",
+            "return a tensor with one value a map",
+        )
+    return torch.where(values.isfinite(), values, torch.nan)
 
 
 def _picture(images: Tensor, maps: Tensor, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,17 +16,33 @@ class ClassificationOptions(TermOptions):
     """How L_cl stands against terms that look at one class at a time.
 
     Attributes:
-        over_classes: ``sum`` gives every class a loss of weight one, as L_am and L_e have it;
-            ``mean`` is torch's and divides by the number of classes: L_am and L_e then weigh C
-            times as much, win, and the class collapses to "never present".
+        over_classes: Of the soft margin, where each class is answered for itself. ``sum`` gives
+            every class a loss of weight one, as L_am and L_e have it; ``mean`` is torch's and
+            divides by the number of classes: L_am and L_e then weigh C times as much, win, and
+            the class collapses to "never present".
     """
 
     over_classes: Literal["sum", "mean"] = "sum"
 
 
+def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy of the classes that images have, in nats.
+
+    Args:
+        scores: (N, C) log-odds of each class against all others; their sigmoid is the softmax.
+        labels: (N, C) 1 for the class of each image.
+
+    Returns:
+        A scalar: the mean over all ones in ``labels``; NaN where there are none.
+    """
+    return functional.softplus(-scores[labels > 0.5]).mean()
+
+
 @term("classification", ClassificationOptions)
 def classification(step: Step, options: ClassificationOptions) -> Tensor:
-    """Multi-label soft margin of the scores, averaged over the images (L_cl)."""
+    """Soft margin of each class, or cross-entropy where one is chosen; mean over images (L_cl)."""
     scores = full_precision(step.output.scores)
+    if step.model.softmax:
+        return cross_entropy(scores, step.batch.labels)
     loss = functional.multilabel_soft_margin_loss(scores, step.batch.labels)
     return loss * scores.shape[1] if options.over_classes == "sum" else loss

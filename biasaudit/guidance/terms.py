@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 from torch import Tensor
 
+from biasaudit.attention.cam import METHODS
+from biasaudit.errors import near_names
 from biasaudit.guidance.step import Addition, Step
 from biasaudit.registry import Registry
 
@@ -35,8 +38,19 @@ class AttentionOptions(TermOptions):
         second_order: Whether gradients flow through the channel weights w of Eq. 1 too.
     """
 
-    method: Literal["grad_cam", "hires_cam", "layer_cam"] = "grad_cam"
+    method: str = "grad_cam"
     second_order: bool = False
+
+    @field_validator("method")
+    @classmethod
+    def _registered(cls, method: str) -> str:
+        if method not in METHODS:
+            raise PydanticCustomError(
+                "unknown_method",
+                "unknown attention method '{name}'; {known}",
+                {"name": method, "known": near_names(method, METHODS)},
+            )
+        return method
 
 
 Options = TypeVar("Options", bound=TermOptions)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -16,6 +14,7 @@ from torch import nn
 from biasaudit.errors import ConfigError
 from biasaudit.models.classifier import Classifier, PooledLinear
 from biasaudit.models.harbournet import harbournet
+from biasaudit.models.weights import load_start
 from biasaudit.registry import Registry
 
 
@@ -147,7 +146,13 @@ BACKBONES.add(
 
 
 def build_classifier(
-    backbone: str, classes: int, weights: str, frozen: int, batch_norm: str = "train"
+    backbone: str,
+    classes: int,
+    weights: str,
+    frozen: int,
+    batch_norm: str = "train",
+    *,
+    softmax: bool = False,
 ) -> Classifier:
     """Build a classifier, load its starting weights, and freeze its first layers.
 
@@ -160,16 +165,16 @@ def build_classifier(
             or the path of a ``.safetensors`` or torch state-dict file.
         frozen: How many children of the body to freeze.
         batch_norm: ``frozen`` holds the statistics of every batch norm.
+        softmax: Whether one of the classes is chosen; else each is answered for itself.
 
     Raises:
         ConfigError: Unknown backbone, or weights that do not exist or do not fit.
     """
-    from biasaudit.models.weights import load_start
-
     spec = BACKBONES[backbone]
     model = spec.build(classes)
+    model.softmax = softmax
     if weights != "none":
-        load_start(model, backbone, spec, weights)
+        load_start(model, backbone, weights, spec.rename)
     if not 0 <= frozen <= len(list(model.body.children())):
         raise ConfigError(
             f"model.frozen is {frozen}",
@@ -177,11 +182,6 @@ def build_classifier(
         )
     model.freeze(frozen, batch_norm == "frozen")
     return model
-
-
-def shipped_weights(backbone: str) -> Path:
-    """Return the file of weights that the package carries for a backbone."""
-    return Path(str(resources.files("biasaudit.models") / "weights" / f"{backbone}.safetensors"))
 
 
 def state_of(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Output(NamedTuple):
-    """Scores (N, C), raw logits, and the features (N, K, H, W) of the attention layer."""
+    """Scores (N, C), log-odds of each class, and features (N, K, H, W) of the attention layer."""
 
     scores: Tensor
     features: Tensor
@@ -49,7 +49,15 @@ class Classifier(nn.Module):
         head: Features to raw scores (N, C).
         mean: Per-channel mean that normalises the images.
         std: Per-channel standard deviation.
+
+    Attributes:
+        softmax: Whether the head's logits belong to exclusive classes, of which the one with the
+            highest score is chosen. Scores are then log-odds of a class against all others
+            together (their sigmoid is the softmax probability); Grad-CAM of a pooled linear head
+            stays that of the logit.
     """
+
+    softmax: bool = False
 
     def __init__(
         self,
@@ -75,7 +83,9 @@ class Classifier(nn.Module):
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
         normalised = (images - self.mean) / self.std
         features = self.body(normalised.contiguous(memory_format=torch.channels_last))
-        return Output(self.head(features), features)
+        logits = self.head(features)
+        scores = against_the_rest(full_precision(logits)) if self.softmax else logits
+        return Output(scores, features)
 
     @property
     def linear_weight(self) -> Tensor | None:
@@ -108,3 +118,22 @@ class Classifier(nn.Module):
 def full_precision(values: Tensor) -> Tensor:
     """Return half-precision values as float32, and others as they are: losses need the range."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def against_the_rest(logits: Tensor) -> Tensor:
+    """Return the log-odds of each class against all others together, from softmax logits.
+
+    Args:
+        logits: (N, C), C at least 2.
+
+    Returns:
+        (N, C); above 0 where the class has more than half of the probability. The others of the
+        highest class are summed by themselves, so that a saturated softmax loses no digits; any
+        other class has at most half, and its others are the whole less itself.
+    """
+    places = torch.arange(logits.shape[1], device=logits.device)
+    highest = places == logits.argmax(dim=1, keepdim=True)
+    beside = logits.masked_fill(highest, -torch.inf)
+    whole = logits.logsumexp(dim=1, keepdim=True)
+    less = whole + torch.log1p(-(beside - whole).exp())
+    return logits - torch.where(highest, beside.logsumexp(dim=1, keepdim=True), less)

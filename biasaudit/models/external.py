@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,9 +21,12 @@ from biasaudit.errors import BiasAuditError, ConfigError, named_field, near_name
 from biasaudit.models.classifier import IMAGENET_MEAN, IMAGENET_STD
 from biasaudit.models.weights import read_state
 from biasaudit.models.whole_network import WholeNetwork
+from biasaudit.registry import first_line, import_from_here
 
 Colour = tuple[float, float, float]
-KINDS = ("sigmoid", "softmax")
+KINDS = ("auto", "sigmoid", "softmax")
+PROBED = 8
+"""Random images by whose scores the kind of a network is inferred."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +36,20 @@ class ExternalModel:
     Attributes:
         model: A torchvision or timm name, or ``package.module:factory``.
         state: State-dict file; may be None for a factory that fills the network itself.
-        classes: Class of each score, separated by commas, or a file with one a line.
+        classes: Class of each score; also separated by commas, or a file with one a line.
         layer: Attention layer; found by a probe where None.
         normalise: ``imagenet``, ``none``, or ``M,M,M/S,S,S``.
         scores: ``sigmoid`` where every class is answered for itself, ``softmax`` where one is
-            chosen.
+            chosen; ``auto`` infers it (:func:`kind_of`).
         image_size: Side of the square input in px.
     """
 
     model: str
     state: Path | None
-    classes: str | None
+    classes: str | tuple[str, ...] | None
     layer: str | None = None
     normalise: str = "imagenet"
-    scores: str = "sigmoid"
+    scores: str = "auto"
     image_size: int = 224
 
     @property
@@ -64,12 +67,24 @@ class LoadedModel:
         network: The classifier in evaluation mode.
         classes: Class of each score.
         external: What its user said of it.
+        scores: Whether each class is answered for itself (``sigmoid``) or one is chosen
+            (``softmax``).
+        outputs: What the network gives: ``logits`` or ``probabilities``.
+        notes: What a user should know of how its scores are read, one line each.
+        repair: What a repair left on record; None for a model as its user trained it.
     """
 
     name: str
     network: WholeNetwork
     classes: tuple[str, ...]
     external: ExternalModel
+    scores: str = "sigmoid"
+    outputs: str = "logits"
+    notes: tuple[str, ...] = ()
+    repair: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"LoadedModel({self.name!r}, classes={self.classes})"
 
 
 def load_external(external: ExternalModel, name: str | None = None) -> LoadedModel:
@@ -97,30 +112,73 @@ def load_external(external: ExternalModel, name: str | None = None) -> LoadedMod
     if external.state is not None:
         _fill(network, external.state)
     _probe(network, external, len(classes))
-    softmax = external.scores == "softmax"
+    inferred, outputs, line = kind_of(_answers(network, external.image_size, mean, std))
+    scores = inferred if external.scores == "auto" else external.scores
     whole = WholeNetwork(
-        network, external.layer, external.image_size, softmax=softmax, mean=mean, std=std
+        network,
+        external.layer,
+        external.image_size,
+        softmax=scores == "softmax",
+        probabilities=outputs == "probabilities",
+        mean=mean,
+        std=std,
     )
-    return LoadedModel(name or external.name, whole, classes, external)
+    notes = (line,) if external.scores == "auto" or outputs == "probabilities" else ()
+    return LoadedModel(name or external.name, whole, classes, external, scores, outputs, notes)
 
 
-def read_classes(text: str | None) -> tuple[str, ...]:
-    """Read ``a,b,c`` or a file with one class a line.
+def kind_of(answers: Tensor) -> tuple[str, str, str]:
+    """Infer what a network's answers are.
+
+    Args:
+        answers: (N, C) what it gives for N images.
+
+    Returns:
+        ``softmax`` or ``sigmoid``; ``probabilities`` or ``logits``; and a line that says so.
+        Rows in [0, 1] that sum to one are probabilities of exclusive classes; rows whose
+        exponentials do are their logarithms. All else is taken for logits, each class answered
+        for itself: logits do not tell the two kinds apart.
+    """
+    ones = torch.ones(len(answers), dtype=answers.dtype)
+    within = bool(((answers >= -1e-6) & (answers <= 1 + 1e-6)).all())
+    if answers.shape[1] > 1:
+        if within and torch.allclose(answers.sum(dim=1), ones, atol=1e-3):
+            told = "scores are probabilities that sum to one: one class is chosen (softmax)"
+            return "softmax", "probabilities", told
+        if torch.allclose(answers.exp().sum(dim=1), ones, atol=1e-3):
+            told = "scores are logarithms of probabilities: one class is chosen (softmax)"
+            return "softmax", "logits", told
+    told = "scores are taken for logits, each class answered for itself (sigmoid)"
+    if within:
+        told += "; all of a probe lie in [0, 1], and probabilities would all be above 0, a yes"
+    else:
+        told += "; where the model chooses one class, say that its scores are softmax"
+    return "sigmoid", "logits", told
+
+
+def _answers(network: nn.Module, size: int, mean: Colour, std: Colour) -> Tensor:
+    """Return what a network gives for images of random pixels, (N, C) on the CPU."""
+    images = torch.rand(PROBED, 3, size, size, generator=torch.Generator().manual_seed(0))
+    centre, spread = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
+    with torch.no_grad():
+        found: Tensor = network((images - centre) / spread)
+    return found.float()
+
+
+def read_classes(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Read ``a,b,c``, or a file with one class a line; a sequence holds them already.
 
     Raises:
         ConfigError: None is given, or one twice.
     """
-    if not text:
+    if not given:
         raise ConfigError(
             f"{named_field('model')}: needs the class of each score",
             f"add {named_field('classes', 'a,b,c')} or a file",
             field="classes",
         )
-    file = Path(text)
-    try:
-        parts = file.read_text("utf-8").splitlines() if file.is_file() else text.split(",")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{named_field('classes', text)}: cannot be read ({error})") from None
+    text = given if isinstance(given, str) else ",".join(given)
+    parts = _listed(given) if isinstance(given, str) else given
     classes = tuple(name for part in parts if (name := part.strip()))
     twice = sorted({name for name in classes if classes.count(name) > 1})
     if twice or not classes:
@@ -129,6 +187,14 @@ def read_classes(text: str | None) -> tuple[str, ...]:
             f"{named_field('classes', text)}: {what}", "name every class once, in score order"
         )
     return classes
+
+
+def _listed(text: str) -> list[str]:
+    file = Path(text)
+    try:
+        return file.read_text("utf-8").splitlines() if file.is_file() else text.split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{named_field('classes', text)}: cannot be read ({error})") from None
 
 
 def read_normalisation(text: str) -> tuple[Colour, Colour]:
@@ -183,13 +249,11 @@ def _build(external: ExternalModel, classes: int) -> nn.Module:
 
 def _from_factory(path: str) -> nn.Module:
     module, _, name = path.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
     try:
-        factory = getattr(importlib.import_module(module), name)
+        factory = getattr(import_from_here(module), name)
     except (ImportError, AttributeError, ValueError, SyntaxError) as error:
         raise ConfigError(
-            f"{named_field('model', path)}: cannot be imported ({_first(error)})",
+            f"{named_field('model', path)}: cannot be imported ({first_line(error)})",
             "write package.module:factory, found from here or installed",
         ) from None
     try:
@@ -198,7 +262,7 @@ def _from_factory(path: str) -> nn.Module:
         raise
     except Exception as error:
         raise ConfigError(
-            f"{named_field('model', path)}: {name}() failed ({_first(error)})"
+            f"{named_field('model', path)}: {name}() failed ({first_line(error)})"
         ) from error
     if not isinstance(network, nn.Module):
         raise ConfigError(
@@ -233,7 +297,7 @@ def _probe(network: nn.Module, external: ExternalModel, classes: int) -> None:
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         raise ConfigError(
             f"{named_field('model', external.model)}: does not take a {size} px image "
-            f"({_first(error)})",
+            f"({first_line(error)})",
             f"give the {named_field('image_size')} it was trained with",
         ) from None
     if not isinstance(found, Tensor) or tuple(found.shape) != (1, classes):
@@ -243,8 +307,3 @@ def _probe(network: nn.Module, external: ExternalModel, classes: int) -> None:
             f"{named_field('classes')} names {classes}",
             "name the class of every score; the network must return (N, C) logits",
         )
-
-
-def _first(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
 import torch
@@ -12,13 +14,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from biasaudit.errors import ConfigError, named_field
-from biasaudit.models.backbones import Backbone, shipped_weights
 from biasaudit.models.classifier import Classifier
 
 State = dict[str, Tensor]
+Prefixes = Sequence[tuple[str, str]]
+"""(from, to) prefixes that turn torchvision's state-dict names into ours."""
 
 
-def load_start(model: Classifier, name: str, spec: Backbone, weights: str) -> None:
+def load_start(model: Classifier, name: str, weights: str, rename: Prefixes = ()) -> None:
     """Load starting weights into ``model``.
 
     The whole body must be there; layers of the head are taken where they fit (the last one does
@@ -27,15 +30,15 @@ def load_start(model: Classifier, name: str, spec: Backbone, weights: str) -> No
     Args:
         model: The classifier to fill.
         name: Its backbone's name.
-        spec: Its backbone.
         weights: ``imagenet``, ``scenes`` or a path.
+        rename: Prefixes of the backbone's names; without any, torchvision has no weights for it.
 
     Raises:
         ConfigError: No such weights for this backbone, or a file that does not fit it.
     """
-    state = _fetch(name, spec, weights)
+    state = _fetch(name, weights, rename)
     if not any(key.startswith("body.") for key in state):
-        state = _renamed(state, spec)
+        state = _renamed(state, rename)
     _fill(model, state, named_field("model.weights", weights), name)
 
 
@@ -68,7 +71,7 @@ def read_state(file: Path) -> State:
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
-def _fetch(name: str, spec: Backbone, weights: str) -> State:
+def _fetch(name: str, weights: str, rename: Prefixes) -> State:
     if weights == "scenes":
         file = shipped_weights(name)
         if not file.is_file():
@@ -78,7 +81,7 @@ def _fetch(name: str, spec: Backbone, weights: str) -> State:
             )
         return read_state(file)
     if weights == "imagenet":
-        if not spec.rename:
+        if not rename:
             raise ConfigError(
                 f"{named_field('model.weights', 'imagenet')}: there are none for {name}",
                 "give scenes, none or PATH",
@@ -101,8 +104,8 @@ def _download(name: str) -> State:
     return state
 
 
-def _renamed(state: State, spec: Backbone) -> State:
-    for old, new in spec.rename:
+def _renamed(state: State, rename: Prefixes) -> State:
+    for old, new in rename:
         state = {new + k.removeprefix(old) if k.startswith(old) else k: v for k, v in state.items()}
     return state
 
@@ -120,3 +123,8 @@ def _fill(model: Classifier, state: State, source: str, name: str) -> None:
                 "give weights of the same backbone",
             )
     model.load_state_dict(own)
+
+
+def shipped_weights(backbone: str) -> Path:
+    """Return the file of weights that the package carries for a backbone."""
+    return Path(str(resources.files("biasaudit.models") / "weights" / f"{backbone}.safetensors"))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from biasaudit.errors import ConfigError, named_field, near_names
-from biasaudit.models.classifier import Classifier, Output
+from biasaudit.errors import ConfigError, named_field
+from biasaudit.models.capture import CapturedLayer
+from biasaudit.models.classifier import Classifier, Output, against_the_rest, full_precision
 
 
 class WholeNetwork(Classifier):
     """A network that stays in one piece; its attention layer is watched from outside.
 
-    Scores are logits of single classes, so that above zero means yes for every kind of network:
-    where the network was trained by softmax, each is the log-odds of its class against all others.
+    Scores are log-odds of single classes: where the network was trained by softmax, of a class
+    against all others together.
 
     Args:
         network: Normalised images (N, 3, S, S) to logits (N, C); it is held in evaluation mode.
@@ -21,6 +22,8 @@ class WholeNetwork(Classifier):
             :func:`attention_layer` finds.
         size: Side S of the images in px, for the probe.
         softmax: Whether the logits belong to exclusive classes.
+        probabilities: Whether the network gives probabilities in place of logits: their
+            log-odds are the scores, so that nothing is squashed twice.
         mean: Per-channel mean that normalises the images.
         std: Per-channel standard deviation.
 
@@ -35,47 +38,33 @@ class WholeNetwork(Classifier):
         size: int,
         *,
         softmax: bool = False,
+        probabilities: bool = False,
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
     ) -> None:
         super().__init__(network.requires_grad_(False), nn.Identity(), mean, std)
         self.eval()
         self.softmax = softmax
+        self.probabilities = probabilities
         self.layer = layer if layer is not None else attention_layer(network, size)
-        self._features: Tensor | None = None
-        self._watched(network).register_forward_hook(self._keep)
         with torch.no_grad():
             self._check(self(torch.zeros(1, 3, size, size)).features)
 
     def forward(self, images: Tensor) -> Output:
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
-        logits = self.body((images - self.mean) / self.std)
-        if self._features is None:
-            raise ConfigError(f"{named_field('layer', self.layer)}: the network does not call it")
-        features, self._features = self._features, None
-        return Output(against_the_rest(logits) if self.softmax else logits, features)
+        with CapturedLayer(self.body, self.layer) as captured:
+            logits = self.body((images - self.mean) / self.std)
+        return Output(self._scores(logits), captured.output)
 
-    def _watched(self, network: nn.Module) -> nn.Module:
-        modules = dict(network.named_modules())
-        if self.layer not in modules or not self.layer:
-            raise ConfigError(
-                f"{named_field('layer', self.layer)}: the network has no such layer",
-                near_names(self.layer, filter(None, modules)),
-            )
-        return modules[self.layer]
-
-    def _keep(self, layer: nn.Module, inputs: object, output: object) -> Tensor | None:
-        if not isinstance(output, Tensor):
-            raise ConfigError(
-                f"{named_field('layer', self.layer)}: gives no tensor", "name another layer"
-            )
-        if not torch.is_grad_enabled():
-            self._features = output
-            return None
-        # The graph begins here: nothing below this layer is remembered for the backward pass.
-        # The network goes on with a copy, which it may change in place.
-        self._features = output.detach().requires_grad_()
-        return self._features * 1
+    def _scores(self, answers: Tensor) -> Tensor:
+        """Return the log-odds of each class, from what the network gives."""
+        if not self.probabilities:
+            return against_the_rest(answers) if self.softmax else answers
+        least = torch.finfo(torch.float32).tiny
+        logs = full_precision(answers).clamp(least, 1.0).log()
+        if self.softmax:
+            return against_the_rest(logs)
+        return logs - (1.0 - full_precision(answers)).clamp_min(least).log()
 
     def _check(self, features: Tensor) -> None:
         if features.ndim != 4 or min(features.shape[2:]) < 2:
@@ -123,19 +112,3 @@ def attention_layer(network: nn.Module, size: int) -> str:
             f"add {named_field('layer', 'NAME')}",
         )
     return [name for name, shape, _ in called if shape == convolutions[-1]][-1]
-
-
-def against_the_rest(logits: Tensor) -> Tensor:
-    """Return the log-odds of each class against all others together, from softmax logits.
-
-    Args:
-        logits: (N, C), C at least 2.
-
-    Returns:
-        (N, C); above 0 where the class has more than half of the probability. Computed from
-        cumulative sums from both ends, so that a saturated softmax loses no digits.
-    """
-    edge = logits.new_full((len(logits), 1), -torch.inf)
-    before = torch.cat([edge, logits.logcumsumexp(dim=1)[:, :-1]], dim=1)
-    after = torch.cat([edge, logits.flip(1).logcumsumexp(dim=1)[:, :-1]], dim=1).flip(1)
-    return logits - torch.logaddexp(before, after)

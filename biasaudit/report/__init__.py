@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from biasaudit.errors import ConfigError, RunError
+from biasaudit.errors import ConfigError, RunError, named_field
 from biasaudit.results import Audit, write_atomic
+
+FORMS = (".html", ".md", ".csv")
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class Report:
 
     text: str
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Report({len(self.text)} characters, path={self.path})"
 
     def save(self, file: Path | str) -> Report:
         """Write the document, whole or not at all, and the folders above it.
@@ -68,12 +73,20 @@ def make_report(
         ".md": render_model_card if model_card else render_markdown,
         ".csv": render_csv,
     }
-    suffix = (".md" if model_card else ".html") if file is None else file.suffix
-    if suffix not in forms or (model_card and suffix != ".md"):
-        raise ConfigError(
-            f"{file}: no report of this form",
-            "a model card ends in .md" if model_card else f"end it in {', '.join(forms)}",
-            field="out",
-        )
-    made = Report(forms[suffix](audits))
+    made = Report(forms[form_of(file, model_card=model_card)](audits))
     return made if file is None else made.save(file)
+
+
+def form_of(file: Path | None, *, model_card: bool = False) -> str:
+    """Return the suffix of the form that a report is rendered in.
+
+    Raises:
+        ConfigError: The file's suffix stands for no form.
+    """
+    suffix = (".md" if model_card else ".html") if file is None else file.suffix
+    if suffix not in FORMS or (model_card and suffix != ".md"):
+        raise ConfigError(
+            f"{named_field('out', file)}: no report of this form",
+            "a model card ends in .md" if model_card else f"end it in {', '.join(FORMS)}",
+        )
+    return suffix

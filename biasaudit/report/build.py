@@ -15,7 +15,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from biasaudit import __version__
-from biasaudit.analysis.attention_on import ENRICHMENT, MOST
+from biasaudit.analysis.quadrants import ENRICHMENT, MOST, QUADRANTS
 from biasaudit.errors import RunError
 from biasaudit.report import format as numbers
 from biasaudit.report import sentences as words
@@ -23,13 +23,14 @@ from biasaudit.report.drawing import charts, pictures
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.sections import limits, provenance
 from biasaudit.report.sections.changes import Change, changes_against, compared_sets
+from biasaudit.report.sections.classes import ClassPage, class_page
 from biasaudit.report.sections.decision import ErasureRow, FlipRow, erasures, flips
 from biasaudit.report.sections.images import Images, build_images
 from biasaudit.report.sections.limits import Carry
 from biasaudit.report.sections.localization import LocalizationRow, localization
 from biasaudit.report.sections.operating_point import operating_point
 from biasaudit.report.sections.pairs import PairGuard, pair_guard
-from biasaudit.report.sections.quadrants import QUADRANTS, QuadrantRow, count_quadrants
+from biasaudit.report.sections.quadrants import QuadrantRow, count_quadrants
 from biasaudit.report.sections.seeds import SeedRow, over_seeds
 from biasaudit.report.view import AuditView, Row, group_words
 from biasaudit.results import Audit
@@ -49,6 +50,7 @@ class Page:
         carry: What so many images can show.
         changes: The runs against the lead run, where both have their images.
         flips: How often an edit turned the answer.
+        classes: Recall of every class, and harm to other objects, where it was measured.
         pairs: What became of other object-context pairs, where they were audited.
         erasures: How far the score falls as parts of the images are erased.
         seeds: Means over seeds, where some setting has several.
@@ -65,6 +67,7 @@ class Page:
     gaps: Sequence[Row]
     changes: Sequence[Change]
     flips: Sequence[FlipRow]
+    classes: ClassPage | None
     pairs: PairGuard | None
     localization: Sequence[LocalizationRow]
     erasures: Sequence[ErasureRow]
@@ -76,6 +79,11 @@ class Page:
     localization_chart: Markup | None
     limits: Sequence[str]
     notes: Sequence[str]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Heads of the columns of plug-ins' metrics in the attention table."""
+        return [f"#{name}" for name in self.localization[0].metrics] if self.localization else []
 
 
 def render_html(
@@ -155,6 +163,7 @@ def _page(audit: AuditView, gallery_size: int, *, first: bool) -> Page:
         gaps=audit.gaps(),
         changes=[change for change in changes if change is not None],
         flips=flips(audit),
+        classes=class_page(audit, lead) if first else None,
         pairs=pair_guard(audit, lead) if first else None,
         localization=places,
         erasures=erasures(audit),
@@ -221,7 +230,7 @@ def _quadrant_words(name: str) -> str:
     """Return a quadrant as a head of the table, or as a choice of the gallery."""
     answer, _, where = name.partition("-")
     mark = "✓" if answer == "right" else "✗"
-    return f"{mark} {answer}, {'no region' if where == 'none' else where}"
+    return f"{mark} {answer}, {where.replace('-', ' ')}"
 
 
 def _keep_together(sentence: str) -> str:

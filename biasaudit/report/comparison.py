@@ -11,6 +11,7 @@ from biasaudit.errors import RunError
 from biasaudit.report.build import GALLERY_SIZE, LIST_SIZE, render_template
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean, figure, points, span
 from biasaudit.report.grouping import groups_of, run_labels
+from biasaudit.report.sections.classes import class_page
 from biasaudit.report.sections.images import Images, build_images
 from biasaudit.report.sections.pairs import pair_guard
 from biasaudit.report.view import VAL, AuditView, Column, group_words
@@ -119,6 +120,7 @@ def render_comparison(
         title=f"{labels[1]} against {labels[0]}: {audit.object}",
         pages=pages,
         columns=audit.columns,
+        classes=class_page(audit, 0),
         pairs=pair_guard(audit, 0),
     )
 

@@ -16,7 +16,7 @@ from biasaudit.report.sections.changes import changes_against
 from biasaudit.report.sections.limits import carry, limits
 from biasaudit.report.sections.localization import localization
 from biasaudit.report.view import AuditView, Column, Row, group_words
-from biasaudit.results import Audit, Group, Interval, Localization, Overall
+from biasaudit.results import METRIC_PREFIX, Audit, Group, Interval, Localization, Overall
 
 CSV_COLUMNS = (
     "run",
@@ -231,6 +231,8 @@ def _localization_measures(found: Localization) -> Iterator[_Measure]:
     yield "energy_pointing_game", n, found.energy_pointing_game, found.energy_pointing_game_ci
     yield "iou", n, found.iou, found.iou_ci
     yield "area_fraction", n, found.area_fraction, None
+    for name, metric in found.metrics.items():
+        yield f"{METRIC_PREFIX}{name}", metric.n, metric.mean, metric.mean_ci
 
 
 def _field(value: object) -> object:

@@ -76,7 +76,8 @@ def followup(audit: AuditView, changes: Sequence[Change | None]) -> list[str]:
 def lead_place(audit: AuditView) -> int:
     """Return the column that the headline speaks of: the baseline, or else the first run."""
     modes = [column.run.mode for column in audit.columns]
-    return modes.index("baseline") if "baseline" in modes else 0
+    plain = [place for place, mode in enumerate(modes) if mode.startswith("baseline")]
+    return modes.index("baseline") if "baseline" in modes else next(iter(plain), 0)
 
 
 def group_description(audit: AuditView, name: str) -> str:

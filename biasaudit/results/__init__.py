@@ -4,9 +4,12 @@ A value that does not exist is None here and null in JSON, never 0 or -1.
 """
 
 from biasaudit.results.audit import Audit, load_audits
+from biasaudit.results.class_table import CLASS_COLUMNS, class_rows, read_classes
 from biasaudit.results.files import (
+    CLASSES_FILE,
     GALLERY_FILE,
     MAPS_FILE,
+    METRIC_PREFIX,
     PAIRS_FILE,
     PER_IMAGE_COLUMNS,
     PER_IMAGE_FILE,
@@ -25,6 +28,9 @@ from biasaudit.results.schema import (
     Answer,
     Answered,
     AnswerEffect,
+    ClassAnswers,
+    ClassFigures,
+    Confusion,
     Evidence,
     Faithfulness,
     FlipRate,
@@ -32,6 +38,7 @@ from biasaudit.results.schema import (
     Group,
     Interval,
     Localization,
+    MetricMean,
     OperatingPointRecord,
     Overall,
     PairEvidence,
@@ -46,9 +53,12 @@ from biasaudit.results.schema import (
 )
 
 __all__ = [
+    "CLASSES_FILE",
+    "CLASS_COLUMNS",
     "FORMAT_VERSION",
     "GALLERY_FILE",
     "MAPS_FILE",
+    "METRIC_PREFIX",
     "PAIRS_FILE",
     "PER_IMAGE_COLUMNS",
     "PER_IMAGE_FILE",
@@ -59,6 +69,9 @@ __all__ = [
     "AnswerEffect",
     "Answered",
     "Audit",
+    "ClassAnswers",
+    "ClassFigures",
+    "Confusion",
     "Evidence",
     "Faithfulness",
     "FlipRate",
@@ -67,6 +80,7 @@ __all__ = [
     "Group",
     "Interval",
     "Localization",
+    "MetricMean",
     "OperatingPointRecord",
     "Overall",
     "PairEvidence",
@@ -78,8 +92,10 @@ __all__ = [
     "Split",
     "Verdict",
     "VerdictKind",
+    "class_rows",
     "load_audits",
     "merge",
+    "read_classes",
     "read_per_image",
     "read_results",
     "settle",

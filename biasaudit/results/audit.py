@@ -3,10 +3,12 @@
 What a folder holds of it, side by side: ``results.json`` (figures), ``per_image.csv`` (one row an
 image), ``gallery.npz`` (pictures and maps for a report), and where they were asked for
 ``pairs.csv`` (every other object-context pair) and ``maps.npz`` (every attention map).
+``classes.csv`` holds the decision on every class of every image of val and the held-out subset.
 """
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biasaudit.errors import RunError
+from biasaudit.results.class_table import read_classes
 from biasaudit.results.files import (
+    CLASSES_FILE,
     GALLERY_FILE,
     MAPS_FILE,
     PAIRS_FILE,
@@ -46,6 +50,7 @@ class Audit:
         gallery: The same pictures in memory, where the audit was just made.
         maps: (N, h, w) attention of every row of ``per_image``, where it was asked for.
         source: Where it was read, as messages call it; empty for one just made.
+        classes: One row an image and class (:data:`biasaudit.results.CLASS_COLUMNS`), or None.
     """
 
     run: Run
@@ -55,6 +60,7 @@ class Audit:
     gallery: Gallery | None = None
     maps: NDArray[np.float32] | None = None
     source: str = ""
+    classes: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -109,7 +115,7 @@ class Audit:
             runs=[self.run], files={name: digest_of(data) for name, data in contents.items()}
         )
         contents[RESULTS_FILE] = results.to_json().encode()
-        known = (PER_IMAGE_FILE, GALLERY_FILE, MAPS_FILE, PAIRS_FILE)
+        known = (PER_IMAGE_FILE, CLASSES_FILE, GALLERY_FILE, MAPS_FILE, PAIRS_FILE)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             replace_together(folder, contents, [name for name in known if name not in contents])
@@ -127,6 +133,8 @@ class Audit:
             contents[MAPS_FILE] = _maps_bytes(self.per_image, self.maps)
         if self.pairs is not None:
             contents[PAIRS_FILE] = table_bytes(self.pairs)
+        if self.classes is not None:
+            contents[CLASSES_FILE] = table_bytes(self.classes)
         return contents
 
     @classmethod
@@ -141,9 +149,25 @@ class Audit:
             raise RunError(f"{folder}: holds {len(found)} runs", "name one run's folder")
         return found[0]
 
+    def __repr__(self) -> str:
+        return f"Audit({self.name!r}, {self.run.object!r}, context={self.run.context!r})"
+
+    def __str__(self) -> str:
+        """Return the verdict in one line, and a line for each group of each split."""
+        lines = [self.name if self.verdict is None else f"{self.name}: {self.verdict}"]
+        for (split, group), row in self.by_group.iterrows():
+            parts = [f"  {split}" if not group else f"    {group}", f"n {row['n']:.0f}"]
+            if row["accuracy"] == row["accuracy"]:
+                parts.append(f"accuracy {row['accuracy']:.3f}")
+            if row["accuracy_low"] == row["accuracy_low"]:
+                parts.append(f"[{row['accuracy_low']:.3f}, {row['accuracy_high']:.3f}]")
+            lines.append("  ".join(parts))
+        return "\n".join(lines)
+
     def _repr_html_(self) -> str:
-        headline = "" if self.verdict is None else f"<p>{self.verdict.headline}</p>"
-        return f"{headline}{self.by_group.to_html(float_format='{:.3f}'.format)}"
+        headline = "" if self.verdict is None else f": {self.verdict}"
+        table = self.by_group.to_html(float_format="{:.3f}".format)
+        return f"<p><b>{html.escape(self.name)}</b>{html.escape(headline)}</p>{table}"
 
 
 def load_audits(paths: Sequence[Path]) -> list[Audit]:
@@ -177,20 +201,34 @@ def _folder_of(run: Run, parent: Path) -> Path | None:
     """Return the run's own folder below ``parent``; a name that leads elsewhere has none."""
     if run.name in ("", ".", "..") or set(run.name) & set("/\\:\0"):
         return None
-    places = (parent / run.name, parent / "runs" / run.name)
-    return next((place for place in places if _is_file(place / RESULTS_FILE)), None)
+    named = [parent / run.name, parent / "runs" / run.name]
+    # a run that was evaluated from a folder of another name
+    others = sorted(file.parent for file in parent.glob(f"*/{RESULTS_FILE}"))
+    places = [place for place in (*named, *others) if _is_file(place / RESULTS_FILE)]
+    return next((place for place in places if _holds(place, run)), None)
+
+
+def _holds(folder: Path, run: Run) -> bool:
+    """Whether a folder's results are those of this run."""
+    try:
+        found = read_results(folder).runs
+    except RunError:
+        return False
+    return [one.name for one in found] == [run.name]
 
 
 def _audit(run: Run, folder: Path | None, source: str) -> Audit:
     if folder is None:
         return Audit(run, source=source)
-    table, gallery, pairs = (folder / name for name in (PER_IMAGE_FILE, GALLERY_FILE, PAIRS_FILE))
+    names = (PER_IMAGE_FILE, GALLERY_FILE, PAIRS_FILE, CLASSES_FILE)
+    table, gallery, pairs, classes = (folder / name for name in names)
     return Audit(
         run,
         read_per_image(table) if _is_file(table) else None,
         Pictures.open(gallery) if _is_file(gallery) else None,
         read_per_image(pairs) if _is_file(pairs) else None,
         source=source,
+        classes=read_classes(classes) if _is_file(classes) else None,
     )
 
 

@@ -16,6 +16,7 @@ from biasaudit.results.schema import FORMAT_VERSION, Results
 
 RESULTS_FILE = "results.json"
 PER_IMAGE_FILE = "per_image.csv"
+CLASSES_FILE = "classes.csv"
 PAIRS_FILE = "pairs.csv"
 GALLERY_FILE = "gallery.npz"
 MAPS_FILE = "maps.npz"
@@ -25,7 +26,7 @@ PER_IMAGE_COLUMNS = (
     "id",  # the sample's id
     "label",  # 1: the object is there, 0: it is not
     "score",  # raw score (logit) of the object
-    "decision",  # 1 where score > 0
+    "decision",  # 1 where score > 0; where one class is chosen: where the object has the highest
     "correct",  # 1 where decision equals label
     "energy_pointing_game",  # NaN where the image has no region or the map is all zero
     "iou",  # at 20% of the map's maximum; NaN likewise
@@ -36,13 +37,15 @@ PER_IMAGE_COLUMNS = (
     "context_energy",  # share of the attention on the context's region; NaN where it has none
     "context_area",  # share of the image inside the context's region; NaN where it has none
     "pair",  # id of the image that this one is an edited version of; empty for one as it is
-    "quadrant",  # right or wrong answer, attention on or off the object: "right-off", "unmeasured"
+    "quadrant",  # right or wrong answer, attention on or off the object: "right-off"
     "decision_at_operating_point",  # 1 where score > the fitted threshold; NaN where there is none
     "subset",  # that the image was drawn from: "val", "test"
     "source",  # where the image comes from, as the dataset names it; empty where it does not
     "alignment",  # of the group: "aligned", "conflicting"; empty outside groups, and for controls
     "edit",  # how an edited image was made, the context aside; empty for one as it is
 )
+METRIC_PREFIX = "metric_"
+"""What the column of a plug-in's localization metric begins with; NaN where it was not measured."""
 _TEXTS = ("split", "group", "id", "pair", "quadrant", "subset", "source", "alignment", "edit")
 _ANSWERS = ("label", "decision", "correct")
 _COMMIT = "audit.commit"

@@ -38,6 +38,20 @@ class _Model(BaseModel):
         return value
 
 
+class MetricMean(_Model):
+    """A plug-in's localization metric, averaged over the images that it could measure.
+
+    Attributes:
+        mean: In the metric's own unit.
+        mean_ci: Its 95% interval over images.
+        n: How many they are.
+    """
+
+    mean: float | None = None
+    mean_ci: Interval | None = None
+    n: int = 0
+
+
 class Localization(_Model):
     """Overlap of the object's attention with its region, averaged over the valid images.
 
@@ -52,6 +66,7 @@ class Localization(_Model):
         context_energy: Share of the attention on the suspected context, where it has a region.
         context_area: Share of those images inside the context.
         context_n: How many they are.
+        metrics: Metrics of plug-ins, by name; without those that could measure no image.
     """
 
     energy_pointing_game: float | None = None
@@ -66,6 +81,7 @@ class Localization(_Model):
     context_energy_ci: Interval | None = None
     context_area: float | None = None
     context_n: int = 0
+    metrics: dict[str, MetricMean] = Field(default_factory=dict)
 
 
 class Quadrants(_Model):
@@ -76,14 +92,20 @@ class Quadrants(_Model):
         right_off: Right for the wrong reason.
         wrong_on: Wrong although the attention is on the object.
         wrong_off: Wrong, attention elsewhere.
-        unmeasured: Images without a region of the object or with an all-zero map.
+        right_no_map: Right answer; the image has a region, its map is zero everywhere.
+        wrong_no_map: Likewise, wrong answer.
+        right_no_region: Right answer; the image has no region of the object.
+        wrong_no_region: Likewise, wrong answer.
     """
 
     right_on: int = 0
     right_off: int = 0
     wrong_on: int = 0
     wrong_off: int = 0
-    unmeasured: int = 0
+    right_no_map: int = 0
+    wrong_no_map: int = 0
+    right_no_region: int = 0
+    wrong_no_region: int = 0
 
 
 class FlipRate(_Model):
@@ -277,6 +299,16 @@ class Verdict(_Model):
     context_excess_ci: Interval | None = None
     note: str = ""
 
+    def __str__(self) -> str:
+        """Return one line: the headline, and the interval of the effect that decided."""
+        if self.effect_ci is None:
+            return self.headline
+        low, high = self.effect_ci
+        span = f"{100 * low:+.1f} to {100 * high:+.1f} points"
+        if self.headline.endswith(")"):
+            return f"{self.headline[:-1]}; {span})"
+        return f"{self.headline} ({span})"
+
     @property
     def largest_effect(self) -> tuple[float, Interval] | None:
         """The effect of the right answer where it is larger: two opposite ones never cancel."""
@@ -388,6 +420,60 @@ class Split(_Model):
     faithfulness: Faithfulness | None = None
 
 
+class ClassFigures(_Model):
+    """Decisions on one class, over the images of one subset.
+
+    Attributes:
+        n: Images of the class.
+        recall: Share of them that the model says yes to; None where n is 0.
+        recall_ci: Its 95% Wilson interval.
+        predicted: Images that the model says yes to.
+        precision: Share of those that are of the class; None where predicted is 0.
+        precision_ci: Its 95% Wilson interval.
+    """
+
+    n: int = 0
+    recall: float | None = None
+    recall_ci: Interval | None = None
+    predicted: int = 0
+    precision: float | None = None
+    precision_ci: Interval | None = None
+
+
+class Confusion(_Model):
+    """Which class has the highest score, by the class that each image has.
+
+    Attributes:
+        classes: In score order; row and column i are class i.
+        counts: Images, by their class (rows) and the class of the highest score (columns).
+        elsewhere: Images by their class whose highest score is of a class that the dataset does
+            not know.
+    """
+
+    classes: list[str]
+    counts: list[list[int]]
+    elsewhere: list[int]
+
+
+class ClassAnswers(_Model):
+    """Every class's decisions on the images of one subset.
+
+    Attributes:
+        n: Images.
+        classes: By class, in score order.
+        top_1: Share of the images whose own class has the highest score; None unless each image
+            has exactly one class.
+        top_1_ci: Its 95% Wilson interval.
+        confusion: None likewise.
+    """
+
+    n: int
+    classes: dict[str, ClassFigures] = Field(default_factory=dict)
+    top_1: float | None = None
+    top_1_ci: Interval | None = None
+    confusion: Confusion | None = None
+
+
 class Run(_Model):
     """One trained model under audit.
 
@@ -398,6 +484,8 @@ class Run(_Model):
         environment: Versions and machine, as the run directory records them.
         operating_point: Temperature and threshold, and on how many images of which subset they
             were fitted, in training or in this audit. None where nobody fitted any.
+        classes: Recall and precision of every class, by subset: ``val``, the held-out subset, and
+            whatever other whole subset was passed.
     """
 
     name: str
@@ -415,6 +503,7 @@ class Run(_Model):
     environment: dict[str, Any] = Field(default_factory=dict)
     operating_point: OperatingPointRecord | None = None
     splits: dict[str, Split] = Field(default_factory=dict)
+    classes: dict[str, ClassAnswers] = Field(default_factory=dict)
 
 
 class Results(_Model):

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from biasaudit.data.loading.batches import Batch, collate
 from biasaudit.errors import RunFailedError, named_field
+from biasaudit.guidance.classification import cross_entropy
 from biasaudit.models.backbones import build_classifier
 from biasaudit.models.classifier import Classifier
 from biasaudit.statistics import OperatingPoint, fit_operating_point
@@ -112,6 +113,7 @@ def train(plan: Plan, progress: Progress) -> Trained:
         str(plan.settings.model.weights),
         int(plan.settings.model.frozen or 0),
         str(plan.settings.model.batch_norm),
+        softmax=settings.loss == "softmax",
     )
     loop = _Loop(plan, accelerator, model)
     with deterministic(accelerator.device):
@@ -207,8 +209,12 @@ class _Loop:
         """Return the object's accuracy and mean L_cl on the val subset."""
         self.val_answers = scores, labels = self._answer_val()
         column = self.plan.dataset.class_index[str(self.plan.settings.data.object)]
-        right = (scores[:, column] > 0) == (labels[:, column] > 0.5)
+        said = scores[:, column] > 0
         loss = torch.nn.functional.multilabel_soft_margin_loss(scores, labels)
+        if self.model.softmax:
+            said = scores.argmax(dim=1) == column
+            loss = cross_entropy(scores, labels)
+        right = said == (labels[:, column] > 0.5)
         return float(right.double().mean()), float(loss)
 
     def operating_points(self) -> dict[str, OperatingPoint]:

@@ -13,6 +13,7 @@ from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, named_field
 from biasaudit.guidance.modes import ActiveTerm, Mode, active_terms, mode_of
 from biasaudit.models.backbones import BACKBONES, Backbone
+from biasaudit.registry import load_plugins
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ class Plan:
                 f"(all there are) and {boxes + outlined} boxes, "
                 f"{'the object in each outlined by GrabCut' if outlined else 'filled'}"
             )
+        if data.regions == "shuffled":
+            lines.append(
+                "a control: the region of each labelled image is moved to a random place in it"
+                if self.spends_labels
+                else f"{named_field('data.regions', 'shuffled')}: the mode uses no regions"
+            )
         if self.settings.training.workers and data.cache == "memory":
             lines.append(
                 "loading processes keep no image in memory from epoch to epoch: a cache folder does"
@@ -108,7 +115,9 @@ class Plan:
         """Mode, labels spent and seed: the same settings give the same name."""
         data, training = self.settings.data, self.settings.training
         parts = [training.mode]
+        parts += ["softmax"] if training.loss == "softmax" else []
         if self.spends_labels:
+            parts += ["shuffled"] if data.regions == "shuffled" else []
             parts += [str(data.pixel_labels)] if data.pixel_labels else []
             parts += [f"{data.box_labels}boxes"] if data.box_labels else []
         return "-".join([*parts, f"seed{training.seed}"])
@@ -124,6 +133,7 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
     Raises:
         BiasAuditError: Anything of it does not exist or does not fit together.
     """
+    load_plugins(settings.plugins)
     terms = active_terms(settings)
     if dataset is None:
         dataset = load_dataset(settings.data.name, settings.data.options)
@@ -135,6 +145,8 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
             f"{named_field('training.mode', training.mode)}: needs labelled images",
             f"add {named_field('data.pixel_labels', 'N')}",
         )
+    if training.loss == "softmax":
+        _check_one_class(dataset)
     mode = mode_of(settings)
     if mode.reads_context and data.context is None:
         raise ConfigError(
@@ -150,6 +162,24 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
         outlines=data.outlines,
     )
     return Plan(settings, dataset, labels, terms, mode)
+
+
+def _check_one_class(dataset: Dataset) -> None:
+    """Refuse softmax where a training image has several classes, or none."""
+    if len(dataset.classes) < 2:
+        raise ConfigError(
+            f"{named_field('training.loss', 'softmax')}: one class alone",
+            f"use {named_field('training.loss', 'sigmoid')}",
+        )
+    samples = dataset.subset("train")
+    wrong = [sample for sample in samples if len(sample.labels) != 1]
+    if wrong:
+        named = ", ".join(sorted(wrong[0].labels)) or "none"
+        raise ConfigError(
+            f"{named_field('training.loss', 'softmax')}: {len(wrong)} of {len(samples)} training "
+            f"images do not have exactly one class (the first, '{wrong[0].id}': {named})",
+            f"use {named_field('training.loss', 'sigmoid')}",
+        )
 
 
 def complete(settings: Settings, dataset: Dataset) -> Settings:

@@ -8,6 +8,7 @@
     RUN/labels.json           which images lent their regions, and in what form
     RUN/metrics.csv           one row an epoch
     RUN/operating_points.json temperature and threshold of each class, fitted on val at the end
+    RUN/repair.json           of a repaired run: from which run, by which recipe
     RUN/weights.safetensors   the trained classifier; a folder without it is an unfinished run
 """
 
@@ -33,6 +34,7 @@ from biasaudit.errors import RunError, named_field, near_names
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
+from biasaudit.registry import load_plugins
 from biasaudit.results import write_atomic
 from biasaudit.statistics import OperatingPoint
 from biasaudit.training.loop import EpochMetrics, Trained
@@ -41,6 +43,9 @@ from biasaudit.training.plan import Plan
 CONFIG, RUN, ENVIRONMENT, LABELS = "config.json", "run.json", "environment.json", "labels.json"
 METRICS, WEIGHTS = "metrics.csv", "weights.safetensors"
 OPERATING_POINTS = "operating_points.json"
+REPAIR = "repair.json"
+REPAIRED = "+repair"
+"""Ends the mode of a repaired run."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class RunRecord:
         operating_points: Of each class; None where nobody fitted any.
         metrics: One entry an epoch, of a run just trained.
         model: The classifier of a run just trained; a run that was read loads it when asked.
+        repair: What a repair left on record; None for a run as it was trained.
     """
 
     path: Path | None
@@ -70,6 +76,19 @@ class RunRecord:
     operating_points: dict[str, OperatingPoint] | None = None
     metrics: tuple[EpochMetrics, ...] = ()
     model: Classifier | None = None
+    repair: dict[str, Any] | None = None
+
+    @property
+    def mode(self) -> str:
+        """What was done: the training's mode, its loss and control, and the repair after it."""
+        training, data = self.settings.training, self.settings.data
+        parts = [training.mode]
+        parts += ["softmax"] if training.loss == "softmax" else []
+        parts += ["shuffled"] if data.regions == "shuffled" and self.labels.entries else []
+        return "-".join(parts) + (REPAIRED if self.repair is not None else "")
+
+    def __repr__(self) -> str:
+        return f"RunRecord({self.name!r}, path={None if self.path is None else str(self.path)!r})"
 
     @classmethod
     def of(cls, plan: Plan, trained: Trained) -> RunRecord:
@@ -92,7 +111,7 @@ class RunRecord:
         """Of the audited object after the last epoch; None where that was not recorded."""
         return self.metrics[-1].val_accuracy if self.metrics else None
 
-    def save(self, folder: Path) -> RunRecord:
+    def save(self, folder: Path | str) -> RunRecord:
         """Write the run to an empty folder; the weights come last, each file whole or not at all.
 
         Returns:
@@ -101,7 +120,7 @@ class RunRecord:
         Raises:
             RunError: The folder holds something already, or cannot be written.
         """
-        folder = prepare(folder)
+        folder = prepare(Path(folder))
         write_run(folder, self)
         return replace(self, path=folder)
 
@@ -116,6 +135,7 @@ class RunRecord:
         if self.path is None:
             raise RunError(f"{self.name}: has neither weights nor a folder")
         model = BACKBONES[str(self.settings.model.backbone)].build(len(self.classes))
+        model.softmax = self.settings.training.loss == "softmax"
         try:
             model.load_state_dict(read_state(self.path / WEIGHTS))
         except RuntimeError as error:
@@ -180,14 +200,17 @@ def write_run(out: Path, run: RunRecord) -> None:
     write_atomic(out / METRICS, table.to_csv(index=False, float_format="%.6g").encode())
     points = {name: asdict(point) for name, point in (run.operating_points or {}).items()}
     _write_json(out / OPERATING_POINTS, {"subset": "val", "classes": points})
+    if run.repair is not None:
+        _write_json(out / REPAIR, run.repair)
     write_atomic(out / WEIGHTS, save(state_of(run.load_model())))
 
 
 def read_run(path: Path) -> RunRecord:
-    """Read a run directory.
+    """Read a run directory, and import the plug-ins that it was trained with.
 
     Raises:
         RunError: It is none, or an unfinished one.
+        ConfigError: A plug-in cannot be imported.
     """
     if not path.is_dir():
         raise RunError(f"{named_field('run', path)}: no such folder", _others(path))
@@ -198,16 +221,18 @@ def read_run(path: Path) -> RunRecord:
                 "give a folder that 'biasaudit train' wrote",
             )
     try:
-        run = _read_json(path / RUN)
+        run, settings = _read_json(path / RUN), Settings.model_validate(_read_json(path / CONFIG))
+        load_plugins(settings.plugins, str(path / CONFIG))
         return RunRecord(
             path=path,
             name=run["name"],
-            settings=Settings.model_validate(_read_json(path / CONFIG)),
+            settings=settings,
             labels=LabelChoice.from_dict(_read_json(path / LABELS)),
             classes=tuple(run["classes"]),
             device=run["device"],
             environment=_read_json(path / ENVIRONMENT),
             operating_points=_read_points(path / OPERATING_POINTS),
+            repair=_read_json(path / REPAIR) if (path / REPAIR).is_file() else None,
         )
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise RunError(

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
 from biasaudit.data.annotation.labels import LabelForm
+from biasaudit.data.annotation.shuffled import shuffled_sample
 from biasaudit.data.loading.batches import Batch, Item, SampleTensors, collate
 from biasaudit.data.sample import Sample
 from biasaudit.training.plan import Plan
@@ -61,13 +62,17 @@ class LabelledStream(Iterator[Batch]):
     """Batches of labelled images without end; each image comes once a round, in random order.
 
     Args:
-        plan: Whose labels to draw from.
+        plan: Whose labels to draw from; its settings say whether their regions are shuffled.
         size: Images a batch; all of them where there are fewer.
     """
 
     def __init__(self, plan: Plan, size: int) -> None:
         region_of = plan.labels.by_image()
         chosen = [s for s in plan.dataset.subset("train") if s.id in region_of]
+        if plan.settings.data.regions == "shuffled":
+            seed = plan.settings.training.seed
+            chosen = [shuffled_sample(s, region_of[s.id], seed) for s in chosen]
+            region_of = {id: dict.fromkeys(forms, "mask") for id, forms in region_of.items()}
         self._images = tensors(plan, chosen, region_of, flip=plan.settings.data.flip)
         self._size = min(size, len(chosen))
         self._generator = torch.Generator().manual_seed(plan.settings.training.seed)

@@ -12,7 +12,7 @@ from report_factory import Recipe, World, write_runs
 
 from biasaudit.analysis import compare
 from biasaudit.report.build import render_html
-from biasaudit.report.comparison_page import render_comparison
+from biasaudit.report.comparison import render_comparison
 from biasaudit.results import load_audits
 
 pytestmark = pytest.mark.browser

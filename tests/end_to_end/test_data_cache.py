@@ -41,6 +41,6 @@ def test_a_cache_that_cannot_be_made_is_one_line(biasaudit, tmp_path):
 def test_loading_processes_want_a_folder(biasaudit, tmp_path):
     root = write_coco(tmp_path / "own")
     train = ("train", "--data", root, *TINY, "--epochs", "1", "--workers", "1")
-    note = "keep no image in memory from epoch to epoch: --cache DIR does"
+    note = "keep no image in memory from epoch to epoch: a cache folder does"
     assert note in biasaudit(*train, "--out", "a").err
     assert note not in biasaudit(*train, "--out", "b", "--cache", "decoded").err

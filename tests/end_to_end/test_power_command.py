@@ -47,7 +47,7 @@ def test_of_numbers(biasaudit):
     # Five images cannot show anything, whatever happens: 2 * 0.5**5 > 0.05.
     assert ask(biasaudit, "--images", 5)["runs"]["group 1"] is None
     answer = biasaudit("power", "--images", 5, "--images", 60)
-    assert "group 1   none, however large" in answer.out
+    assert "group 1  none, however large" in answer.out
     assert "To show 10 points:" in answer.out
 
 

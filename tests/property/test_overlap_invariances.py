@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from biasaudit.evaluation.localization import LOCALIZATION_METRICS, iou_curve
+from biasaudit.evaluation.localization import LOCALIZATION_METRICS, attention_on, iou_curve
 
 SHAPE = (3, 5, 6)
 MAPS = npst.arrays("float64", SHAPE, elements=st.integers(0, 9).map(float)).map(torch.from_numpy)
 REGIONS = npst.arrays("bool", SHAPE).map(torch.from_numpy)
 METRICS = {
     **{name: LOCALIZATION_METRICS[name] for name in LOCALIZATION_METRICS},
+    "attention_on": attention_on,
     "iou_curve": iou_curve,
 }
 metrics = pytest.mark.parametrize("name", list(METRICS))

@@ -68,9 +68,9 @@ def test_a_verdict_of_bias_or_none_never_rests_on_an_interval_that_allows_the_ot
     verdict = judge(
         "water", {"a": group[0], "b": group[1]}, {"c": group[2], "d": group[3]}, margin=0.05
     )
-    low, high = verdict.gap_ci
+    low, high = verdict.effect_ci
     if verdict.kind == "biased":
         assert low > 0 or high < 0
-    if verdict.kind == "no bias shown":
+    if verdict.kind == "no_bias_shown":
         assert low > -0.05
         assert high < 0.05

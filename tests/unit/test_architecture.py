@@ -21,6 +21,7 @@ ALLOWED = {
     "guidance": PLAIN | {"data", "models", "attention"},
     "training": PLAIN | {"data", "models", "attention", "guidance"},
     "evaluation": BASE | {"results", "statistics", "analysis", "data", "models", "attention"},
+    "plugins": BASE | {"attention", "data", "evaluation", "guidance", "models"},
     "report": BASE | {"results", "statistics", "analysis"},
     "cases": PLAIN | {"data", "models", "evaluation", "training"},
     "api": PLAIN | {"analysis", "cases", "data", "evaluation", "models", "report", "training"},
@@ -115,3 +116,27 @@ def test_torch_and_printing_stay_in_their_rooms(path):
         assert not top & {"torch", "torchvision", "accelerate", "safetensors"}
     if room(path) not in PRINTERS:
         assert not top & {"rich", "typer"}
+
+
+def test_no_circle():
+    """Not even through an import inside a function, or one for type checkers alone."""
+    known = {dotted(path): path for path in modules() if path.name != "__init__.py"}
+    knows = {name: named(path) & set(known) for name, path in known.items()}
+    while knows:
+        free = [name for name, others in knows.items() if not others & set(knows)]
+        assert free, f"a circle among: {', '.join(sorted(knows))}"
+        for name in free:
+            del knows[name]
+
+
+def dotted(path):
+    return ".".join(("biasaudit", *path.with_suffix("").parts))
+
+
+def named(path):
+    """Return what a module imports, ``from room import module`` as room.module too."""
+    found = set(imported(path))
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from biasaudit.data.sample import Image, Mask
-from biasaudit.data.splits.edits import require_opencv
 
 ROUNDS = 3
 """Times that colour models and cut are fitted in turn; more change little."""
@@ -30,18 +29,17 @@ def outline(image: Image, box: Mask) -> Mask:
     Returns:
         (H, W), within ``box``: the object, or the whole box where no object stands out, or where
         the box leaves no ground to tell it from. The same image and box give the same outline.
-
-    Raises:
-        ConfigError: OpenCV is not installed.
     """
     if not box.any() or (~box).mean() < LEAST_GROUND:
         return box
-    cv2 = require_opencv()
+    import cv2
+
     marks = np.where(box, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     # its colour models start from random centres
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
+    unused = (0, 0, 0, 0)  # the marks say where the box lies
     pixels = np.ascontiguousarray(image[..., ::-1])
-    cv2.grabCut(pixels, marks, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(pixels, marks, unused, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
     found: Mask = (marks == cv2.GC_PR_FGD) & box
     return found if found.sum() >= LEAST_SHARE * box.sum() else box

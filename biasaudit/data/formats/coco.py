@@ -26,16 +26,25 @@ absent, is said by the first of these that there is:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from biasaudit.data.checks.faults import Complain, refuse
-from biasaudit.data.formats.coco_subset import SubsetReader
+from biasaudit.data.checks.faults import ANNOTATION, MISSING, WRONG_SIZE, Complain, refuse
+from biasaudit.data.formats import coco_masks
+from biasaudit.data.formats.coco_json import (
+    Annotation,
+    AnnotationFile,
+    Contexts,
+    ImageRecord,
+    read_annotation_file,
+)
 from biasaudit.data.formats.toml_file import READERS, DatasetFile
-from biasaudit.data.sample import Dataset, Sample
+from biasaudit.data.loading.images import ImageFile
+from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import DataError, near_names
 
 Roles = Mapping[str, bool]
@@ -174,3 +183,159 @@ class CocoDataset(DatasetFile):
                         f"{subset}, a context in the other",
                         "give it the same isthing in both",
                     )
+
+
+class SubsetReader:
+    """Reads the files of one subset and joins what they say of each image.
+
+    Args:
+        images: Folder of the images.
+        prefix: What sample ids begin with.
+        contexts: Categories that are contexts, whatever the files say.
+        complain: Told of each fault of an image or an annotation; it is left out if this returns.
+    """
+
+    def __init__(
+        self,
+        images: Path,
+        prefix: str,
+        contexts: frozenset[str],
+        complain: Complain = refuse,
+    ) -> None:
+        self.images = images
+        self.prefix = prefix
+        self.contexts = contexts
+        self.complain = complain
+        self.roles: dict[str, bool] = {}
+        self._records: dict[str, ImageRecord] = {}
+        self._found: dict[str, dict[str, list[_Instance]]] = {}
+        self._said: dict[str, list[Contexts]] = {}
+
+    def read(self, files: Sequence[tuple[Path, bool]]) -> list[Sample]:
+        """Read (file, whether its categories are objects by default) in turn."""
+        for number, (file, objects) in enumerate(files):
+            content = read_annotation_file(file, self.complain)
+            if number == 0:
+                self._records = {image.file_name: image for image in content.images}
+                self._found = {name: defaultdict(list) for name in self._records}
+            else:
+                self._check_same_images(file, content)
+            self._add_roles(file, content, objects)
+            self._add_annotated(content)
+            self._add_instances(file, content)
+        self._check_exist(files[0][0])
+        return [self._sample(name, record) for name, record in self._records.items()]
+
+    def _check_same_images(self, file: Path, content: AnnotationFile) -> None:
+        sizes = {image.file_name: (image.width, image.height) for image in content.images}
+        for name in sorted(sizes.keys() ^ self._records.keys()):
+            self.complain(
+                ANNOTATION,
+                DataError(
+                    f"{file}: image '{name}' is not in every annotation file of the subset",
+                    "files of one subset must list the same images",
+                ),
+            )
+        for name in sorted(sizes.keys() & self._records.keys()):
+            size, record = sizes[name], self._records[name]
+            if size != (record.width, record.height):
+                self.complain(
+                    WRONG_SIZE,
+                    DataError(
+                        f"{file}: image '{name}' is {size[0]}x{size[1]} here and "
+                        f"{record.width}x{record.height} in the subset's first file"
+                    ),
+                )
+
+    def _add_roles(self, file: Path, content: AnnotationFile, objects: bool) -> None:
+        for category in content.categories:
+            thing = objects if category.isthing is None else category.isthing
+            if category.name in self.contexts:
+                thing = False
+            if self.roles.setdefault(category.name, thing) != thing:
+                raise DataError(
+                    f"{file}: category '{category.name}' is an object in one file of the subset, "
+                    "a context in another",
+                    "give it the same isthing in both",
+                )
+
+    def _add_annotated(self, content: AnnotationFile) -> None:
+        """Note what a file says of the contexts that were looked for in its images."""
+        whole = content.info.annotated_contexts if content.info else None
+        for image in content.images:
+            said = image.annotated_contexts
+            said = whole if said is None else said
+            if said is not None:
+                self._said.setdefault(image.file_name, []).append(said)
+
+    def _annotated(self, name: str, shown: Collection[str]) -> frozenset[str]:
+        """Return the contexts that were looked for in an image; the rule stands in coco.py."""
+        contexts = frozenset(context for context, thing in self.roles.items() if not thing)
+        if name not in self._said:
+            return contexts if shown else frozenset()
+        every = [contexts if one is True else frozenset(one or ()) for one in self._said[name]]
+        return contexts.intersection(frozenset(shown).union(*every))
+
+    def _add_instances(self, file: Path, content: AnnotationFile) -> None:
+        records = {image.id: image for image in content.images}
+        categories = {category.id: category.name for category in content.categories}
+        for index, annotation in enumerate(content.annotations):
+            image = records[annotation.image_id]
+            if image.file_name not in self._found:
+                continue
+            try:
+                instance = _encode(annotation, image)
+            except DataError as error:
+                what = f"annotations[{index}] of '{image.file_name}'"
+                self.complain(ANNOTATION, DataError(f"{file}: {what}: {error.message}"))
+                continue
+            found = self._found[image.file_name]
+            found[categories[annotation.category_id]].append(instance)
+
+    def _check_exist(self, file: Path) -> None:
+        missing = [name for name in self._records if not (self.images / name).is_file()]
+        more = f" ({len(missing)} of {len(self._records)} are missing)"
+        for name in missing:
+            self.complain(
+                MISSING,
+                DataError(
+                    f"{file}: no image file {self.images / name}{more}",
+                    "correct images in dataset.toml, or take the entries out",
+                ),
+            )
+            del self._records[name]
+
+    def _sample(self, name: str, record: ImageRecord) -> Sample:
+        found = self._found.pop(name)
+        regions = {category: _region(instances) for category, instances in found.items()}
+        contexts = frozenset(category for category in found if not self.roles[category])
+        return Sample(
+            id=self.prefix + name,
+            labels=frozenset(category for category in found if self.roles[category]),
+            contexts=contexts,
+            load_image=ImageFile(self.images / name, (record.width, record.height)),
+            regions={category: region for category, region in regions.items() if region},
+            source=record.source,
+            annotated=self._annotated(name, contexts),
+        )
+
+
+_Instance = tuple[coco_masks.Rle | None, bool]
+"""Where an instance lies (None: somewhere), and whether pixel by pixel."""
+
+
+def _encode(annotation: Annotation, image: ImageRecord) -> _Instance:
+    if annotation.segmentation:
+        rle = coco_masks.encode_segmentation(annotation.segmentation, image.height, image.width)
+        return rle, True
+    if annotation.bbox:
+        return coco_masks.encode_box(annotation.bbox, image.height, image.width), False
+    return None, False
+
+
+def _region(instances: Sequence[_Instance]) -> Region | None:
+    """Join the instances of one class, if all of them are known to lie somewhere."""
+    known = [rle for rle, _ in instances if rle is not None]
+    if len(known) < len(instances):
+        return None
+    return coco_masks.union(known, "mask" if all(exact for _, exact in instances) else "box")

@@ -26,16 +26,30 @@ image that has one is annotated for all contexts; of one without, it is unknown 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from biasaudit.data.checks.faults import Complain, refuse
+from biasaudit.data.annotation.boxes import Box, Size, box_region
+from biasaudit.data.checks.faults import (
+    ANNOTATION,
+    DUPLICATE,
+    MISSING,
+    NO_CLASS,
+    NO_NAME,
+    WRONG_SIZE,
+    Complain,
+    refuse,
+)
+from biasaudit.data.formats.label_maps import VOID, LabelCounts, Part, count_all, mask_region
 from biasaudit.data.formats.toml_file import READERS, DatasetFile
-from biasaudit.data.formats.voc_subset import VocFolders, read_samples
-from biasaudit.data.sample import Dataset
+from biasaudit.data.formats.voc_xml import VocAnnotation, read_annotation
+from biasaudit.data.loading.images import ImageFile
+from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import DataError, near_names
 
 VOC_CLASSES = (
@@ -167,3 +181,175 @@ def _read_list(file: Path, root: Path, subset: str, given: str) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{found}: cannot be read ({error})") from None
     return [Path(line.split()[0]).stem for line in lines if line.strip()]
+
+
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+
+
+@dataclass(frozen=True)
+class VocFolders:
+    """Where everything of a VOC tree lies.
+
+    Attributes:
+        images: JPEGImages.
+        annotations: Annotations.
+        masks: Folders of label maps; the first that has an image's counts.
+        contexts: Folder of the contexts' label maps.
+        classes: Value of each class in a label map.
+        context_values: Value of each context in one of theirs.
+    """
+
+    images: Path
+    annotations: Path
+    masks: tuple[Path, ...]
+    contexts: Path | None
+    classes: Mapping[str, int]
+    context_values: Mapping[str, int]
+
+
+def read_samples(folders: VocFolders, names: Sequence[str], complain: Complain) -> list[Sample]:
+    """Read the images of one list, in its order.
+
+    Raises:
+        DataError: An image is missing or listed twice, or an annotation is faulty, unless
+            ``complain`` takes it; what is faulty is then left out.
+    """
+    files = {}
+    for name in names:
+        file = _image_file(folders.images, name)
+        if file is None:
+            complain(MISSING, DataError(f"{folders.images / name}.jpg: no such image file"))
+        elif name in files:
+            complain(DUPLICATE, DataError(f"{file}: listed twice in one subset"))
+        else:
+            files[name] = file
+    maps = {name: _first(folders.masks, name) for name in files}
+    context_maps = {name: _first((folders.contexts,), name) for name in files}
+    counts = count_all((m for m in (*maps.values(), *context_maps.values()) if m), complain)
+    return [
+        _Image(folders, file, _annotation(folders, name, complain), counts, complain).sample(
+            maps[name], context_maps[name]
+        )
+        for name, file in files.items()
+    ]
+
+
+def _image_file(folder: Path, name: str) -> Path | None:
+    candidates = (folder / f"{name}{suffix}" for suffix in _IMAGE_SUFFIXES)
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def _first(folders: Sequence[Path | None], name: str) -> Path | None:
+    candidates = (folder / f"{name}.png" for folder in folders if folder is not None)
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def _annotation(folders: VocFolders, name: str, complain: Complain) -> VocAnnotation | None:
+    file = folders.annotations / f"{name}.xml"
+    if not file.is_file():
+        return None
+    try:
+        annotation = read_annotation(file)
+    except DataError as error:
+        complain(ANNOTATION, error)
+        return None
+    known = []
+    for label, box in annotation.objects:
+        if label in folders.classes:
+            known.append((label, box))
+        else:
+            complain(
+                NO_NAME,
+                DataError(
+                    f"{file}: object '{label}' is no class of the dataset",
+                    near_names(label, folders.classes),
+                ),
+            )
+    return VocAnnotation(annotation.size, tuple(known))
+
+
+@dataclass(frozen=True)
+class _Image:
+    """One image with all that is known of it."""
+
+    folders: VocFolders
+    file: Path
+    annotation: VocAnnotation | None
+    counts: Mapping[Path, LabelCounts]
+    complain: Complain
+
+    def sample(self, label_map: Path | None, context_map: Path | None) -> Sample:
+        size = self.annotation.size if self.annotation else None
+        label_map, size = self._checked(label_map, size)
+        context_map, size = self._checked(context_map, size)
+        labels = {name for name, _ in self.annotation.objects} if self.annotation else set()
+        regions = self._mapped(self.folders.classes, label_map)
+        if self.annotation is None:
+            labels = set(regions)
+        if label_map is None:
+            regions = self._boxed(size)
+        else:
+            self._check_values(label_map)
+        for name in sorted(set(regions) - labels):
+            self.complain(
+                NO_CLASS,
+                DataError(f"{label_map}: holds '{name}', which the image's annotation does not"),
+            )
+        contexts = self._mapped(self.folders.context_values, context_map)
+        return Sample(
+            id=self.file.name,
+            labels=frozenset(labels),
+            contexts=frozenset(contexts),
+            load_image=ImageFile(self.file, size),
+            regions={name: r for name, r in regions.items() if name in labels} | contexts,
+            annotated=frozenset(self.folders.context_values if context_map else ()),
+        )
+
+    def _checked(
+        self, label_map: Path | None, size: Size | None
+    ) -> tuple[Path | None, Size | None]:
+        """Hold a label map to the image's size, as far as that is known; leave a faulty one out."""
+        counted = self.counts.get(label_map) if label_map else None
+        if counted is None:
+            return None, size
+        if size in (None, counted.size):
+            return label_map, counted.size
+        self.complain(
+            WRONG_SIZE,
+            DataError(
+                f"{label_map}: the mask is {counted.size[0]}x{counted.size[1]} pixels, the image's "
+                f"annotation says {size[0]}x{size[1]}"
+            ),
+        )
+        return None, size
+
+    def _mapped(self, values: Mapping[str, int], label_map: Path | None) -> dict[str, Region]:
+        if label_map is None:
+            return {}
+        found = {
+            name: mask_region([Part(label_map, value)], self.counts)
+            for name, value in values.items()
+        }
+        return {name: region for name, region in found.items() if region is not None}
+
+    def _boxed(self, size: Size | None) -> dict[str, Region]:
+        """Give classes whose every object has a box their boxes as region."""
+        boxes: dict[str, list[Box | None]] = defaultdict(list)
+        for name, box in self.annotation.objects if self.annotation else ():
+            boxes[name].append(box)
+        return {
+            name: box_region([box for box in given if box], self.file, size)
+            for name, given in boxes.items()
+            if all(given)
+        }
+
+    def _check_values(self, label_map: Path) -> None:
+        known = {0, VOID, *self.folders.classes.values()}
+        for value in sorted(set(self.counts[label_map].pixels) - known):
+            self.complain(
+                NO_NAME,
+                DataError(
+                    f"{label_map}: value {value} has no class",
+                    f"classes have the values 1 to {len(self.folders.classes)}, void is {VOID}",
+                ),
+            )

@@ -156,11 +156,13 @@ class EditedImage:
 
     def key(self, content: Callable[[Path], str]) -> str | None:
         """Return what the pixels depend on; see :class:`biasaudit.data.loading.cache.Keyed`."""
+        import cv2
+
         pictures = [key_of(self.sample, content), key_of(self.ground, content)]
         if None in pictures:
             return None
         mask = self.sample.regions[self.masked].load()
-        filler = edits.require_opencv().__version__ if EDITS[self.kind].fills else None
+        filler = cv2.__version__ if EDITS[self.kind].fills else None
         shape = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest()
         return repr((self.kind, *pictures, mask.shape, shape, filler))
 
@@ -187,11 +189,9 @@ def edited(
         seed: 0 or more.
 
     Raises:
-        ConfigError: No such edit, or it needs OpenCV and there is none.
+        ConfigError: No such edit.
     """
     how = EDITS[kind]
-    if how.fills:
-        edits.require_opencv()
     masked = str(context) if how.of_context else object
     gone = {object, masked}
     ground = _chosen(sample, grounds, seed) if how.ground else None

@@ -9,13 +9,10 @@ like water and grass, and quick enough to be done whenever an image is loaded.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import PIL.Image
 
 from biasaudit.data.sample import Image, Mask
-from biasaudit.errors import ConfigError
 
 RADIUS = 5.0
 """Neighbourhood in px that each filled pixel is estimated from."""
@@ -34,13 +31,13 @@ def remove(image: Image, mask: Mask) -> Image:
         (H, W, 3); outside the mask, the image bit by bit.
 
     Raises:
-        ConfigError: OpenCV is not installed.
         ValueError: The shapes differ, or the mask covers everything.
     """
     _check(image, mask)
     if mask.all():
         raise ValueError("nothing is left to fill from: the mask covers the whole image")
-    cv2 = require_opencv()
+    import cv2
+
     hole = mask.astype(np.uint8)
     # A mask ends a little inside its object: what lies next to it is no colour to fill with.
     wide = cv2.dilate(hole, np.ones((3, 3), dtype=np.uint8), iterations=MARGIN)
@@ -134,22 +131,6 @@ def cover(picture: Image, height: int, width: int) -> Image:
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     scaled = PIL.Image.fromarray(picture).resize(size, PIL.Image.Resampling.BICUBIC)
     return np.array(scaled)[top : top + height, left : left + width]
-
-
-def require_opencv() -> Any:
-    """Return the module ``cv2``.
-
-    Raises:
-        ConfigError: It is not installed.
-    """
-    try:
-        import cv2
-    except ImportError:
-        raise ConfigError(
-            "taking objects out of images needs OpenCV, which is not installed",
-            "pip install opencv-python-headless",
-        ) from None
-    return cv2
 
 
 def _check(image: Image, mask: Mask) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean
 from biasaudit.report.view import VAL, AuditView, Column, first, group_words
@@ -19,12 +19,14 @@ class LocalizationRow:
         energy: Energy pointing game of each run.
         iou: Intersection over union of each run.
         area_fraction: The region's share of the image: what a uniform map would score.
+        metrics: A plug-in's metrics by name, of each run.
     """
 
     name: str
     energy: tuple[Estimate, ...]
     iou: tuple[Estimate, ...]
     area_fraction: float | None
+    metrics: Mapping[str, tuple[Estimate, ...]] = field(default_factory=dict)
 
 
 def localization(audit: AuditView) -> list[LocalizationRow]:
@@ -33,7 +35,10 @@ def localization(audit: AuditView) -> list[LocalizationRow]:
         (words, [_attention(c, split, group) for c in audit.columns])
         for words, split, group in _places(audit)
     ]
-    return [_localization_row(words, found) for words, found in sources if any(found)]
+    names = list(
+        dict.fromkeys(name for _, found in sources for a in found if a for name in a.metrics)
+    )
+    return [_localization_row(words, found, names) for words, found in sources if any(found)]
 
 
 def _places(audit: AuditView) -> list[tuple[str, str, str | None]]:
@@ -51,7 +56,9 @@ def _attention(column: Column, name: str, group: str | None) -> Localization | N
     return attention if attention.n_valid else None
 
 
-def _localization_row(name: str, found: Sequence[Localization | None]) -> LocalizationRow:
+def _localization_row(
+    name: str, found: Sequence[Localization | None], metrics: Sequence[str]
+) -> LocalizationRow:
     return LocalizationRow(
         name,
         tuple(
@@ -65,4 +72,10 @@ def _localization_row(name: str, found: Sequence[Localization | None]) -> Locali
             for a in found
         ),
         first(a.area_fraction for a in found if a is not None),
+        {clean(metric, NAME_LENGTH): _metric(metric, found) for metric in metrics},
     )
+
+
+def _metric(name: str, found: Sequence[Localization | None]) -> tuple[Estimate, ...]:
+    means = [a.metrics.get(name) if a is not None else None for a in found]
+    return tuple(Estimate.of(m.mean, m.mean_ci, m.n) if m else Estimate(None) for m in means)

@@ -20,6 +20,9 @@ _SETTINGS = (
 )
 """Settings that the command line takes by their last name."""
 
+_EXTERNAL = ("model", "state", "classes", "layer", "normalise", "scores", "image_size")
+_REPAIR = ("pixel_labels", "box_labels", "max_val_loss", "seed")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -40,7 +43,38 @@ class Setting:
 
 
 def train_command(run: Run) -> str:
-    """Return the command line that trains this run again, quoted for a POSIX shell."""
+    """Return the command lines that make this model again, quoted for a POSIX shell.
+
+    A repaired run is trained and repaired, one command a line; an external model was not trained
+    here, and is evaluated, where need be after its repair.
+    """
+    external, repair = run.settings.get("external"), run.settings.get("repair")
+    if isinstance(external, Mapping):
+        evaluate = _command("evaluate", [(key, external.get(key)) for key in _EXTERNAL])
+        if not isinstance(repair, Mapping):
+            return evaluate
+        given = [(key, external.get(key)) for key in _EXTERNAL if key != "state"]
+        given.insert(1, ("state", repair.get("repaired")))
+        return f"{_command('repair', [*given, *_repair_options(repair)])}\n{evaluate}"
+    if not isinstance(repair, Mapping):
+        return _train_command(run)
+    trained = run.model_copy(
+        update={
+            "mode": _at(run.settings, "training", "mode") or run.mode,
+            "pixel_labels": _at(run.settings, "data", "pixel_labels") or 0,
+            "box_labels": _at(run.settings, "data", "box_labels") or 0,
+        }
+    )
+    given = [("run", repair.get("repaired")), *_repair_options(repair)]
+    return f"{_train_command(trained)}\n{_command('repair', given)}"
+
+
+def _repair_options(repair: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    asked = repair.get("settings")
+    return [(key, asked.get(key)) for key in _REPAIR] if isinstance(asked, Mapping) else []
+
+
+def _train_command(run: Run) -> str:
     tree = run.settings
     given: list[tuple[str, Any]] = [
         ("data", _at(tree, "data", "name") or run.dataset),

@@ -6,9 +6,9 @@ from torch import nn
 from torchvision import models as zoo
 
 from biasaudit.attention.cam import METHODS, attention, pooled_linear_attention
-from biasaudit.attention.capture import CapturedLayer
 from biasaudit.errors import ConfigError
 from biasaudit.models.backbones import BACKBONES
+from biasaudit.models.capture import CapturedLayer
 from biasaudit.models.classifier import PooledLinear
 
 

@@ -1,7 +1,7 @@
 """What an audit concludes, in words: held to the counts and falls that it is given."""
 
 from biasaudit.cli.conclusions import conclusion_lines, conclusion_notes
-from biasaudit.results import OperatingPointRecord, Overall, Run, Split
+from biasaudit.results import OperatingPointRecord, Overall, Quadrants, Run, Split
 
 VERDICT = {
     "kind": "biased",
@@ -56,17 +56,18 @@ def test_a_missing_operating_point_is_told():
 
 
 def test_quadrants():
-    counts = {"right_on": 1, "right_off": 3, "wrong_on": 0, "wrong_off": 2, "unmeasured": 10}
-    none = dict.fromkeys(counts, 0)
-    lines = conclusion_lines(
-        run_with(
-            quadrants={"a": counts, "b": {**none, "unmeasured": 5}, "c": {**none, "wrong_on": 7}}
-        )
+    """Sixteen boats: six right, ten wrong, wherever their attention is."""
+    boats = Quadrants(
+        right_on=1, right_off=3, wrong_off=2, right_no_map=2, wrong_no_map=7, wrong_no_region=1
     )
+    empty = Quadrants(right_no_region=5)
+    found = Quadrants(wrong_on=7)
+    lines = conclusion_lines(run_with(quadrants={"a": boats, "b": empty, "c": found}))
     assert lines == [
-        "  a: 4 right, 3 of them for the wrong reason (attention off the boat); 2 wrong, 0 of them "
-        "with the attention on it; 10 without a region or an attention map.",
-        "  c: 0 right; 7 wrong, 7 of them with the attention on it.",
+        "  a: 6 right, 1 with the attention on the boat, 3 off it (right for the wrong reason), "
+        "2 with an attention map of zeros; 10 wrong, 0 with the attention on the boat, 2 off it, "
+        "7 with an attention map of zeros, 1 without a region of the boat.",
+        "  c: 0 right; 7 wrong, 7 with the attention on the boat, 0 off it.",
     ]
 
 

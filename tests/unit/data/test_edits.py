@@ -1,7 +1,5 @@
 """Edits: what they leave alone they leave bit by bit, and the same edit gives the same bytes."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +7,6 @@ from hypothesis import strategies as st
 from scene_pictures import scene
 
 from biasaudit.data.splits import edits
-from biasaudit.errors import ConfigError
 
 IMAGE = np.asarray(scene(1, (48, 36)))
 GROUND = np.asarray(scene(2, (30, 60)))
@@ -45,12 +42,6 @@ def test_removal_up_to_the_rim_of_the_image():
     assert edits.remove(IMAGE, mask).shape == IMAGE.shape
     with pytest.raises(ValueError, match="nothing is left to fill from"):
         edits.remove(IMAGE, np.ones((36, 48), dtype=bool))
-
-
-def test_removal_without_opencv_names_the_way_out(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ConfigError, match=r"pip install opencv-python-headless"):
-        edits.remove(IMAGE, disc())
 
 
 def test_pasting_keeps_the_object_and_takes_the_ground():

@@ -11,8 +11,8 @@ from safetensors import safe_open
 from biasaudit.data.sample import Region
 from biasaudit.data.synthetic.harbour import HarbourSettings, harbour
 from biasaudit.errors import ConfigError
-from biasaudit.models.backbones import shipped_weights
 from biasaudit.models.harbournet import harbournet
+from biasaudit.models.weights import shipped_weights
 
 SMALL = HarbourSettings(seed=3, train=40, val=20, group=10)
 

@@ -11,6 +11,7 @@ from biasaudit.analysis.flip_rates import flips_of
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import RunError
 from biasaudit.evaluation.all_pairs import audit_pairs
+from biasaudit.evaluation.classes import images_of, scores_of
 from biasaudit.evaluation.faithfulness import measure_faithfulness
 from biasaudit.evaluation.predict import Subject, context_shown, one_pass
 from biasaudit.models.classifier import Classifier, PooledLinear
@@ -125,7 +126,9 @@ def test_pairs():
     dataset = Dataset(
         "d", ("boat", "car", "cow"), ("water", "grass"), {"train": AFLOAT, "val": scenes}
     )
-    table, small = audit_pairs(classifier(16.0, 16.0), dataset, ("boat", "grass"))
+    subject = classifier(16.0, 16.0)
+    scores = scores_of(subject, images_of(dataset))
+    table, small = audit_pairs(subject, dataset, ("boat", "grass"), scores)
     assert set(table["split"]) == {"boat/water"}
     # Of the model's classes: car/water has 0 and 10 images, car/grass 2 and 8.
     assert small == 2

@@ -44,3 +44,11 @@ def test_what_does_not_exist_is_refused(assignments, message):
     with pytest.raises(ConfigError) as error:
         active_terms(load_settings(None, assignments))
     assert message in str(error.value)
+
+
+def test_attention_methods_are_those_of_the_registry():
+    settings = load_settings(None, ['training.mode="gain"', 'terms.mining.method="hires_cam"'], {})
+    assert active_terms(settings)[1].options.method == "hires_cam"
+    wrong = load_settings(None, ['training.mode="gain"', 'terms.mining.method="hirescam"'], {})
+    with pytest.raises(ConfigError, match=r"terms\.mining\.method.*did you mean 'hires_cam'"):
+        active_terms(wrong)

@@ -1,5 +1,7 @@
 """Models trained elsewhere: what is asked of them, and what is refused in one line."""
 
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,13 @@ import torchvision.models
 from safetensors.torch import save_file
 
 from biasaudit.errors import ConfigError
-from biasaudit.models.external import ExternalModel, load_external, read_classes, read_normalisation
+from biasaudit.models.external import (
+    ExternalModel,
+    kind_of,
+    load_external,
+    read_classes,
+    read_normalisation,
+)
 
 OWN = """
 import torch
@@ -124,3 +132,47 @@ def test_normalisations():
     assert read_normalisation("none") == ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     assert read_normalisation("0.5,0.4,0.3/0.2,0.2,0.1") == ((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
     assert read_normalisation("imagenet")[0] == (0.485, 0.456, 0.406)
+
+
+def test_kinds_that_are_inferred():
+    torch.manual_seed(0)
+    logits = 3 * torch.randn(8, 4)
+    cases = {
+        ("sigmoid", "logits"): logits,
+        ("softmax", "probabilities"): logits.softmax(dim=1),
+        ("softmax", "logits"): logits.log_softmax(dim=1),
+    }
+    for expected, answers in cases.items():
+        assert kind_of(answers)[:2] == expected
+    # One class of ones sums to one and says nothing of a softmax.
+    assert kind_of(torch.ones(8, 1))[:2] == ("sigmoid", "logits")
+    assert "lie in [0, 1]" in kind_of(logits.sigmoid())[2]
+    # One row that sums to one by chance is no evidence.
+    mixed = torch.tensor([[0.5, 0.5], [0.9, 0.9]])
+    assert kind_of(mixed)[:2] == ("sigmoid", "logits")
+
+
+@pytest.mark.parametrize("scores", ["auto", "softmax"])
+def test_a_model_that_ends_in_softmax_is_read_as_such(own, tmp_path, scores):
+    with (tmp_path / f"{own}.py").open("a") as file:
+        file.write("\ndef squashed():\n    return nn.Sequential(small(), nn.Softmax(dim=1))\n")
+    sys.modules.pop(own, None)
+    importlib.invalidate_caches()
+    loaded = load_external(
+        ExternalModel(f"{own}:squashed", None, "boat,rest", scores=scores, image_size=32)
+    )
+    assert (loaded.scores, loaded.outputs) == ("softmax", "probabilities")
+    assert "sum to one" in loaded.notes[0]
+    images = torch.rand(3, 3, 32, 32)
+    network = loaded.network
+    given = network.body((images - network.mean) / network.std)
+    torch.testing.assert_close(network(images).scores.sigmoid(), given)
+
+
+def test_a_kind_that_is_named_is_not_inferred(own):
+    named = load_external(
+        ExternalModel(f"{own}:small", None, "boat,rest", scores="softmax", image_size=32)
+    )
+    assert (named.scores, named.outputs, named.notes) == ("softmax", "logits", ())
+    inferred = load_external(ExternalModel(f"{own}:small", None, "boat,rest", image_size=32))
+    assert (inferred.scores, len(inferred.notes)) == ("sigmoid", 1)

@@ -109,3 +109,53 @@ def test_softmax_answers_by_more_than_half():
     images = torch.rand(16, 3, 8, 8)
     chosen = small(images).argmax(dim=1)
     assert ((whole(images).scores[:, 1] > 0).long() == chosen).all()
+
+
+def test_log_odds_have_the_gradients_of_the_softmax():
+    logits = torch.tensor(
+        [[1.0, -2.0, 0.5], [0.3, 0.3, 0.3]], dtype=torch.float64, requires_grad=True
+    )
+    assert torch.autograd.gradcheck(against_the_rest, logits)
+    assert torch.autograd.gradgradcheck(against_the_rest, logits)
+    steep = torch.tensor([[90.0, 0.0, -90.0]], requires_grad=True)
+    against_the_rest(steep).sum().backward()
+    assert steep.grad.isfinite().all()
+
+
+class Squashed(Small):
+    """A network that ends in a softmax or in sigmoids of its own."""
+
+    def __init__(self, squash):
+        super().__init__()
+        self.squash = squash
+
+    def forward(self, images):
+        logits = super().forward(images)
+        return logits.softmax(dim=1) if self.squash == "softmax" else logits.sigmoid()
+
+
+@pytest.mark.parametrize("squash", ["softmax", "sigmoid"])
+def test_probabilities_are_not_squashed_twice(squash):
+    torch.manual_seed(2)
+    squashed = Squashed(squash).eval()
+    small = Small().eval()
+    small.load_state_dict(squashed.state_dict())
+    images, softmax = torch.rand(4, 3, 8, 8), squash == "softmax"
+    options = {"softmax": softmax, **NO_CHANGE}
+    found = WholeNetwork(squashed, None, 8, probabilities=True, **options)(images)
+    expected = WholeNetwork(small, None, 8, **options)(images)
+    torch.testing.assert_close(found.scores, expected.scores, rtol=1e-4, atol=1e-5)
+
+
+def test_saturated_probabilities_have_finite_odds():
+    class Sure(Small):
+        def forward(self, images):
+            return torch.eye(3)[: len(images)] + 0 * super().forward(images)
+
+    for softmax in (True, False):
+        whole = WholeNetwork(
+            Sure().eval(), None, 8, softmax=softmax, probabilities=True, **NO_CHANGE
+        )
+        scores = whole(torch.rand(3, 3, 8, 8)).scores
+        assert scores.isfinite().all()
+        assert (scores > 0).int().tolist() == torch.eye(3).int().tolist()

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from report_factory import DEMO, World, write_runs
 
-from biasaudit.analysis.quadrants import quadrant_of
+from biasaudit.analysis.quadrants import QUADRANTS
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.sections.images import build_images
-from biasaudit.report.sections.quadrants import QUADRANTS, count_quadrants, quadrants_of
+from biasaudit.report.sections.quadrants import count_quadrants
 from biasaudit.results import Audit, load_audits, read_per_image
 
 
@@ -16,24 +16,6 @@ from biasaudit.results import Audit, load_audits, read_per_image
 def small(tmp_path_factory):
     world = World(n=(12, 20), side=16)
     return write_runs(tmp_path_factory.mktemp("small"), DEMO[:2], world)
-
-
-@pytest.mark.parametrize(
-    ("correct", "energy", "area", "name"),
-    [
-        (True, 0.5, 0.4, "right-on"),
-        (True, 0.49, 0.4, "right-off"),
-        (True, 0.2, 0.1, "right-on"),
-        (False, 0.19, 0.1, "wrong-off"),
-        (False, 0.9, 0.1, "wrong-on"),
-        (False, 0.0, 0.1, "wrong-off"),
-        (True, np.nan, 0.1, "right-none"),
-        (False, np.nan, np.nan, "wrong-none"),
-        (True, 0.3, np.nan, "right-none"),
-    ],
-)
-def test_quadrant(correct, energy, area, name):
-    assert quadrants_of([correct], [energy], [area]) == [name]
 
 
 def test_quadrants_count_every_image_once(small):
@@ -120,14 +102,3 @@ def test_no_tables_no_images(small):
     assert [row.counts for row in count_quadrants(audit)] == [None, None]
     assert images.gallery == ()
     assert images.total == 0
-
-
-def test_quadrants_are_those_of_the_evaluation():
-    energy, area = np.meshgrid([0.0, 0.05, 0.2, 0.5, 0.8, np.nan], [0.02, 0.1, 0.25, 0.6, np.nan])
-    table = pd.DataFrame({"energy_pointing_game": energy.ravel(), "area_fraction": area.ravel()})
-    for correct in (0, 1):
-        expected = quadrant_of(table.assign(correct=correct))
-        answers = np.full(len(table), bool(correct))
-        ours = quadrants_of(answers, table["energy_pointing_game"], table["area_fraction"])
-        theirs = expected.replace("unmeasured", "right-none" if correct else "wrong-none")
-        assert ours == list(theirs)

@@ -1,0 +1,229 @@
+"""A repaired model: its record, its run, its files."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from biasaudit.config import RepairSettings
+from biasaudit.data.annotation.labels import LabelChoice, choose_labels
+from biasaudit.data.loading.batches import SampleTensors
+from biasaudit.data.sample import Dataset
+from biasaudit.errors import RunError
+from biasaudit.models.classifier import Classifier
+from biasaudit.models.external import LoadedModel
+from biasaudit.results import write_atomic
+from biasaudit.statistics import OperatingPoint, fit_operating_point
+from biasaudit.training.repair.edits import EditRecipe
+from biasaudit.training.repair.engine import Repaired, RepairOptions, Tell, repair, replace_row
+from biasaudit.training.run_directory import (
+    REPAIR,
+    REPAIRED,
+    WEIGHTS,
+    RunRecord,
+    prepare,
+)
+
+VAL = "val"
+
+
+def repair_run(
+    run: RunRecord, dataset: Dataset, object: str, settings: RepairSettings, tell: Tell
+) -> RunRecord:
+    """Repair a trained run; the run itself stays as it is.
+
+    Args:
+        run: What is repaired.
+        dataset: The dataset that it was trained on.
+        object: The audited class.
+        settings: How.
+        tell: As for :func:`biasaudit.training.repair.engine.repair`.
+
+    Returns:
+        A run in memory, called by the repaired one and the labels spent.
+
+    Raises:
+        BiasAuditError: Too few labels, no linear last layer, or no recipe that keeps val.
+    """
+    size = int(run.settings.data.image_size or 0)
+    model = copy.deepcopy(run.load_model())
+    labels = labels_for(dataset, object, settings, outlines=run.settings.data.outlines)
+    options = options_of(settings, softmax=model.softmax)
+    found = repair(model, dataset, object, labels, size, options, tell)
+    replace_row(model, found.layer, found.column, found.after)
+    source = str(run.path) if run.path is not None else run.name
+    points = dict(run.operating_points or {})
+    points[object] = _operating_point(model, dataset, object, size)
+    spent = settings.pixel_labels + settings.box_labels
+    return replace(
+        run,
+        path=None,
+        name=f"{run.name}{REPAIRED.replace('+', '-')}{spent}",
+        labels=labels,
+        operating_points=points,
+        metrics=(),
+        model=model.eval(),
+        repair=record_of(found, source, object, labels, settings),
+    )
+
+
+def repair_external(
+    model: LoadedModel, dataset: Dataset, object: str, settings: RepairSettings, tell: Tell
+) -> LoadedModel:
+    """Repair a model that was trained elsewhere; the one given stays as it is.
+
+    Returns:
+        The repaired model in memory, with the record of the repair.
+
+    Raises:
+        BiasAuditError: As for :func:`repair_run`.
+    """
+    network = copy.deepcopy(model.network)
+    labels = labels_for(dataset, object, settings, outlines=True)
+    options = options_of(settings, softmax=network.softmax)
+    size = model.external.image_size
+    found = repair(network, _by_model(dataset, model), object, labels, size, options, tell)
+    replace_row(network, found.layer, found.column, found.after)
+    name = f"{model.name}{REPAIRED.replace('+', '-')}{settings.pixel_labels + settings.box_labels}"
+    record = record_of(found, str(model.external.state or model.name), object, labels, settings)
+    return replace(model, name=name, network=network.eval(), repair=record)
+
+
+def save_external(model: LoadedModel, folder: Path) -> LoadedModel:
+    """Write a repaired external model: its state dict under its own keys, and the record.
+
+    The state dict loads into the network that the original came from.
+
+    Raises:
+        RunError: The folder holds something already, or cannot be written.
+    """
+    folder = prepare(folder)
+    state = {
+        key: value.detach().cpu().contiguous()
+        for key, value in model.network.body.state_dict().items()
+    }
+    try:
+        write_atomic(folder / REPAIR, (json.dumps(model.repair, indent=2) + "\n").encode())
+        write_atomic(folder / WEIGHTS, save(state))
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror})") from None
+    return replace(model, external=replace(model.external, state=folder / WEIGHTS))
+
+
+def read_external_repair(state: Path) -> tuple[str, dict[str, Any]] | None:
+    """Return the name and the record of what :func:`save_external` wrote; None of other files.
+
+    Args:
+        state: A state-dict file.
+
+    Raises:
+        RunError: The record cannot be read.
+    """
+    file = state.parent / REPAIR
+    if state.name != WEIGHTS or not file.is_file():
+        return None
+    try:
+        record = json.loads(file.read_text("utf-8"))
+        record["object"], record["pixel_labels"], record["box_labels"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{file}: cannot be read ({error})", "repair the model again") from None
+    return state.parent.name, record
+
+
+def summary_of(record: Mapping[str, Any]) -> str:
+    """Return what a repair did, in one line.
+
+    Args:
+        record: As :func:`record_of` makes it.
+    """
+    before, after = (record["val"][time]["accuracy"] for time in ("before", "after"))
+    chosen, labels = record["chosen"], record["pixel_labels"] + record["box_labels"]
+    return (
+        f"val {before:.3f} → {after:.3f}, dose {chosen['dose']:g}, "
+        f"strength {chosen['strength']:g}, {sum(record['edits'].values())} edits of {labels} "
+        f"label{'s' * (labels != 1)}"
+    )
+
+
+def labels_for(
+    dataset: Dataset, object: str, settings: RepairSettings, *, outlines: bool
+) -> LabelChoice:
+    """Choose the labelled images of a repair, as a training with the same seed does."""
+    return choose_labels(
+        dataset.subset("train"),
+        (object,),
+        settings.pixel_labels,
+        settings.box_labels,
+        settings.seed,
+        outlines=outlines,
+    )
+
+
+def options_of(settings: RepairSettings, *, softmax: bool = False) -> RepairOptions:
+    """Return the options of a repair from its settings."""
+    return RepairOptions(
+        max_val_loss=settings.max_val_loss,
+        seed=settings.seed,
+        folds=settings.folds,
+        flip=settings.flip,
+        edits=EditRecipe(**settings.edits),
+        refits=settings.refits,
+        softmax=softmax,
+        cache=settings.cache_folder,
+    )
+
+
+def record_of(
+    found: Repaired, source: str, object: str, labels: LabelChoice, settings: RepairSettings
+) -> dict[str, Any]:
+    """Return the record of a repair; JSON-ready.
+
+    Args:
+        found: What the repair found.
+        source: The repaired model: a run's folder or name, or an external model's
+            state-dict file or name.
+        object: The audited class.
+        labels: The labels that were spent.
+        settings: How it was done.
+    """
+    return {
+        "repaired": source,
+        "object": object,
+        "layer": found.layer,
+        "row": found.column,
+        "pixel_labels": labels.pixel_labels,
+        "box_labels": labels.box_labels,
+        "labels_by_form": labels.counts_by_form(),
+        "edits": found.edits,
+        "val": {"before": asdict(found.val_before), "after": asdict(found.val_after)},
+        "chosen": found.chosen.to_dict(),
+        "candidates": [candidate.to_dict() for candidate in found.candidates],
+        "before": {"weight": found.before.weight.tolist(), "bias": found.before.bias},
+        "settings": settings.model_dump(mode="json"),
+    }
+
+
+def _by_model(dataset: Dataset, model: LoadedModel) -> Dataset:
+    """Return the dataset with the model's classes in the model's order."""
+    return replace(dataset, classes=model.classes)
+
+
+@torch.no_grad()
+def _operating_point(model: Classifier, dataset: Dataset, object: str, size: int) -> OperatingPoint:
+    """Fit the operating point of the audited class again, on val."""
+    samples = dataset.subset(VAL)
+    images = SampleTensors(samples, dataset.classes, size, keep=False)
+    column = dataset.class_index[object]
+    device = next(model.parameters()).device
+    scores = [
+        float(model(images[i].image[None].to(device).float() / 255).scores[0, column])
+        for i in range(len(samples))
+    ]
+    return fit_operating_point(scores, [int(object in sample.labels) for sample in samples])

@@ -1,0 +1,84 @@
+"""Folds that share nothing, a guard that holds, the best order of what is allowed."""
+
+import numpy as np
+import pytest
+
+from biasaudit.errors import ConfigError
+from biasaudit.training.repair import choose
+from biasaudit.training.repair.choose import Answered, Candidate, answered, best, compare
+from biasaudit.training.repair.refit import EDITED, ORIGINAL, Examples, Recipe, Row
+
+
+def made(seed=0):
+    """Originals that channel 0 answers (and 1 a little); edits that channel 1 alone does."""
+    generator = np.random.default_rng(seed)
+    count, edits = 80, 80
+    answers = np.arange(count + edits) % 2 == 0
+    sign = np.where(answers, 1.0, -1.0)
+    features = generator.normal(scale=0.3, size=(count + edits, 3))
+    features[:count, 0] += sign[:count]
+    features[:count, 1] += 0.3 * sign[:count]
+    features[count:, 1] += sign[count:]
+    features[count:, 0] -= 0.5 * sign[count:]
+    sources = np.concatenate([np.arange(count), np.arange(edits)])
+    return Examples(
+        features.astype(np.float32),
+        answers,
+        np.array([ORIGINAL] * count + [EDITED] * edits),
+        sources,
+        (sources // 2) % 4,
+        np.zeros(count + edits),
+    )
+
+
+BEFORE = Row(np.array([4.0, 0.0, 0.0]), 0.0)
+
+
+def test_each_row_is_scored_by_a_refit_that_never_saw_its_source(monkeypatch):
+    seen = []
+
+    def spy(examples, recipe, start, seed=0):
+        seen.append(set(examples.sources.tolist()))
+        return Row(np.full(3, float(len(seen))), 0.0)
+
+    monkeypatch.setattr(choose, "refit", spy)
+    examples = made()
+    scores = choose.left_out_scores(examples, Recipe(), BEFORE, 0)
+    assert len(seen) == 4
+    for row in range(len(examples)):
+        used = round(scores[row] / examples.features[row].astype(float).sum())
+        assert examples.sources[row] not in seen[used - 1]
+
+
+def test_answered_by_hand():
+    scores, answers = np.array([1.0, -1.0, -2.0, 3.0]), np.array([True, True, False, False])
+    found = answered(scores, answers)
+    losses = np.logaddexp(0, [-1.0, 1.0, -2.0, 3.0])
+    # of the four pairs of a yes and a no, the yes is higher in two
+    assert found == Answered(0.5, pytest.approx(losses.mean()), 0.5)
+    uneven = answered(scores[1:], answers[1:], balanced=True)
+    assert uneven.accuracy == pytest.approx((0 + 0.5) / 2)
+    assert uneven.log_loss == pytest.approx((losses[1] + losses[2:].mean()) / 2)
+
+
+def test_more_dose_answers_more_edits_and_val_guards():
+    examples, val = made(), made(1).part(np.arange(80))
+    recipes = [Recipe(dose=dose, strength=20.0) for dose in (0.01, 0.3, 5.0)]
+    found = compare(examples, val, BEFORE, recipes, 0.02, 0)
+    accuracies = [candidate.edits.accuracy for candidate in found]
+    assert accuracies[0] < accuracies[1] <= accuracies[2]
+    before = answered(BEFORE.scores(val.features), val.answers).accuracy
+    for candidate in found:
+        assert candidate.allowed == (candidate.val.accuracy >= before - 0.02)
+
+
+def candidate(area, allowed, val=0.9):
+    edits = Answered(0.5, 1 - area, area)
+    return Candidate(Recipe(), Answered(0.9, 0.1, 0.9), edits, Answered(val, 0.1, 0.9), allowed)
+
+
+def test_best_ranks_edits_best_of_the_allowed():
+    found = [candidate(0.9, False), candidate(0.7, True), candidate(0.8, True)]
+    assert best(found) is found[2]
+    with pytest.raises(ConfigError, match=r"max_val_loss.*0\.930"):
+        best([candidate(0.9, False, 0.93), candidate(0.8, False, 0.8)])
