@@ -42,9 +42,14 @@ def test_json_alone(biasaudit, tmp_path):
     found = json.loads(answer.out)
     assert found["images"] == {"train": 6, "val": 4, "test": 2}
     assert [fault["kind"] for fault in found["faults"]] == ["wrong size"]
-    assert [group["verdict"] for group in found["groups"]] == ["empty", "small"]
+    assert [group["verdict"] for group in found["groups"]] == [
+        "empty",
+        "small",
+        "empty",
+        "small",
+    ]
     pair = next(p for p in found["pairs"] if (p["object"], p["context"]) == ("cow", "grass"))
-    assert (pair["both"], pair["object_only"]) == (1, 1)
+    assert (pair["both"], pair["object_only"], pair["unknown"]) == (1, 1, 0)
 
 
 def test_what_there_is_not(biasaudit):

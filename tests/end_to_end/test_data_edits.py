@@ -55,4 +55,7 @@ def test_cows_and_grass_by_two_words(biasaudit, tmp_path):
     assert {name: group.n for name, group in split.groups.items()} == {
         "cow-removed": 17,
         "cow-on-other-ground": 17,
+        "cow-on-context-ground": 17,
+        "cow-patch-on-other-ground": 17,
+        "cow-patch-on-context-ground": 17,
     }

@@ -51,12 +51,13 @@ def test_every_figure_can_be_recomputed_from_the_table(evaluated):
     assert ((table["score"] > 0) == (table["decision"] == 1)).all()
     assert ((table["label"] == table["decision"]) == (table["correct"] == 1)).all()
     for name, split in run.splits.items():
-        rows = table[table["split"] == name]
+        whole = table[table["split"] == name]
+        rows = whole[whole["alignment"] == "conflicting"] if split.groups else whole
         assert split.overall.n == len(rows)
         scores, there = rows["score"].to_numpy(), rows["label"].to_numpy() == 1
         above = (scores[there][:, None] > scores[~there]).mean()
         assert split.overall.auroc == pytest.approx(above, abs=1e-4)
-        parts = [rows[rows["group"] == group] for group in split.groups] or [rows]
+        parts = [rows[rows["group"] == group] for group in list(split.groups)[:2]] or [rows]
         counts = [(int(part["correct"].sum()), len(part)) for part in parts]
         assert split.overall.accuracy == pytest.approx(np.mean([k / n for k, n in counts]))
         interval = mean_of_rates_interval(counts) if split.groups else wilson_interval(*counts[0])
@@ -64,7 +65,7 @@ def test_every_figure_can_be_recomputed_from_the_table(evaluated):
         share = max(there.mean(), 1 - there.mean()) if not split.groups else 0.5
         assert split.overall.constant_baseline == pytest.approx(share)
         for group, figures in split.groups.items():
-            part = rows[rows["group"] == group]
+            part = whole[whole["group"] == group]
             assert figures.accuracy == pytest.approx(part["correct"].mean())
             assert figures.accuracy_ci == pytest.approx(
                 wilson_interval(int(part["correct"].sum()), len(part))
@@ -90,15 +91,18 @@ def test_the_fitted_figures_can_be_recomputed_from_point_and_table(evaluated):
         rows = table["split"] == name
         parts = [rows & (table["group"] == group) for group in split.groups] or [rows]
         counts = [(int(right[part].sum()), int(part.sum())) for part in parts]
+        conflicting = counts[:2]
         assert split.overall.accuracy_at_operating_point == pytest.approx(
-            np.mean([k / n for k, n in counts])
+            np.mean([k / n for k, n in conflicting])
         )
-        interval = mean_of_rates_interval(counts) if split.groups else wilson_interval(*counts[0])
+        interval = (
+            mean_of_rates_interval(conflicting) if split.groups else wilson_interval(*counts[0])
+        )
         assert split.overall.accuracy_at_operating_point_ci == pytest.approx(interval)
         for group, count in zip(split.groups.values(), counts, strict=False):
             assert group.accuracy_at_operating_point == pytest.approx(count[0] / count[1])
             assert group.accuracy_at_operating_point_ci == pytest.approx(wilson_interval(*count))
-    assert answer.out.count("  fitted ") == 4
+    assert answer.out.count("  fitted ") == 6
 
 
 def test_a_run_of_an_older_version_is_fitted_when_it_is_evaluated(biasaudit, evaluated):
