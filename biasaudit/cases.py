@@ -255,14 +255,12 @@ def _of_run(run: RunRecord, loading: Loading) -> tuple[Subject, Mapping[str, Any
 
 
 def _repair_settings(record: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what the results say of a repair; the recipes that were compared stay in the run."""
+    """Return what the results say of a repair; what was compared and measured stays in the run."""
     if record is None:
         return {}
-    return {
-        "repair": {
-            key: value for key, value in record.items() if key not in ("candidates", "before")
-        }
-    }
+    told = {key: record.get(key) for key in ("repaired", "object", "layer", "edits", "settings")}
+    chosen = {key: record["chosen"].get(key) for key in ("dose", "strength")}
+    return {"repair": {**told, "chosen": chosen}}
 
 
 def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping[str, Any]]:

@@ -71,7 +71,10 @@ def train_command(run: Run) -> str:
 
 def _repair_options(repair: Mapping[str, Any]) -> list[tuple[str, Any]]:
     asked = repair.get("settings")
-    return [(key, asked.get(key)) for key in _REPAIR] if isinstance(asked, Mapping) else []
+    if not isinstance(asked, Mapping):
+        return []
+    given = {**asked, "box_labels": asked.get("box_labels") or None}
+    return [(key, given.get(key)) for key in _REPAIR]
 
 
 def _train_command(run: Run) -> str:
