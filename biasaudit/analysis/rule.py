@@ -2,8 +2,9 @@
 
 - *no bias shown*: the interval of each right answer's effect lies within the margin (so that two
   opposite effects never cancel), and the model is shown to know the object at all;
-- *biased*: the interval of the effect excludes 0 and its permutation test has p <= (1 - level) / 2;
-  or both right answers have an effect, in opposite directions, each by its own interval and with
+- *biased*: the interval of the effect lies above 0, or at the margin and beyond on the other side
+  (a model that answers against the context), and the permutation test has p <= (1 - level) / 2; or
+  both right answers have an effect, in opposite directions, each by its own interval and with
   p <= (1 - level) / 5 (by chance in 1 of 20,000 audits);
 - *cannot tell*: anything else.
 """
@@ -64,7 +65,9 @@ def decide(found: Estimate, margin: float, level: float) -> VerdictKind:
     ]
     if len(inside) == 2 and all(inside) and found.knowledge[0] > 0.5:
         return "no_bias_shown"
-    if excludes_zero(found.interval) and found.p_value <= size_of(level):
+    low, high = found.interval
+    # Where things are harder to see in the context, an unbiased model says yes a little less there.
+    if (low > 0 or high <= -margin) and found.p_value <= size_of(level):
         return "biased"
     return "biased" if opposite(found, level) else "cannot_tell"
 

@@ -183,6 +183,9 @@ def figures(effect, half, p):
         # The interval excludes 0, the permutation test does not agree.
         ((0.1, 0.09), 0.06, figures(0.1, 0.12, 0.1), figures(0.1, 0.12, 0.1), "cannot_tell"),
         ((0.1, 0.11), 0.04, figures(0.1, 0.15, 0.1), figures(0.1, 0.15, 0.1), "cannot_tell"),
+        # Against the context: surely there, and perhaps less than what counts.
+        ((-0.1, 0.06), 0.001, figures(-0.1, 0.08, 0.02), figures(-0.1, 0.08, 0.02), "cannot_tell"),
+        ((-0.1, 0.05), 0.001, figures(-0.1, 0.07, 0.02), figures(-0.1, 0.07, 0.02), "biased"),
         # A sure effect of one point: it is there, and it does not count.
         ((0.01, 0.005), 0.001, figures(0.01, 0.008, 0.01), figures(0.01, 0.008, 0.01),
          "no_bias_shown"),
