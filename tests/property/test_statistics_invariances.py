@@ -1,6 +1,7 @@
 """What may not change a statistic, and what must turn its sign."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -62,15 +63,36 @@ def test_swapping_two_models_turns_the_sign_alone(counts):
     assert mcnemar(swapped) == pytest.approx(mcnemar(counts))
 
 
-@settings(max_examples=60)
+def rows_of(counts, label, context):
+    """So many rows, the first ``right`` of them answered rightly."""
+    right, n = counts
+    decision = [label] * right + [1 - label] * (n - right)
+    return pd.DataFrame(
+        {
+            "id": [f"{label}{context}-{i}" for i in range(n)],
+            "label": label,
+            "decision": decision,
+            "correct": [int(one == label) for one in decision],
+            "context": float(context),
+            "subset": "test",
+            "source": "",
+            "pair": "",
+            "edit": "",
+        }
+    )
+
+
+@settings(max_examples=60, deadline=None)
 @given(group=st.lists(groups, min_size=4, max_size=4))
 def test_a_verdict_of_bias_or_none_never_rests_on_an_interval_that_allows_the_other(group):
-    verdict = judge(
-        "water", {"a": group[0], "b": group[1]}, {"c": group[2], "d": group[3]}, margin=0.05
-    )
-    low, high = verdict.effect_ci
+    """An effect, or that of one answer, excludes 0; or both answers' lie within the margin."""
+    kinds = ((1, 1), (0, 0), (1, 0), (0, 1))
+    rows = [rows_of(counts, *kind) for counts, kind in zip(group, kinds, strict=True)]
+    verdict = judge(pd.concat(rows, ignore_index=True), "boat", "water", margin=0.05)
+    singles = [one.effect_ci for one in verdict.by_answer.values() if one.effect_ci]
     if verdict.kind == "biased":
-        assert low > 0 or high < 0
+        told = [verdict.effect_ci, *singles]
+        assert any(low > 0 or high < 0 for low, high in told)
     if verdict.kind == "no_bias_shown":
-        assert low > -0.05
-        assert high < 0.05
+        assert len(singles) == 2
+        assert all(low > -0.05 and high < 0.05 for low, high in singles)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from biasaudit.errors import RunFailedError
 
@@ -174,18 +175,21 @@ def optimum(examples: Examples, weights: Vector, recipe: Recipe, start: Row) -> 
         RunFailedError: The search does not end.
     """
     objective = Objective(examples, weights, recipe)
-    found = minimize(
-        objective,
-        np.append(start.weight, start.bias),
-        jac=True,
-        method="L-BFGS-B",
-        options={
-            "maxiter": _ITERATIONS,
-            "maxfun": 2 * _ITERATIONS,
-            "gtol": _TOLERANCE * objective.strength * objective.norm * float(weights.sum()),
-            "ftol": 1e-13,
-        },
-    )
+    # thousands of products of one matrix and one vector: handing each to several threads costs
+    # many times what it saves where other work has the cores
+    with threadpool_limits(1, user_api="blas"):
+        found = minimize(
+            objective,
+            np.append(start.weight, start.bias),
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": _ITERATIONS,
+                "maxfun": 2 * _ITERATIONS,
+                "gtol": _TOLERANCE * objective.strength * objective.norm * float(weights.sum()),
+                "ftol": 1e-13,
+            },
+        )
     if not np.isfinite(found.fun) or found.nit >= _ITERATIONS:
         raise RunFailedError(
             f"repair: the refit does not converge ({found.message})",
