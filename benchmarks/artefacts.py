@@ -1,7 +1,8 @@
 r"""Which artefacts does a classifier of skin lesions lean on? Effects over three seeds.
 
 A baseline is trained with each seed, and the verdict on `malignant` is asked for five artefacts
-that all images are annotated for, corrected for their number.
+that all images are annotated for: corrected for their number, and of each as if it were the only
+one that was asked for (`verdict_alone`).
 
     python benchmarks/artefacts.py --answers ANSWERS --out benchmarks/results/artefacts.csv
 
@@ -63,6 +64,7 @@ def rows_of(seed: int, folder: Path) -> list[dict[str, object]]:
                 "artefact": artefact,
                 **areas,
                 "verdict": verdict.kind,
+                "verdict_alone": judge(rows, "malignant", artefact).kind,
                 "effect": verdict.effect,
                 "effect_low": low,
                 "effect_high": high,

@@ -8,7 +8,8 @@ writes one row a dataset to ``benchmarks/results/verdict.csv``. A biased model s
 in at least 90% of the first, and in at most 5% of the second. Started again, it goes on where it
 stopped. Some ten seconds a dataset on one core.
 
-Sizes and learning rate were settled on other seeds, and the rule was not tuned on these.
+Sizes and learning rate were settled on other seeds. Seeds 100 to 119 showed what an unbiased model
+does (benchmarks/results/README.md); the rule was not changed after seeds 200 to 219.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--datasets", type=int, default=20, help="number of each kind")
-    parser.add_argument("--first-seed", type=int, default=100, help="of the datasets")
+    parser.add_argument("--first-seed", type=int, default=200, help="of the datasets")
     parser.add_argument("--train", type=int, default=500, help="training images a dataset")
     parser.add_argument("--val", type=int, default=240, help="validation images a dataset")
     parser.add_argument(
