@@ -206,16 +206,21 @@ def _row(change: Change, audit: AuditView) -> FigureRow:
 
 
 def _estimate(column: Column, name: str | None, path: str, value: float) -> Estimate:
-    """Return a figure with the interval that the run's own results give it."""
+    """Return a figure with the interval that the run's own results give it.
+
+    Attention is compared over the images that both runs have a map of, which the run's own
+    interval does not speak of: that figure has none.
+    """
     if math.isnan(value):
         return Estimate(None)
     place, _, metric = path.rpartition(".")
+    if metric == "energy_pointing_game":
+        return Estimate(value)
     split = AuditView.split_of(column, name)
     part: Overall | Group | None = None
     if split is not None:
         part = split.overall if place == "overall" else split.groups.get(place)
-    holder = part.attention if part is not None and metric == "energy_pointing_game" else part
-    return Estimate.of(value, getattr(holder, f"{metric}_ci", None), 0)
+    return Estimate.of(value, getattr(part, f"{metric}_ci", None), 0)
 
 
 def _verdict(audit: AuditView, row: FigureRow, n: int) -> str:

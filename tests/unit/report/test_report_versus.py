@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from report_factory import Recipe, World, add_pairs, write_runs
@@ -45,6 +46,22 @@ def test_the_verdict_and_its_figures(views):
         "attention inside the region",
     ]
     assert page.rows[3].first.low is None
+
+
+def test_attention_over_the_shared_images_bears_no_interval_of_other_images(views):
+    """The first run has no map of half of the images: its own interval speaks of the others."""
+    first, second = views
+    table = first.per_image.copy()
+    boats = table.index[table["energy_pointing_game"].notna()]
+    table.loc[boats[::2], "energy_pointing_game"] = float("nan")
+    told = [replace(first, per_image=table), second]
+    (page,) = versus_pages(*told, compared(told), 20, 600)
+    row = page.rows[-1]
+    assert row.name == "attention inside the region"
+    kept = table["energy_pointing_game"].dropna()
+    assert row.first.value == pytest.approx(kept.mean())
+    assert (row.first.low, row.second.low) == (None, None)
+    assert row.difference.low is not None
 
 
 def test_the_images_are_those_that_changed(views):
