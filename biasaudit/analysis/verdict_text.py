@@ -97,12 +97,12 @@ def say(
             "The model is not shown to beat a constant answer, so a lack of an effect would say "
             "nothing."
         )
-    against = found.interval[1] < 0
-    open_ = "less than" if against else "none, or"
-    more = "" if against else " and more"
+    below = found.interval[1] < 0
+    open_ = "less than" if below else "none, or"
+    more = "" if below else " and more"
     return "cannot tell (n too small)", (
         f"The effect of {context} is {span} points, {p_value}: {singles}. It may be {open_} "
-        f"{100 * margin:g} points{more}{' against the context' if against else ''}."
+        f"{100 * margin:g} points{more}{' against the context' if below else ''}."
     )
 
 
