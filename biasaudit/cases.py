@@ -95,10 +95,7 @@ def case_of(
         )
     context = question.context or _own_context(model, data, dataset, object_)
     for name in dict.fromkeys((object_, *(name for name, _ in pairs))):
-        if name not in model.classes:
-            raise ConfigError(
-                f"{model.name}: the model knows no class '{name}'", near_names(name, model.classes)
-            )
+        _check_known(model, name)
     if len(pairs) > 1:
         splits = _splits_of_pairs(dataset, question.splits, pairs, note)
     else:
@@ -128,11 +125,15 @@ def subject_of_repair(
             field="object",
         )
     dataset.check_object(name)
+    _check_known(model, name)
+    return dataset, name
+
+
+def _check_known(model: RunRecord | LoadedModel, name: str) -> None:
     if name not in model.classes:
         raise ConfigError(
             f"{model.name}: the model knows no class '{name}'", near_names(name, model.classes)
         )
-    return dataset, name
 
 
 def _splits(

@@ -212,6 +212,21 @@ class Dataset:
         """Return ``name`` if it is a context class or another object class, else raise."""
         return self._check(name, (*self.contexts, *self.classes), "context")
 
+    def check_pair(self, object: str, context: str) -> None:
+        """Refuse an object or a context that the dataset does not know, or one name for both.
+
+        Raises:
+            DataError: Either is unknown, or both are the same.
+        """
+        self.check_object(object)
+        self.check_context(context)
+        if object == context:
+            raise DataError(
+                f"{named_field('object')} and {named_field('context')} are both '{object}'",
+                "name another context",
+                field="context",
+            )
+
     def _check(self, name: str, known: Sequence[str], field: str) -> str:
         if name not in known:
             raise DataError(

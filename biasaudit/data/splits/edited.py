@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from biasaudit.data.sample import Dataset, Sample, context_shown, shows
 from biasaudit.data.splits.edited_samples import EDITS, edited
 from biasaudit.data.splits.split import Split
-from biasaudit.errors import ConfigError, DataError, named_field
+from biasaudit.errors import ConfigError, DataError
 
 GROUPS = ("removed", "on-other-ground")
 """The edits of ``edited-OBJECT``: the answer is no in the one, yes in the other."""
@@ -52,14 +52,7 @@ def edited_split(
         DataError: No such object or context, no image to edit, or none to stand on.
         ConfigError: No such edit, or it needs OpenCV and there is none.
     """
-    dataset.check_object(object)
-    dataset.check_context(context)
-    if object == context:
-        raise DataError(
-            f"{named_field('object')} and {named_field('context')} are both '{object}'",
-            "name another context",
-            field="context",
-        )
+    dataset.check_pair(object, context)
     sources = edit_sources(dataset, object, context)
     if not sources:
         raise _no_source(dataset, object, context)

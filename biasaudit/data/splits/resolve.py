@@ -161,14 +161,7 @@ def biased_split(dataset: Dataset, object: str, context: str) -> Split:
     Raises:
         DataError: No such object or context, both are the same, or a group is empty.
     """
-    dataset.check_object(object)
-    dataset.check_context(context)
-    if object == context:
-        raise DataError(
-            f"{named_field('object')} and {named_field('context')} are both '{object}'",
-            "name another context",
-            field="context",
-        )
+    dataset.check_pair(object, context)
     return _groups(dataset, BIASED + object, SplitRule(object, context))
 
 
