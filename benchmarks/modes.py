@@ -80,6 +80,14 @@ def measure(
     arguments: argparse.Namespace, mode: str, labels: int, seed: int, figures_of: Figures
 ) -> dict[str, object]:
     """Train and audit one run; return its figures."""
+    run, seconds = trained(arguments, mode, labels, seed)
+    return {**figures_of(run, ba.audit(run)), "train_seconds": seconds}
+
+
+def trained(
+    arguments: argparse.Namespace, mode: str, labels: int, seed: int
+) -> tuple[RunRecord, float]:
+    """Train one run by a benchmark's options; return it and the seconds that it took."""
     settings = load_settings(
         None,
         arguments.set,
@@ -96,8 +104,7 @@ def measure(
     data = ba.load_dataset(settings.data.name, options=settings.data.options)
     start = time.perf_counter()
     run = ba.train(data, settings=settings)
-    seconds = time.perf_counter() - start
-    return {**figures_of(run, ba.audit(run)), "train_seconds": round(seconds, 1)}
+    return run, round(time.perf_counter() - start, 1)
 
 
 def figures(run: RunRecord, audit: Audit) -> dict[str, object]:

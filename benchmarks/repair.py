@@ -22,11 +22,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from modes import figures
+from modes import figures, trained
 from torch import Tensor
 
 import biasaudit as ba
-from biasaudit.config import load_settings
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset
 from biasaudit.models.classifier import Classifier
@@ -104,22 +103,7 @@ def baseline(arguments: argparse.Namespace, seed: int) -> tuple[RunRecord, float
     """Return a trained baseline and the seconds that it took, NaN where it was given."""
     if arguments.runs is not None:
         return ba.load_run(arguments.runs / str(seed)), np.nan
-    settings = load_settings(
-        None,
-        arguments.set,
-        {
-            "training.mode": "baseline",
-            "training.seed": seed,
-            "data.name": arguments.data,
-            "data.image_size": arguments.image_size,
-            "model.backbone": arguments.backbone,
-            "model.weights": arguments.weights,
-        },
-    )
-    data = ba.load_dataset(settings.data.name, options=settings.data.options)
-    start = time.perf_counter()
-    run = ba.train(data, settings=settings)
-    return run, round(time.perf_counter() - start, 1)
+    return trained(arguments, "baseline", 0, seed)
 
 
 def audited(run: RunRecord, data: Dataset) -> dict[str, object]:
