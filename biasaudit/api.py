@@ -177,7 +177,8 @@ def train(
         pixel_labels: How many training images of the object give their pixel label.
         box_labels: How many more give their bounding box.
         seed: Of everything that is drawn.
-        out: An empty folder for the run; None keeps it in memory (``run.save(folder)``).
+        out: An empty folder for the run, which takes its name; None keeps it in memory
+            (``run.save(folder)``).
         parent: A folder that gets a new one for the run, called by mode, labels and seed.
         settings: Settings in place of the mode, the labels, the seed and ``changes``.
         note: Called with each line that a user should read.
@@ -208,7 +209,7 @@ def train(
         (note or _ignore)(line)
     try:
         run = RunRecord.of(plan, train_loop(plan, progress or Silent()))
-        return run if folder is None else run.save(folder)
+        return run if folder is None else run.called(folder).save(folder)
     except BaseException:
         if folder is not None:
             remove_if_empty(folder)
@@ -267,7 +268,7 @@ def repair(
     if isinstance(model, RunRecord):
         run = repair_run(model, dataset, name, chosen, tell)
         place = unused(Path(parent), run.name) if parent is not None else out
-        return run if place is None else run.save(Path(place))
+        return run if place is None else run.called(Path(place)).save(Path(place))
     external = repair_external(model, dataset, name, chosen, tell)
     place = unused(Path(parent), external.name) if parent is not None else out
     return external if place is None else save_external(external, Path(place))
@@ -282,9 +283,9 @@ def load_run(folder: str | Path) -> RunRecord:
 
     >>> import tempfile
     >>> data = load_dataset("harbour", options={"train": 40, "val": 8, "group": 4})
-    >>> run = train(data, epochs=1, out=tempfile.mkdtemp())
+    >>> run = train(data, epochs=1, out=Path(tempfile.mkdtemp()) / "first")
     >>> load_run(run.path).name
-    'baseline-seed0'
+    'first'
     """
     from biasaudit.training.run_directory import read_run
 

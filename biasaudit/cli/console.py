@@ -26,9 +26,18 @@ def note(line: str) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table: as wide as the terminal, in a file or a pipe as wide as it needs."""
+    """Print a table: as wide as the terminal, in a file or a pipe as wide as it needs.
+
+    Off a terminal title and caption are a line each, however narrow the columns are.
+    """
     if out.is_terminal:
         out.print(table)
         return
+    title, caption, table.title, table.caption = table.title, table.caption, None, None
     wide = Console(highlight=False, markup=False, emoji=False, width=_UNLIMITED)
-    wide.print(table, width=wide.measure(table).maximum)
+    for part in (title, table, caption):
+        if isinstance(part, Table):
+            wide.print(part, width=wide.measure(part).maximum)
+        elif part:
+            wide.print(str(part), soft_wrap=True)
+    table.title, table.caption = title, caption

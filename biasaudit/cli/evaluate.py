@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, note, out, print_table, quieten
 from biasaudit.cli.progress import CountProgress
 from biasaudit.cli.train import RUNS
-from biasaudit.errors import ConfigError
+from biasaudit.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from biasaudit.results import Audit
@@ -53,8 +54,9 @@ def evaluate(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Where to write the results. Default: the run's own directory. Several runs "
-            "also give one results.json together there.",
+            help="Where to write the results; tables then call one run by this folder's name. "
+            "Default: the run's own directory. Several runs also give one results.json together "
+            "there.",
         ),
     ] = None,
     model: opt.Model = None,
@@ -175,8 +177,9 @@ def evaluate(
                     progress=progress,
                 )
             )
-        audits[-1].save(target)
-        err.print(f"results: {target}", markup=False, soft_wrap=True)
+        if out_dir is not None and len(models) == 1:
+            audits[-1] = _called(audits[-1], out_dir)
+        audits[-1] = _saved(audits[-1], target)
     if out_dir is not None and len(audits) > 1:
         write_results(out_dir, audits)
     results = Results(runs=[audit.run for audit in audits])
@@ -190,6 +193,26 @@ def evaluate(
             typer.echo(gate.line, err=True)
     if not all(gate.passed for gate in kept):
         raise typer.Exit(1)
+
+
+def _called(audit: Audit, folder: Path) -> Audit:
+    """Return an audit under the name of the folder that the user asked for."""
+    name = folder.resolve().name or audit.name
+    return replace(audit, run=audit.run.model_copy(update={"name": name}))
+
+
+def _saved(audit: Audit, target: Path) -> Audit:
+    """Write an audit beside what an earlier one left there, and return both together."""
+    from biasaudit.analysis.earlier import added_to
+
+    added = added_to(target, audit)
+    added.audit.save(target)
+    err.print(f"results: {target}", markup=False, soft_wrap=True)
+    if added.kept:
+        note(f"kept from before: {', '.join(added.kept)}")
+    if added.replaced:
+        note(f"replaced: {added.replaced}")
+    return added.audit
 
 
 def _refuse_without_model(**options: object) -> None:
@@ -225,9 +248,18 @@ def _show(audits: Sequence[Audit], targets: Sequence[Path], all_pairs: bool) -> 
 
 
 def write_results(directory: Path, audits: Sequence[Audit]) -> None:
-    """Write the figures of several audits into one file."""
-    from biasaudit.results import RESULTS_FILE, Results, write_atomic
+    """Write the figures of several audits into one file; runs of other names in it stay."""
+    from biasaudit.results import RESULTS_FILE, Results, read_results, write_atomic
 
     directory.mkdir(parents=True, exist_ok=True)
-    results = Results(runs=[audit.run for audit in audits])
+    names = {audit.run.name for audit in audits}
+    try:
+        there = read_results(directory).runs if (directory / RESULTS_FILE).is_file() else []
+    except RunError as error:
+        note(f"replaced: {directory / RESULTS_FILE}, which could not be read ({error.message})")
+        there = []
+    kept = [run for run in there if run.name not in names]
+    if kept:
+        note(f"kept from before: {', '.join(run.name for run in kept)}")
+    results = Results(runs=[*kept, *(audit.run for audit in audits)])
     write_atomic(directory / RESULTS_FILE, results.to_json().encode())

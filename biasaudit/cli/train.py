@@ -91,7 +91,11 @@ def train(
     set_: opt.Set = None,
     out_dir: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Run directory. Default: a new one in runs/."),
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Run directory, which names the run. Default: a new one in runs/.",
+        ),
     ] = None,
     json_: opt.Json = False,
     quiet: opt.Quiet = False,

@@ -3,7 +3,7 @@
 A value that does not exist is None here and null in JSON, never 0 or -1.
 """
 
-from biasaudit.results.audit import Audit, load_audits
+from biasaudit.results.audit import Audit, load_audits, read_maps
 from biasaudit.results.class_table import CLASS_COLUMNS, class_rows, read_classes
 from biasaudit.results.files import (
     CLASSES_FILE,
@@ -96,6 +96,7 @@ __all__ = [
     "load_audits",
     "merge",
     "read_classes",
+    "read_maps",
     "read_per_image",
     "read_results",
     "settle",

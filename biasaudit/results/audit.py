@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import html
 import io
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,8 @@ from biasaudit.results.files import (
 from biasaudit.results.gallery import Gallery, Pictures
 from biasaudit.results.schema import Group, Overall, Results, Run, Split, Verdict
 
+_MAP_OF = ("split", "group", "id")
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -48,7 +52,8 @@ class Audit:
         pictures: Thumbnails, maps and regions, or None.
         pairs: Rows of every other object-context pair, ``split`` being the pair, or None.
         gallery: The same pictures in memory, where the audit was just made.
-        maps: (N, h, w) attention of every row of ``per_image``, where it was asked for.
+        maps: (N, h, w) attention of every row of ``per_image``, where it was asked for; NaN in
+            rows whose map was not kept.
         source: Where it was read, as messages call it; empty for one just made.
         classes: One row an image and class (:data:`biasaudit.results.CLASS_COLUMNS`), or None.
     """
@@ -101,7 +106,8 @@ class Audit:
     def save(self, folder: Path | str) -> Path:
         """Write the audit to a folder: all of its files, or none.
 
-        What an earlier audit left there and this one lacks is removed.
+        What an earlier audit left there and this one lacks is removed:
+        :func:`biasaudit.analysis.earlier.added_to` joins the two first.
 
         Returns:
             The folder.
@@ -242,7 +248,26 @@ def _is_file(file: Path) -> bool:
 
 def _maps_bytes(table: pd.DataFrame, maps: NDArray[np.float32]) -> bytes:
     """Return maps as a compressed npz file, with ``split``, ``group`` and ``id`` of each."""
-    texts = {name: table[name].to_numpy(np.str_) for name in ("split", "group", "id")}
+    there = ~np.isnan(maps).any(axis=(1, 2))
+    texts = {name: table[name].to_numpy(np.str_)[there] for name in _MAP_OF}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, maps=maps, **texts)
+    np.savez_compressed(buffer, maps=maps[there], **texts)
     return buffer.getvalue()
+
+
+def read_maps(file: Path) -> dict[tuple[str, str, str], NDArray[np.float32]]:
+    """Read the attention maps that an audit kept.
+
+    Returns:
+        (h, w) by split, group and id.
+
+    Raises:
+        RunError: The file holds none.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            maps, *texts = (data[name] for name in ("maps", *_MAP_OF))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"{file}: cannot be read ({error})", "evaluate the run again") from None
+    keys = zip(*(text.tolist() for text in texts), strict=True)
+    return dict(zip(keys, maps, strict=True))

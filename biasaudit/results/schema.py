@@ -480,7 +480,8 @@ class Run(_Model):
     """One trained model under audit.
 
     Attributes:
-        name: Mode, label budget and seed: the same settings give the same name.
+        name: What tables call it: the folder that the user named, else mode, label budget and
+            seed.
         labels_by_form: How many of the labels given are pixel masks and how many are boxes.
         settings: The resolved configuration, as the run directory records it.
         environment: Versions and machine, as the run directory records them.

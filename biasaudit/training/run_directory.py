@@ -54,7 +54,7 @@ class RunRecord:
 
     Attributes:
         path: The directory.
-        name: Mode, label budget and seed.
+        name: What tables call it: its folder's name, or mode, label budget and seed.
         settings: The resolved settings.
         labels: The labels that were spent.
         classes: Object classes in score order.
@@ -110,6 +110,10 @@ class RunRecord:
     def val_accuracy(self) -> float | None:
         """Of the audited object after the last epoch; None where that was not recorded."""
         return self.metrics[-1].val_accuracy if self.metrics else None
+
+    def called(self, folder: Path) -> RunRecord:
+        """Return the record under the name of the folder that it is to be written to."""
+        return replace(self, name=folder.resolve().name or self.name)
 
     def save(self, folder: Path | str) -> RunRecord:
         """Write the run to an empty folder; the weights come last, each file whole or not at all.

@@ -39,11 +39,97 @@ def test_faithfulness_can_be_recomputed_and_maps_belong_to_their_rows(biasaudit,
     scaled = kept / np.maximum(kept.max(axis=(1, 2), keepdims=True), 1e-12)
     assert np.abs(scaled * 255 - gallery.maps).max() <= 1
 
-    # A later audit leaves nothing of the earlier one behind.
+
+def test_a_later_audit_adds_to_the_earlier_one(biasaudit, run):
+    """Pairs, maps and erased images of the first stay, and the figures are those of all rows."""
+    first = biasaudit("evaluate", "--run", run, "--faithfulness", "--maps", "--all-pairs")
+    assert first.code == 0, first.err
+    before = read_per_image(run / "per_image.csv")
+    second = biasaudit("evaluate", "--run", run, "--split", "edited-boat")
+    assert second.code == 0, second.err
+    assert "kept from before: biased-boat, faithfulness of val, every other pair, maps" in (
+        second.err
+    )
+    assert "replaced" not in second.err
+    table = read_per_image(run / "per_image.csv")
+    assert set(table["split"]) == {"val", "biased-boat", "edited-boat"}
+    splits = read_results(run).runs[0].splits
+    assert list(splits) == ["val", "biased-boat", "edited-boat"]
+    for name in ("val", "biased-boat"):
+        assert splits[name].faithfulness is not None
+        recomputed(splits[name].faithfulness, table[table["split"] == name])
+    assert splits["edited-boat"].faithfulness is None
+    assert (run / "pairs.csv").is_file()
+    maps = np.load(run / "maps.npz", allow_pickle=False)
+    assert sorted(maps["id"].tolist()) == sorted(before["id"].tolist())
+    ids = set(Gallery.load(run / "gallery.npz").ids.tolist())
+    assert ids >= set(table.loc[table["split"] != "val", "id"])
+    # edited pairs of the second measurement speak in the verdict on the groups of the first
+    assert splits["biased-boat"].verdict.pairs is not None
+    # and a third time, everything as it was
+    third = biasaudit("evaluate", "--run", run)
+    assert third.code == 0, third.err
+    assert read_results(run).runs[0].splits == splits
+
+
+def test_another_question_says_what_it_replaces(biasaudit, run):
+    assert biasaudit("evaluate", "--run", run, "--split", "test").code == 0
+    answer = biasaudit("evaluate", "--run", run, "--object", "car", "--context", "road")
+    assert answer.code == 0, answer.err
+    assert "note: replaced: val, test, measured for boat and water" in answer.err
+    assert list(read_results(run).runs[0].splits) == ["val", "biased-car"]
+    again = biasaudit("evaluate", "--run", run)
+    assert again.code == 0, again.err
+    assert "kept from before: biased-car" in again.err
+    assert "note: replaced: val, measured for car and road" in again.err
+    splits = read_results(run).runs[0].splits
+    assert set(splits) == {"val", "biased-boat", "biased-car"}
+    assert splits["biased-car"].object == "car"
+    # two pairs are judged now, and each verdict's level is corrected for both
+    assert {splits[name].verdict.level for name in ("biased-boat", "biased-car")} == {0.975}
+
+
+def test_another_model_in_the_same_folder_replaces_all(biasaudit, run, small):
+    assert biasaudit("evaluate", "--run", run, "--all-pairs", "--out", "both").code == 0
+    assert biasaudit("train", "--quiet", *small, "--seed", "1", "--out", "other").code == 0
+    answer = biasaudit("evaluate", "--run", "other", "--out", "both")
+    assert answer.code == 0, answer.err
+    told = (
+        "note: replaced: val, biased-boat of both, measured with other weights, as the scores say"
+    )
+    assert told in answer.err
+    assert not (run.parent / "both" / "pairs.csv").exists()
+
+
+def test_out_names_the_run(biasaudit, run, tmp_path):
+    assert read_results_name(biasaudit, run) == "run"
+    answer = biasaudit("evaluate", "--run", run, "--out", "elsewhere")
+    assert answer.code == 0, answer.err
+    title, names, *_ = answer.out.splitlines()
+    assert title.endswith("95% intervals in brackets")  # one line, however narrow the columns
+    assert names.split() == ["elsewhere"]
+    assert read_results(tmp_path / "elsewhere").runs[0].name == "elsewhere"
+    report = biasaudit("report", run, "elsewhere", "--out", "both.md")
+    assert report.code == 0, report.err
+    text = (tmp_path / "both.md").read_text()
+    assert "elsewhere" in text
+
+
+def test_one_file_of_several_runs_keeps_those_that_are_not_named_again(biasaudit, run, small):
+    for seed in (1, 2):
+        options = ["--seed", seed, "--out", f"s{seed}"]
+        assert biasaudit("train", "--quiet", *small, *options).code == 0
+    assert biasaudit("evaluate", "--run", run, "--run", "s1", "--out", "all").code == 0
+    answer = biasaudit("evaluate", "--run", "s1", "--run", "s2", "--out", "all")
+    assert answer.code == 0, answer.err
+    assert "note: kept from before: run" in answer.err
+    found = read_results(run.parent / "all").runs
+    assert [one.name for one in found] == ["run", "s1", "s2"]
+
+
+def read_results_name(biasaudit, run):
     assert biasaudit("evaluate", "--run", run).code == 0
-    assert not (run / "maps.npz").exists()
-    assert not (run / "pairs.csv").exists()
-    assert (run / "gallery.npz").exists()
+    return read_results(run).runs[0].name
 
 
 def recomputed(told, rows):
