@@ -34,8 +34,9 @@ class DataSettings(_Section):
         name: A built-in dataset, or the path of a folder that holds a ``dataset.toml``.
         object: The audited object; the dataset's own where None.
         context: Its suspected context; the dataset's own where None.
-        pixel_labels: How many training images of the object give their region; where the dataset
-            guides several classes, so many of each.
+        pixel_labels: How many training images of the object give their region, chosen by seed;
+            boxes stand in where masks run out, and the run says so. Where the dataset guides
+            several classes, so many of each.
         box_labels: How many more give its bounding box only; of several classes, of each.
         regions: ``true`` for the labelled images' regions; ``shuffled`` moves each to a random
             place in its image, a control: what guidance gains with these owes nothing to them.
@@ -77,8 +78,10 @@ class ModelSettings(_Section):
     """Which network, and from where it starts.
 
     Attributes:
-        backbone: A registered backbone; the dataset's usual one where None.
-        weights: ``imagenet``, ``scenes``, ``none`` or a path; the backbone's own where None.
+        backbone: A registered backbone (``biasaudit list backbones``); harbournet for the drawn
+            datasets and mobilenet_v2 for all others where None.
+        weights: Where training starts: ``imagenet``, ``scenes`` (harbournet's own, which the
+            package carries), ``none`` or a path; the backbone's own where None.
         frozen: How many of its first layers stay as they are; the backbone's own where None.
         batch_norm: ``train`` moves batch-norm statistics with the training images, ``frozen``
             keeps those of the pre-training; the backbone's own where None.
@@ -94,7 +97,8 @@ class TrainingSettings(_Section):
     """How to train.
 
     Attributes:
-        mode: A registered mode, or one that the configuration's ``modes`` table defines.
+        mode: baseline, gain, gain_ext, ...: a registered mode (``biasaudit list modes``), or one
+            that the configuration's table ``modes`` defines.
         loss: What the classification term is: ``sigmoid`` answers each class for itself;
             ``softmax`` chooses one of them (cross-entropy), for images of exactly one class.
         epochs: Passes over the training set; the backbone's own where None.
@@ -102,10 +106,10 @@ class TrainingSettings(_Section):
         labels_per_step: Labelled images that each step sees beside its batch; the backbone's own
             where None.
         learning_rate: Peak rate of AdamW; the backbone's own where None.
-        weight_decay: Of AdamW.
-        seed: Of everything that is drawn.
-        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``mps``.
-        precision: Arithmetic of the forward pass.
+        weight_decay: Weight decay of AdamW.
+        seed: Seed of everything that is drawn.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
+        precision: Arithmetic of the forward pass: ``fp32`` or ``bf16``.
         workers: Processes that load images; 0 loads them in the training process.
     """
 
@@ -129,12 +133,12 @@ class RepairSettings(_Section):
         pixel_labels: How many training images of the object give their pixel label.
         box_labels: How many more give their bounding box.
         max_val_loss: How much validation accuracy of the object may fall, in [0, 1].
-        seed: Of labels, edits and folds.
-        folds: Of the cross-validation that chooses the recipe.
+        seed: Seed of labels, edits and folds.
+        folds: Folds of the cross-validation that chooses the recipe.
         flip: Whether training images count mirrored too.
         edits: Options of the edits, such as ``{"pasted": 8}``.
         refits: Bootstrap refits of the chosen recipe that are averaged.
-        cache: Folder that keeps features; None keeps none.
+        cache: Folder that keeps features; no folder where None.
     """
 
     pixel_labels: int = Field(78, ge=0)

@@ -12,6 +12,7 @@ from biasaudit.data.formats.toml_file import READERS, DatasetFile
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import ConfigError, DataError
 from biasaudit.evaluation.localization import LOCALIZATION_METRICS
+from biasaudit.guidance import built_in as _terms  # noqa: F401 (likewise)
 from biasaudit.guidance.modes import MODES, Mode
 from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import AttentionOptions, TermOptions, term

@@ -122,6 +122,11 @@ class _Installed:
 _INSTALLED = _Installed()
 
 
+def has_plugins() -> bool:
+    """Whether the environment has plug-ins, which may add to any table; none is imported."""
+    return bool(entry_points(group=ENTRY_POINTS))
+
+
 def load_plugins(names: Iterable[str], source: str | None = None) -> None:
     """Import the plug-ins that a configuration names; this runs their code.
 

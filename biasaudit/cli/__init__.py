@@ -21,6 +21,7 @@ from biasaudit.cli import (
 )
 from biasaudit.cli.console import err
 from biasaudit.cli.flags import complaint
+from biasaudit.cli.verb import Verb, Verbs
 from biasaudit.errors import BiasAuditError
 
 INTERRUPTED = 130
@@ -33,7 +34,7 @@ app = typer.Typer(
         "whether they find boats by the water, and writes one HTML report."
     ),
     no_args_is_help=True,
-    add_completion=False,
+    cls=Verbs,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -54,15 +55,15 @@ def _top(
     pass
 
 
-app.command("demo")(demo.demo)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("repair")(repair.repair)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("power")(power.power)
-app.command("list")(listing.list_)
-app.command("doctor")(doctor.doctor)
+app.command("demo", cls=Verb)(demo.demo)
+app.command("train", cls=Verb)(train.train)
+app.command("evaluate", cls=Verb)(evaluate.evaluate)
+app.command("repair", cls=Verb)(repair.repair)
+app.command("report", cls=Verb)(report.report)
+app.command("compare", cls=Verb)(compare.compare)
+app.command("power", cls=Verb)(power.power)
+app.command("list", cls=Verb)(listing.list_)
+app.command("doctor", cls=Verb)(doctor.doctor)
 app.add_typer(data.app, name="data")
 
 
@@ -73,7 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
     except BiasAuditError as error:
         code = _complain(complaint(error), error.exit_code)
     except typer.TyperException as error:
-        code = _complain(f"{error.format_message()}; see 'biasaudit --help'", error.exit_code)
+        code = error.exit_code
+        if message := error.format_message():  # none where the help stands there already
+            _complain(f"{message}; see 'biasaudit --help'", code)
     sys.exit(code)
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, print_table, quieten
+from biasaudit.cli.verb import Verb, Verbs
 from biasaudit.cli.writing import write_bytes, write_text
 from biasaudit.errors import ConfigError, near_names
 
@@ -25,10 +26,11 @@ _SHOWN = 12
 app = typer.Typer(
     help="Look at a dataset: check it, preview it, list what to annotate, fetch it.",
     no_args_is_help=True,
+    cls=Verbs,
 )
 
 
-@app.command("check")
+@app.command("check", cls=Verb)
 def check(
     data: opt.Data = None,
     object_: opt.Object = None,
@@ -64,7 +66,7 @@ def check(
         raise typer.Exit(FAULTY)
 
 
-@app.command("preview")
+@app.command("preview", cls=Verb)
 def preview(
     data: opt.Data = None,
     split: Annotated[
@@ -115,7 +117,7 @@ def preview(
     _line(str(out_file))
 
 
-@app.command("labels")
+@app.command("labels", cls=Verb)
 def labels(
     pixel_labels: Annotated[
         int, typer.Option("--pixel-labels", metavar="N", min=1, help="How many images.")
@@ -153,7 +155,7 @@ def labels(
     _line(str(out_file))
 
 
-@app.command("fetch")
+@app.command("fetch", cls=Verb)
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to fetch: voc2012.")],
     folder: Annotated[
@@ -195,7 +197,8 @@ def fetch(
 def _print_check(found: Check, every: bool) -> None:
     counts = " / ".join(f"{subset} {n}" for subset, n in found.images.items())
     _line(f"{found.dataset}: {counts} images")
-    _line(f"{len(found.faults)} faults" if found.faults else "no faults")
+    count = len(found.faults)
+    _line("no faults" if not count else "1 fault" if count == 1 else f"{count} faults")
     for fault in found.faults:
         hint = f"; {fault.hint}" if fault.hint else ""
         _line(f"  {fault.kind}: {fault.file}: {fault.message}{hint}")

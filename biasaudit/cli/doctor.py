@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import PackageNotFoundError, version
 
+import typer
 from rich.table import Table
 
+from biasaudit.cli import options as opt
 from biasaudit.cli.console import print_table
 
 EXTRAS = {
     "pycocotools": "reads COCO masks: pip install 'biasaudit[coco]'",
+    "pyarrow": "reads manifests in Parquet: pip install 'biasaudit[parquet]'",
     "timm": "more backbones: pip install 'biasaudit[timm]'",
 }
 
 
-def doctor() -> None:
+def doctor(json_: opt.Json = False) -> None:
     """Say what this installation can do: versions, devices, optional packages."""
     from biasaudit.training.run_directory import environment
 
+    if json_:
+        extras = {package: _version(package) for package in EXTRAS}
+        told = {**environment(), "extras": extras}
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
+        return
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in environment().items():
         table.add_row(name, "none" if value is None else str(value))

@@ -111,7 +111,10 @@ def _check_gap(most: float, run: Run, on: GateOn) -> list[GateResult]:
     if not told:
         raise ConfigError(
             f"--max-gap {most:g}: no split with a context was audited",
-            "add --split biased-OBJECT",
+            f"add --split biased-{run.object}"
+            if run.context
+            else "name one (--context); where nobody annotated any, 'biasaudit data contexts' "
+            "makes a sheet of the images and a table to tag",
         )
     return _of_splits(told)
 

@@ -7,30 +7,30 @@ from typing import Annotated
 
 import typer
 
+from biasaudit.cli.sources import told
+
 Data = Annotated[
     str | None,
     typer.Option(
         "--data",
         metavar="NAME|FOLDER",
-        help="A built-in dataset, or a folder that holds a dataset.toml. Default: harbour.",
+        help=told("data.name"),
     ),
 ]
 Object = Annotated[
     str | None,
-    typer.Option("--object", metavar="CLASS", help="Object to audit. Default: the dataset's own."),
+    typer.Option("--object", metavar="CLASS", help=told("data.object")),
 ]
 Context = Annotated[
     str | None,
-    typer.Option(
-        "--context", metavar="CLASS", help="Its suspected context. Default: the dataset's own."
-    ),
+    typer.Option("--context", metavar="CLASS", help=told("data.context")),
 ]
 Objects = Annotated[
     list[str] | None,
     typer.Option(
         "--object",
         metavar="CLASS",
-        help="Object to audit. May be repeated. Default: the dataset's own.",
+        help=told("data.object", "May be repeated."),
     ),
 ]
 Contexts = Annotated[
@@ -38,8 +38,9 @@ Contexts = Annotated[
     typer.Option(
         "--context",
         metavar="CLASS",
-        help="Its suspected context. May be repeated: each object is then audited with each "
-        "context. Default: the dataset's own.",
+        help=told(
+            "data.context", "May be repeated: each object is then audited with each context."
+        ),
     ),
 ]
 Config = Annotated[
@@ -54,30 +55,25 @@ Set = Annotated[
         help="Any setting by its dotted name, such as terms.mining.sigma=0.4. May be repeated.",
     ),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything drawn. Default: 0.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help=told("training.seed"))]
 Device = Annotated[
-    str | None, typer.Option("--device", help="auto, cpu, cuda or mps. Default: auto.")
+    str | None, typer.Option("--device", metavar="NAME", help=told("training.device"))
 ]
 Workers = Annotated[
-    int | None,
-    typer.Option("--workers", help="Processes that load images. Default: 0, none beside this one."),
+    int | None, typer.Option("--workers", metavar="N", help=told("training.workers"))
 ]
 Cache = Annotated[
     str | None,
     typer.Option(
         "--cache",
         metavar="memory|off|DIR",
-        help="Where decoded images stay: in memory for this run, nowhere, or in a folder for all "
-        "runs. Default: memory.",
+        help=told("data.cache"),
     ),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", help="Images a step. Default: the backbone's own.")
+    int | None, typer.Option("--batch-size", metavar="N", help=told("training.batch_size"))
 ]
-Epochs = Annotated[
-    int | None,
-    typer.Option("--epochs", help="Passes over the data. Default: the backbone's own."),
-]
+Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", help=told("training.epochs"))]
 Model = Annotated[
     str | None,
     typer.Option(

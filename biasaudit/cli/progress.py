@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from rich.progress import (
@@ -20,13 +22,20 @@ if TYPE_CHECKING:
     from biasaudit.training.loop import EpochMetrics
 
 
+def clock(seconds: float) -> str:
+    """Return a time as hours, minutes and seconds: ``0:01:05``."""
+    return str(timedelta(seconds=round(seconds)))
+
+
 def progress_bar() -> Progress:
     """Return a progress bar on stderr, which shows on a terminal only."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("elapsed"),
         TimeElapsedColumn(),
+        TextColumn("remaining"),
         TimeRemainingColumn(),
         console=err,
         transient=True,
@@ -106,6 +115,8 @@ class TrainingProgress:
     def start(self, epochs: int, steps: int) -> None:
         """Training begins."""
         self._epochs = epochs
+        self._begun = monotonic()
+        self._done = 0
         self._task = self._bar.add_task(self._name, total=epochs * steps)
 
     def step(self, epoch: int, total: float) -> None:
@@ -118,9 +129,13 @@ class TrainingProgress:
 
     def epoch(self, metrics: EpochMetrics) -> None:
         """An epoch is done."""
+        self._done += 1
         if self._lines:
+            elapsed = monotonic() - self._begun
+            remaining = elapsed / self._done * (self._epochs - metrics.epoch)
             losses = "  ".join(f"{name} {value:.3f}" for name, value in metrics.losses.items())
             err.print(
                 f"epoch {metrics.epoch}/{self._epochs}  {losses}  "
-                f"val accuracy {metrics.val_accuracy:.3f}"
+                f"val accuracy {metrics.val_accuracy:.3f}  "
+                f"elapsed {clock(elapsed)}  remaining {clock(remaining)}"
             )

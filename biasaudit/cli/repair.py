@@ -10,6 +10,7 @@ import typer
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, quieten
+from biasaudit.cli.sources import told
 from biasaudit.cli.train import RUNS
 from biasaudit.errors import ConfigError
 
@@ -27,13 +28,15 @@ def repair(
         typer.Option(
             "--pixel-labels",
             metavar="N",
-            help="How many training images of the object give their pixel label; boxes stand in "
-            "where masks run out.",
+            show_default=False,
+            help=told("repair.pixel_labels", "Boxes stand in where masks run out."),
         ),
     ] = 78,
     box_labels: Annotated[
         int,
-        typer.Option("--box-labels", metavar="N", help="How many more give their bounding box."),
+        typer.Option(
+            "--box-labels", metavar="N", show_default=False, help=told("repair.box_labels")
+        ),
     ] = 0,
     max_val_loss: Annotated[
         float,
@@ -42,7 +45,8 @@ def repair(
             metavar="X",
             min=0.0,
             max=1.0,
-            help="How much validation accuracy of the object may fall.",
+            show_default=False,
+            help=told("repair.max_val_loss"),
         ),
     ] = 0.02,
     data: opt.Data = None,

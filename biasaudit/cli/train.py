@@ -9,6 +9,7 @@ import typer
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, note, out, quieten
+from biasaudit.cli.sources import told
 from biasaudit.errors import ConfigError, named_field
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def train(
         typer.Option(
             "--mode",
             metavar="NAME",
-            help="baseline, gain, gain_ext, ...: see 'biasaudit list modes'. Default: baseline.",
+            help=told("training.mode"),
         ),
     ] = None,
     loss: Annotated[
@@ -32,8 +33,7 @@ def train(
         typer.Option(
             "--loss",
             metavar="sigmoid|softmax",
-            help="Whether each class is answered for itself, or one of them is chosen: softmax "
-            "needs exactly one class an image. Default: sigmoid.",
+            help=told("training.loss"),
         ),
     ] = None,
     pixel_labels: Annotated[
@@ -41,15 +41,12 @@ def train(
         typer.Option(
             "--pixel-labels",
             metavar="N",
-            help="How many training images of the object give their region. Chosen by seed; "
-            "boxes stand in where masks run out, and the run says so.",
+            help=told("data.pixel_labels"),
         ),
     ] = None,
     box_labels: Annotated[
         int | None,
-        typer.Option(
-            "--box-labels", metavar="N", help="How many more give their bounding box only."
-        ),
+        typer.Option("--box-labels", metavar="N", help=told("data.box_labels")),
     ] = None,
     data: opt.Data = None,
     object_: opt.Objects = None,
@@ -59,8 +56,7 @@ def train(
         typer.Option(
             "--backbone",
             metavar="NAME",
-            help="See 'biasaudit list backbones'. Default: harbournet for harbour, mobilenet_v2 "
-            "for datasets on disk.",
+            help=told("model.backbone"),
         ),
     ] = None,
     weights: Annotated[
@@ -68,22 +64,19 @@ def train(
         typer.Option(
             "--weights",
             metavar="imagenet|none|PATH",
-            help="Where training starts. harbournet starts from 'scenes', which the package "
-            "carries; the others from 'imagenet'.",
+            help=told("model.weights"),
         ),
     ] = None,
     image_size: Annotated[
         int | None,
-        typer.Option(
-            "--image-size", metavar="PX", help="Side of the input. Default: the backbone's."
-        ),
+        typer.Option("--image-size", metavar="PX", help=told("data.image_size")),
     ] = None,
     epochs: opt.Epochs = None,
     batch_size: opt.BatchSize = None,
     seed: opt.Seed = None,
     device: opt.Device = None,
     precision: Annotated[
-        str | None, typer.Option("--precision", help="fp32 or bf16. Default: fp32.")
+        str | None, typer.Option("--precision", metavar="NAME", help=told("training.precision"))
     ] = None,
     workers: opt.Workers = None,
     cache: opt.Cache = None,

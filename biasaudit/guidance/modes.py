@@ -1,27 +1,22 @@
-"""Modes: named lists of weighted terms, and what a run makes of them."""
+"""Modes: named lists of weighted terms, and what a run makes of them.
+
+The table of modes is read without torch; the terms are imported when a run needs them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from biasaudit.config import Settings
 from biasaudit.errors import ConfigError, named_field, near_names
-from biasaudit.guidance import (  # noqa: F401 (they register their terms)
-    absent,
-    classification,
-    edited,
-    energy,
-    evidence,
-    external,
-    input_gradient,
-    mining,
-)
-from biasaudit.guidance.terms import TERMS, Term, TermOptions
 from biasaudit.registry import Registry
+
+if TYPE_CHECKING:
+    from biasaudit.guidance.terms import Term, TermOptions
 
 TermTable = Mapping[str, Mapping[str, Any]]
 
@@ -171,6 +166,8 @@ def mode_of(settings: Settings) -> Mode:
 
 
 def _active(name: str, options: Mapping[str, Any]) -> ActiveTerm:
+    from biasaudit.guidance.built_in import TERMS
+
     known = TERMS[name]
     try:
         return ActiveTerm(name, known, known.options.model_validate(options))

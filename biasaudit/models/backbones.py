@@ -1,21 +1,22 @@
-"""Backbones by name, each split at its attention layer, each with the recipe that suits it."""
+"""Backbones by name, each split at its attention layer, each with the recipe that suits it.
+
+The table is read without torch; a builder imports it.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
-
-import torch
-import torchvision.models
-from torch import nn
+from typing import TYPE_CHECKING, Literal
 
 from biasaudit.errors import ConfigError
-from biasaudit.models.classifier import Classifier, PooledLinear
-from biasaudit.models.harbournet import harbournet
-from biasaudit.models.weights import load_start
 from biasaudit.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from biasaudit.models.classifier import Classifier
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,28 @@ class Backbone:
 BACKBONES: Registry[Backbone] = Registry("backbone")
 
 
+def _harbournet(classes: int) -> Classifier:
+    from biasaudit.models.harbournet import harbournet
+
+    return harbournet(classes)
+
+
 def _mobilenet_v2(classes: int) -> Classifier:
+    import torchvision.models
+
+    from biasaudit.models.classifier import Classifier, PooledLinear
+
     net = torchvision.models.mobilenet_v2(weights=None)
     return Classifier(net.features, PooledLinear(net.last_channel, classes))
 
 
 def _resnet(name: str) -> Callable[[int], Classifier]:
     def build(classes: int) -> Classifier:
+        import torchvision.models
+        from torch import nn
+
+        from biasaudit.models.classifier import Classifier, PooledLinear
+
         net = torchvision.models.get_model(name, weights=None)
         layers = OrderedDict(
             (n, layer) for n, layer in net.named_children() if n not in ("avgpool", "fc")
@@ -70,6 +86,11 @@ def _resnet(name: str) -> Callable[[int], Classifier]:
 
 def _vgg16(classes: int) -> Classifier:
     """Attention at the last convolution, 14×14 at 224 px; the fully connected head stays."""
+    import torchvision.models
+    from torch import nn
+
+    from biasaudit.models.classifier import Classifier
+
     net = torchvision.models.vgg16(weights=None)
     classifier = net.classifier
     classifier[6] = nn.Linear(4096, classes)
@@ -80,6 +101,8 @@ def _vgg16(classes: int) -> Classifier:
 
 
 def _without_inplace(module: nn.Sequential) -> nn.Sequential:
+    from torch import nn
+
     for layer in module:
         if isinstance(layer, nn.ReLU):
             layer.inplace = False
@@ -89,7 +112,7 @@ def _without_inplace(module: nn.Sequential) -> nn.Sequential:
 BACKBONES.add(
     "harbournet",
     Backbone(
-        harbournet,
+        _harbournet,
         "three convolution blocks, 8×8 maps at 64 px; made for the embedded scenes",
         weights="scenes",
         image_size=64,
@@ -170,6 +193,8 @@ def build_classifier(
     Raises:
         ConfigError: Unknown backbone, or weights that do not exist or do not fit.
     """
+    from biasaudit.models.weights import load_start
+
     spec = BACKBONES[backbone]
     model = spec.build(classes)
     model.softmax = softmax
@@ -184,6 +209,6 @@ def build_classifier(
     return model
 
 
-def state_of(model: nn.Module) -> dict[str, torch.Tensor]:
+def state_of(model: nn.Module) -> dict[str, Tensor]:
     """Return a detached, contiguous copy of a model's state on the CPU, ready to be written."""
     return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}

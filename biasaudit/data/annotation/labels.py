@@ -233,6 +233,19 @@ def _check_enough(
         f"{len(forms)} training images of '{object}' have a region "
         f"({masks} masks, {len(forms) - masks} boxes)"
     )
+    if (pixel_labels or box_labels) and not forms:
+        field, asked = next(
+            (field, number)
+            for field, number in (
+                ("data.pixel_labels", pixel_labels),
+                ("data.box_labels", box_labels),
+            )
+            if number
+        )
+        raise DataError(
+            f"{named_field(field, asked)}: no training image of '{object}' has a mask or a box",
+            "draw some ('biasaudit data labels' lists which), or leave the labels out",
+        )
     if pixel_labels > len(forms):
         raise DataError(
             f"{named_field('data.pixel_labels', pixel_labels)}: only {has}",

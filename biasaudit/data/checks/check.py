@@ -97,7 +97,9 @@ def check_dataset(
 
 
 def _groups(dataset: Dataset, object: str | None, context: str | None) -> list[GroupSize]:
-    audited = object or dataset.object
+    audited = dataset.check_object(object) if object else dataset.object
+    if context:
+        dataset.check_context(context)
     own = dataset.context if audited == dataset.object else None
     suspected = context or own
     return group_sizes(dataset, audited, suspected) if audited and suspected else []

@@ -28,8 +28,9 @@ others     a column in ``contexts``: 1, true or yes (the context is there), 0, f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -99,7 +100,8 @@ class ManifestDataset(DatasetFile):
         classes = self.classes or tuple(sorted({n for r in table for n in r.items(names.labels)}))
         if not classes:
             raise DataError(f"{table.file}: {names.labels}: no row has a class")
-        reader = _Rows(file.parent / self.images, self, classes, complain)
+        counts = Counter(row.text(names.subset) for row in table)
+        reader = _Rows(file.parent / self.images, self, classes, complain, counts)
         found: dict[str, list[Found]] = {"train": [], "val": []}
         for row in table:
             reader.add(row, found)
@@ -138,21 +140,24 @@ class _Rows:
     description: ManifestDataset
     classes: Sequence[str]
     complain: Complain
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._seen: set[tuple[str, str]] = set()
+        self._told: set[str] = set()
 
     def add(self, row: Row, found: dict[str, list[Found]]) -> None:
         """Put a row's image into its subset; complain of a row that cannot be used."""
         columns = self.description.columns
         subset = row.text(columns.subset)
         if subset not in SUBSETS:
-            self.complain(
-                ANNOTATION,
-                row.error(
-                    columns.subset, f"no such subset '{subset}'", near_names(subset, SUBSETS)
-                ),
-            )
+            if subset not in self._told:  # once, and not in every row that says so
+                self._told.add(subset)
+                rows = self.counts.get(subset, 1)
+                many = f" ({rows} rows say so)" if rows > 1 else ""
+                told = f"no such subset '{subset}'{many}"
+                error = row.error(columns.subset, told, near_names(subset, SUBSETS))
+                self.complain(ANNOTATION, error)
             return
         file = self._path(row, columns.image, row.text(columns.image))
         if file is None:

@@ -24,7 +24,6 @@ from functools import partial
 from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 from threading import get_ident
-from typing import Protocol
 
 import numpy as np
 import PIL
@@ -33,6 +32,7 @@ import torchvision
 from torch import Tensor
 
 from biasaudit import __version__
+from biasaudit.data.loading.keys import key_of
 from biasaudit.data.sample import Sample
 from biasaudit.errors import DataError, named_field
 
@@ -42,23 +42,6 @@ _DIGEST_BYTES = 16
 _CRC_BYTES = 4
 _SETTLED_NS = 2_000_000_000
 """A file that changed less than this ago may change again without its times telling."""
-
-
-class Keyed(Protocol):
-    """What gives an image, and knows what its pixels depend on."""
-
-    def key(self, content: Callable[[Path], str]) -> str | None:
-        """Return a text that differs wherever the pixels do, None where no file tells.
-
-        Args:
-            content: Gives the digest of a file's content; raises OSError.
-        """
-
-
-def key_of(sample: Sample, content: Callable[[Path], str]) -> str | None:
-    """Return what a sample's pixels depend on, as :class:`Keyed` has it; None for a drawn one."""
-    keyed: Keyed | None = sample.load_image if hasattr(sample.load_image, "key") else None
-    return None if keyed is None else keyed.key(content)
 
 
 class DecodedImages:

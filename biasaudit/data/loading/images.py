@@ -76,7 +76,7 @@ class ImageFile:
         return decode(self.path, self.size)
 
     def key(self, content: Callable[[Path], str]) -> str:
-        """Return what the pixels depend on; see :class:`biasaudit.data.loading.cache.Keyed`."""
+        """Return what the pixels depend on; see :class:`biasaudit.data.loading.keys.Keyed`."""
         return f"{content(self.path)} {self.size}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from biasaudit.data.loading.cache import key_of
+from biasaudit.data.loading.keys import key_of
 from biasaudit.data.sample import Image, Mask, Sample
 from biasaudit.data.splits import edits
 from biasaudit.registry import Registry
@@ -155,7 +155,7 @@ class EditedImage:
         return EDITS[self.kind].apply(image, mask, ground)
 
     def key(self, content: Callable[[Path], str]) -> str | None:
-        """Return what the pixels depend on; see :class:`biasaudit.data.loading.cache.Keyed`."""
+        """Return what the pixels depend on; see :class:`biasaudit.data.loading.keys.Keyed`."""
         import cv2
 
         pictures = [key_of(self.sample, content), key_of(self.ground, content)]

@@ -140,7 +140,7 @@ def _given(dataset: Dataset, value: str | None, field: str) -> str:
 
 
 def _near_split(dataset: Dataset, name: str, object: str | None) -> str:
-    known = [*dataset.subsets, *dataset.splits, *([BIASED + object] if object else [])]
+    known = [*split_names(dataset, object), *([BIASED + object] if object else [])]
     every = [prefix + one for prefix in (BIASED, EDITED) for one in dataset.classes]
     return near_names(name, {*known, *difflib.get_close_matches(name, every, n=1)})
 
