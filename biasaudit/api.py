@@ -194,6 +194,7 @@ def train(
     >>> run.name, run.classes
     ('gain_ext-4-seed0', ('boat', 'car', 'house', 'tree'))
     """
+    from biasaudit.training.log import Logged
     from biasaudit.training.loop import Silent
     from biasaudit.training.loop import train as train_loop
     from biasaudit.training.plan import make_plan
@@ -207,9 +208,17 @@ def train(
     folder = None if chosen is None else prepare(Path(chosen))
     for line in plan.notes:
         (note or _ignore)(line)
+    told: Progress = progress or Silent()
+    kind = plan.settings.training.log
     try:
-        run = RunRecord.of(plan, train_loop(plan, progress or Silent()))
-        return run if folder is None else run.called(folder).save(folder)
+        log = None if folder is None or kind == "none" else Logged(kind, folder, told)
+        try:
+            trained = train_loop(plan, log or told)
+        finally:
+            if log is not None:
+                log.close()
+        run = RunRecord.of(plan, trained)
+        return run if folder is None else run.called(folder).write(folder)
     except BaseException:
         if folder is not None:
             remove_if_empty(folder)

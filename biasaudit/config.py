@@ -111,6 +111,9 @@ class TrainingSettings(_Section):
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
         precision: Arithmetic of the forward pass: ``fp32`` or ``bf16``.
         workers: Processes that load images; 0 loads them in the training process.
+        log: What else is written of every step while training goes on: ``csv`` the file
+            ``steps.csv`` in the run's folder, ``tensorboard`` its folder ``tensorboard`` (needs
+            the extra of that name).
     """
 
     mode: str = "baseline"
@@ -124,6 +127,7 @@ class TrainingSettings(_Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     workers: int = Field(0, ge=0)
+    log: Literal["none", "csv", "tensorboard"] = "none"
 
 
 class RepairSettings(_Section):

@@ -14,6 +14,7 @@ from biasaudit.cli.console import print_table
 EXTRAS = {
     "pycocotools": "reads COCO masks: pip install 'biasaudit[coco]'",
     "pyarrow": "reads manifests in Parquet: pip install 'biasaudit[parquet]'",
+    "tensorboard": "logs of training: pip install 'biasaudit[tensorboard]'",
     "timm": "more backbones: pip install 'biasaudit[timm]'",
 }
 

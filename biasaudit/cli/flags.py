@@ -22,6 +22,7 @@ FLAGS = {
     "training.device": "--device",
     "training.precision": "--precision",
     "training.workers": "--workers",
+    "training.log": "--log",
 }
 """Settings that have a flag of their own; the others are written ``--set section.key=value``."""
 TABLES = ("plugins",)

@@ -80,6 +80,10 @@ def train(
     ] = None,
     workers: opt.Workers = None,
     cache: opt.Cache = None,
+    log: Annotated[
+        str | None,
+        typer.Option("--log", metavar="none|csv|tensorboard", help=told("training.log")),
+    ] = None,
     config: opt.Config = None,
     set_: opt.Set = None,
     out_dir: Annotated[
@@ -121,6 +125,7 @@ def train(
             "training.device": device,
             "training.precision": precision,
             "training.workers": workers,
+            "training.log": log,
             "data.cache": cache,
         },
     )

@@ -7,6 +7,7 @@
     RUN/environment.json      versions, machine, threads
     RUN/labels.json           which images gave their regions, and in what form
     RUN/metrics.csv           one row an epoch
+    RUN/steps.csv             one row a step, where it was asked for; or RUN/tensorboard/
     RUN/operating_points.json temperature and threshold of each class, fitted on val at the end
     RUN/repair.json           of a repaired run: from which run, by which recipe
     RUN/weights.safetensors   the trained classifier; a folder without it is an unfinished run
@@ -124,7 +125,10 @@ class RunRecord:
         Raises:
             RunError: The folder holds something already, or cannot be written.
         """
-        folder = prepare(Path(folder))
+        return self.write(prepare(Path(folder)))
+
+    def write(self, folder: Path) -> RunRecord:
+        """Write the run to a folder that is made already, and may hold the log of its training."""
         write_run(folder, self)
         return replace(self, path=folder)
 

@@ -112,3 +112,12 @@ def test_times_have_their_names(biasaudit, small):
     assert re.search(pattern, first)
     assert re.search(pattern, second)[2] == "0:00:00"
     assert clock(3725.4) == "1:02:05"
+
+
+def test_a_log_of_the_steps_lies_in_the_run(biasaudit, small, tmp_path):
+    answer = biasaudit("train", *small, "--log", "csv", "--out", "run")
+    assert answer.code == 0, answer.err
+    lines = (tmp_path / "run" / "steps.csv").read_text().splitlines()
+    assert lines[0] == "epoch,step,loss_total"
+    assert len(lines) > 1
+    assert biasaudit("evaluate", "--run", "run").code == 0
