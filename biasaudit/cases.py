@@ -12,7 +12,7 @@ from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import BIASED, EDITED, Dataset, pairs_of
 from biasaudit.data.splits.edited import has_edited_split
 from biasaudit.data.splits.resolve import named_object, usual_splits
-from biasaudit.errors import ConfigError, named_field, near_names
+from biasaudit.errors import ConfigError, DataError, named_field, near_names
 from biasaudit.evaluation.audit import VAL, Case, plan_pairs, plan_splits
 from biasaudit.evaluation.predict import Subject
 from biasaudit.models.external import LoadedModel
@@ -144,9 +144,14 @@ def _splits(
     note: Callable[[str], None],
 ) -> list[Any]:
     names = tuple(asked) or usual_splits(dataset, object_, context)
-    if not asked and names[0].startswith(EDITED):
+    if not asked and names and names[0].startswith(EDITED):
         note(f"a group of {BIASED}{object_} is empty: edited pairs instead")
-    splits = plan_splits(dataset, [VAL, *names], object_, context)
+    splits = plan_splits(dataset, [*_val_of(dataset), *names], object_, context)
+    if not splits:
+        raise DataError(
+            f"{dataset.root}: nothing to audit on: the dataset has training images alone",
+            "add images of val or test",
+        )
     natural = next((split for split in splits if split.name == BIASED + object_), None)
     if natural is not None and natural.context and len(natural.groups) < 4:
         edits = any(split.name.startswith(EDITED) for split in splits)
@@ -175,12 +180,18 @@ def _splits_of_pairs(
                 f"name a subset, or leave {named_field('split')} out",
             )
     object_, context = pairs[0]
-    splits = plan_splits(dataset, [VAL, *asked], object_, context) + plan_pairs(dataset, pairs)
+    own = plan_splits(dataset, [*_val_of(dataset), *asked], object_, context)
+    splits = own + plan_pairs(dataset, pairs)
     for split in splits:
         if split.note:
             note(f"{split.name}: {split.note}")
     note(f"{len(pairs)} pairs of object and context: intervals at 1 - .05 / {len(pairs)}")
     return splits
+
+
+def _val_of(dataset: Dataset) -> list[str]:
+    """Return what is always measured: ``val``, where the dataset has it."""
+    return [VAL] if VAL in dataset.subsets else []
 
 
 def _object_of(splits: Sequence[str], dataset: Dataset) -> str | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from biasaudit.cli import data_contexts
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, print_table, quieten
 from biasaudit.cli.verb import Verb, Verbs
@@ -24,10 +26,13 @@ FAULTY = 2
 _SHOWN = 12
 
 app = typer.Typer(
-    help="Look at a dataset: check it, preview it, list what to annotate, fetch it.",
+    help="Look at a dataset: check it, preview it, list what to annotate, tag contexts, fetch it.",
     no_args_is_help=True,
     cls=Verbs,
 )
+
+app.command("init", cls=Verb)(data_contexts.init)
+app.command("contexts", cls=Verb)(data_contexts.contexts)
 
 
 @app.command("check", cls=Verb)
@@ -202,6 +207,16 @@ def _print_check(found: Check, every: bool) -> None:
     for fault in found.faults:
         hint = f"; {fault.hint}" if fault.hint else ""
         _line(f"  {fault.kind}: {fault.file}: {fault.message}{hint}")
+    if found.classes:
+        _line("")
+        print_table(_counts_table("images of each class", found.classes))
+        largest = [f"{n:.1f} in {name}" for name, n in found.imbalance.items() if n]
+        if largest:
+            _line(f"largest class for one image of the smallest: {', '.join(largest)}")
+    if found.unknown:
+        _line("")
+        print_table(_counts_table("images that nobody annotated for", found.unknown))
+        _line("next: 'biasaudit data contexts' makes a sheet and a table to tag them")
     if found.pairs:
         _line("")
         print_table(_pairs_table(found, every))
@@ -224,6 +239,17 @@ _GROUP = {
     "{needed}, {more} more",
     "enough": "",
 }
+
+
+def _counts_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
+    """Return numbers of images by name and subset."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for subset in next(iter(counts.values())):
+        table.add_column(subset, justify="right")
+    for name, of in counts.items():
+        table.add_row(name, *map(str, of.values()))
+    return table
 
 
 def _pairs_table(found: Check, every: bool) -> Table:

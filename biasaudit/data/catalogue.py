@@ -32,8 +32,11 @@ def load_dataset(
         DataError: No such dataset, or it cannot be used.
     """
     if name in DATASETS:
-        found = DATASETS[name](complain, **(options or {}))
-        return replace(found, origin=name, options=dict(options or {}))
+        given = dict(options or {})
+        if given.get("folder"):  # in full: a run may be evaluated from elsewhere
+            given["folder"] = str(Path(str(given["folder"])).expanduser().absolute())
+        found = DATASETS[name](complain, **given)
+        return replace(found, origin=name, options=given)
     file = _dataset_file(name)
     for setting in options or {}:
         raise ConfigError(
@@ -52,7 +55,8 @@ def _dataset_file(name: str) -> Path:
         if not file.is_file():
             raise DataError(
                 f"{path}: the folder holds no {DATASET_FILE}",
-                "write one that says format, images and subsets",
+                "'biasaudit data init' writes one for images in class folders; else write one that "
+                "says format, images and subsets",
             )
         return file
     if path.is_file():

@@ -199,9 +199,10 @@ class Dataset:
             DataError: The dataset has no such subset.
         """
         if name not in self.subsets:
-            raise DataError(
-                f"{self.root or self.name}: no subset '{name}'", near_names(name, self.subsets)
-            )
+            hint = near_names(name, self.subsets)
+            if name == "val" and "train" in self.subsets:
+                hint = "write val = 0.15 into dataset.toml to hold back so much of train"
+            raise DataError(f"{self.root or self.name}: no subset '{name}'", hint)
         return self.subsets[name]
 
     def check_object(self, name: str) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.checks.cooccurrence import GroupSize, Together, every_pair, group_sizes
+from biasaudit.data.checks.cooccurrence import (
+    GroupSize,
+    Together,
+    class_counts,
+    every_pair,
+    group_sizes,
+    unknown_counts,
+)
 from biasaudit.data.checks.faults import (
     NEAR_DUPLICATE,
     NO_CLASS,
@@ -37,6 +44,9 @@ class Check:
         faults: Every fault, by file.
         pairs: Every object with every context in the training images, the highest lift first.
         groups: The four groups of the audited object; empty where none is named.
+        classes: Images of each class, by subset.
+        unknown: Images of which nobody said whether they show each context, by subset; contexts
+            that all images are annotated for are left out.
     """
 
     dataset: str
@@ -44,6 +54,20 @@ class Check:
     faults: Sequence[Fault]
     pairs: Sequence[Together]
     groups: Sequence[GroupSize]
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unknown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def imbalance(self) -> Mapping[str, float | None]:
+        """Images of the largest class for each one of the smallest, by subset; None for none."""
+        counts = {
+            subset: [of[subset] for of in self.classes.values() if subset in of]
+            for subset in self.images
+        }
+        return {
+            subset: max(found) / least if (least := min(found, default=0)) else None
+            for subset, found in counts.items()
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the check as JSON takes it."""
@@ -53,6 +77,9 @@ class Check:
             "faults": [fault.to_dict() for fault in self.faults],
             "pairs": [pair.to_dict() for pair in self.pairs],
             "groups": [group.to_dict() for group in self.groups],
+            "classes": {name: dict(counts) for name, counts in self.classes.items()},
+            "imbalance": dict(self.imbalance),
+            "unknown": {name: dict(counts) for name, counts in self.unknown.items()},
         }
 
 
@@ -93,6 +120,8 @@ def check_dataset(
         sorted(notes.faults),
         every_pair(dataset),
         _groups(dataset, object, context),
+        class_counts(dataset),
+        unknown_counts(dataset),
     )
 
 
@@ -157,7 +186,7 @@ def _check_region(
 
 def _duplicates(looks: Mapping[str, Mapping[str, Look]]) -> Iterator[Fault]:
     """Find held-out pictures that look like a training picture."""
-    train = looks["train"]
+    train = looks.get("train", {})
     trained = list(train)
     for subset, found in looks.items():
         if subset == "train":

@@ -119,11 +119,37 @@ def every_pair(dataset: Dataset, subset: str = "train") -> list[Together]:
 
     A pair that never meets has a lift of 0; a pair of which one never occurs comes last.
     """
-    samples = dataset.subset(subset)
+    samples = dataset.subset(subset) if subset in dataset.subsets else ()
     pairs = [
         together(samples, o, c, dataset.classes) for o in dataset.classes for c in dataset.contexts
     ]
     return sorted(pairs, key=lambda p: (math.isnan(p.lift), -p.lift, -p.both))
+
+
+def class_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Return how many images of each subset show each object class, zeros included."""
+    return {
+        name: {
+            subset: sum(name in sample.labels for sample in samples)
+            for subset, samples in dataset.subsets.items()
+        }
+        for name in dataset.classes
+    }
+
+
+def unknown_counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Return of how many images of each subset nobody said whether they show each context.
+
+    Contexts that every image is annotated for are left out.
+    """
+    counts = {
+        name: {
+            subset: sum(math.isnan(context_shown(s, name, dataset.classes)) for s in samples)
+            for subset, samples in dataset.subsets.items()
+        }
+        for name in dataset.contexts
+    }
+    return {name: of for name, of in counts.items() if any(of.values())}
 
 
 def group_sizes(dataset: Dataset, object: str, context: str) -> list[GroupSize]:

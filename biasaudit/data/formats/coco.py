@@ -77,8 +77,8 @@ class Subsets(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    train: SubsetFiles
-    val: SubsetFiles
+    train: SubsetFiles | None = None
+    val: SubsetFiles | None = None
     test: SubsetFiles | None = None
 
 
@@ -87,8 +87,8 @@ class Folders(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    train: str
-    val: str
+    train: str | None = None
+    val: str | None = None
     test: str | None = None
 
     @model_validator(mode="before")
@@ -140,11 +140,14 @@ class CocoDataset(DatasetFile):
             )
             subsets[name] = reader.read(parts)
             roles[name] = reader.roles
+        if not roles:
+            raise DataError(f"{file}: subsets: names none", "name train, or test alone")
         self._check_roles(file, roles)
+        first = next(iter(roles.values()))
         return Dataset(
             name=self.name or folder.resolve().name,
-            classes=tuple(name for name, thing in roles["train"].items() if thing),
-            contexts=tuple(name for name, thing in roles["train"].items() if not thing),
+            classes=tuple(name for name, thing in first.items() if thing),
+            contexts=tuple(name for name, thing in first.items() if not thing),
             subsets=subsets,
             object=self.object,
             context=self.context,
@@ -161,17 +164,17 @@ class CocoDataset(DatasetFile):
 
     def _check_roles(self, file: Path, roles: Mapping[str, Roles]) -> None:
         """Hold the subsets to one set of categories, and ``contexts`` to that set."""
-        train = roles["train"]
+        first, train = next(iter(roles.items()))
         for name in self.contexts:
             if name not in train:
                 raise DataError(
                     f"{file}: contexts: no category is called '{name}'", near_names(name, train)
                 )
         if not any(train.values()):
-            raise DataError(f"{file}: subsets.train has no object class", "see isthing, contexts")
+            raise DataError(f"{file}: subsets.{first} has no object class", "see isthing, contexts")
         for subset, others in roles.items():
             for name in sorted(train.keys() ^ others.keys()):
-                has, lacks = ("train", subset) if name in train else (subset, "train")
+                has, lacks = (first, subset) if name in train else (subset, first)
                 raise DataError(
                     f"{file}: subsets: category '{name}' is in {has} but not in {lacks}",
                     "give every annotation file the same categories",
@@ -179,7 +182,7 @@ class CocoDataset(DatasetFile):
             for name, thing in others.items():
                 if thing != train[name]:
                     raise DataError(
-                        f"{file}: subsets: category '{name}' is an object in one of train and "
+                        f"{file}: subsets: category '{name}' is an object in one of {first} and "
                         f"{subset}, a context in the other",
                         "give it the same isthing in both",
                     )

@@ -38,8 +38,8 @@ class SubsetFolders(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    train: str = "train"
-    val: str = "val"
+    train: str | None = None
+    val: str | None = None
     test: str | None = None
 
 
@@ -49,7 +49,7 @@ class FolderDataset(DatasetFile):
 
     Attributes:
         images: Folder that holds the subsets' folders.
-        subsets: Their names, where they are not train, val and, if it is there, test.
+        subsets: Their names, where they are not train, val and test, as far as these are there.
         masks: Folder with the same tree, of masks.
         background: Class folders whose images show no object.
         mask_values: Value of each object and context in the masks; without it masks are binary.
@@ -70,7 +70,7 @@ class FolderDataset(DatasetFile):
         root = _existing(file, "images", file.parent / self.images)
         masks = _existing(file, "masks", file.parent / self.masks) if self.masks else None
         folders = self._subset_folders(file, root)
-        classes = self._classes(file, folders["train"])
+        classes = self._classes(file, next(iter(folders.values())))
         subsets = {}
         for subset, folder in folders.items():
             found = [
@@ -89,15 +89,17 @@ class FolderDataset(DatasetFile):
         )
 
     def _subset_folders(self, file: Path, root: Path) -> Mapping[str, Path]:
-        given = self.subsets
-        folders = {
-            "train": _existing(file, "subsets.train", root / given.train),
-            "val": _existing(file, "subsets.val", root / given.val),
-        }
-        if given.test is not None:
-            folders["test"] = _existing(file, "subsets.test", root / given.test)
-        elif (root / "test").is_dir():
-            folders["test"] = root / "test"
+        folders = {}
+        for subset, given in self.subsets:
+            if given is not None:
+                folders[subset] = _existing(file, f"subsets.{subset}", root / given)
+            elif (root / subset).is_dir():
+                folders[subset] = root / subset
+        if not folders:
+            raise DataError(
+                f"{file}: images: {root} holds none of the folders train, val and test",
+                "say in [subsets] which folder holds the class folders; '.' is this one",
+            )
         return folders
 
     def _classes(self, file: Path, train: Path) -> list[str]:

@@ -102,7 +102,7 @@ class ManifestDataset(DatasetFile):
             raise DataError(f"{table.file}: {names.labels}: no row has a class")
         counts = Counter(row.text(names.subset) for row in table)
         reader = _Rows(file.parent / self.images, self, classes, complain, counts)
-        found: dict[str, list[Found]] = {"train": [], "val": []}
+        found: dict[str, list[Found]] = {}
         for row in table:
             reader.add(row, found)
         seen = {name for rows in found.values() for one in rows for name in one.contexts}
@@ -110,7 +110,7 @@ class ManifestDataset(DatasetFile):
             subset: join(
                 [_annotated(one, seen) for one in rows], self.mask_values, classes, complain
             )
-            for subset, rows in found.items()
+            for subset, rows in ((name, found[name]) for name in SUBSETS if name in found)
         }
         columns = [name for name in self.contexts if name in seen]
         values = sorted(seen - set(columns))

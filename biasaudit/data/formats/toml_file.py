@@ -14,6 +14,13 @@ of an object and a context::
     context = "grass"
     subset = "val"
 
+A subset ``train`` alone is enough to train on, where the file says how much of it to hold back,
+and images of ``test`` alone to audit on; a table of contexts tagged by hand goes with any format::
+
+    val = 0.15                   # of the training images, of every class, drawn by val_seed
+    val_by = "source"            # whole sources, so that none stands on both sides
+    tags = "contexts.csv"        # as 'biasaudit data contexts' writes it
+
 More ways to declare one: :class:`biasaudit.data.splits.declared.DeclaredSplit`.
 """
 
@@ -21,15 +28,17 @@ from __future__ import annotations
 
 import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from biasaudit.data.checks.faults import LEAK, Complain, refuse
+from biasaudit.data.formats.tags import read_tags, tagged
+from biasaudit.data.formats.validation import held_back
 from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample, pairs_of
 from biasaudit.data.splits.declared import DeclaredSplit
 from biasaudit.errors import ConfigError, DataError, near_names
@@ -48,6 +57,11 @@ class DatasetFile(BaseModel, ABC):
         context: Its suspected context; the file may give a list, and each object is audited with
             each context.
         splits: Splits by name, beside those that are built in.
+        val: Share of the training images to hold back as ``val``, where the dataset has no such
+            subset.
+        val_seed: Seed by which they are drawn.
+        val_by: ``source`` holds back whole sources.
+        tags: Table of contexts tagged by hand: ``image`` and a column a context.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +71,10 @@ class DatasetFile(BaseModel, ABC):
     object: str | None = None
     context: str | None = None
     splits: dict[str, DeclaredSplit] = Field(default_factory=dict)
+    val: float | None = Field(default=None, gt=0, lt=1)
+    val_seed: int = Field(default=0, ge=0)
+    val_by: Literal["source"] | None = None
+    tags: str | None = None
 
     @abstractmethod
     def read(self, file: Path, complain: Complain = refuse) -> Dataset:
@@ -100,13 +118,46 @@ def read_dataset_file(file: Path, complain: Complain = refuse) -> Dataset:
         description = schema.model_validate(keys)
     except ValidationError as error:
         raise DataError(f"{file}: {first_fault(error)}", _hint(error, schema)) from None
-    dataset = description.read(file, complain)
+    dataset = _with_tags(file, description, description.read(file, complain), complain)
+    dataset = _with_val(file, description, dataset)
     _check_leak(file, dataset.subsets, complain)
     _check_names(file, dataset, "", dataset.object, dataset.context)
     for name, split in description.splits.items():
         _check_split(file, dataset, name, split)
     rules = {name: split.rule(file, name) for name, split in description.splits.items()}
     return replace(dataset, splits=rules, pairs=_pairs(file, dataset, objects, contexts))
+
+
+def _with_tags(
+    file: Path, description: DatasetFile, dataset: Dataset, complain: Complain
+) -> Dataset:
+    if description.tags is None:
+        return dataset
+    table = file.parent / description.tags
+    if not table.is_file():
+        raise DataError(f"{file}: tags: no such table: {table}", "take the key out, or correct it")
+    ids = (sample.id for samples in dataset.subsets.values() for sample in samples)
+    tags, contexts = read_tags(table, ids, complain)
+    return tagged(dataset, tags, contexts, table)
+
+
+def _with_val(file: Path, description: DatasetFile, dataset: Dataset) -> Dataset:
+    if not dataset.subsets:
+        raise DataError(f"{file}: no subset", "name train, or test to audit on it alone")
+    if description.val is None:
+        return dataset
+    if "val" in dataset.subsets:
+        raise DataError(
+            f"{file}: val: the dataset has a subset val already", "take the key val out"
+        )
+    share, seed = description.val, description.val_seed
+    by_source = description.val_by == "source"
+    try:
+        train, val = held_back(dataset.subset("train"), share, seed, by_source=by_source)
+    except DataError as error:
+        raise DataError(f"{file}: {error.message}", error.hint) from None
+    rest = {name: found for name, found in dataset.subsets.items() if name != "train"}
+    return replace(dataset, subsets={"train": train, "val": val, **rest})
 
 
 def _several(file: Path, keys: dict[str, Any], key: str) -> list[str]:
@@ -136,7 +187,7 @@ def _pairs(
 
 def _check_leak(file: Path, subsets: Mapping[str, Sequence[Sample]], complain: Complain) -> None:
     """Refuse an image that is both trained on and measured on, and an empty subset."""
-    train = {sample.id for sample in subsets["train"]}
+    train = {sample.id for sample in subsets.get("train", ())}
     for name, samples in subsets.items():
         if not samples:
             raise DataError(f"{file}: subsets.{name} has no images")
@@ -218,10 +269,13 @@ def _hint(error: ValidationError, schema: type[DatasetFile]) -> str:
     if fault["type"] != "extra_forbidden":
         return ""
     *table, key = fault["loc"]
-    lacking: Iterable[str] = (
+    lacking = (
         str(other["loc"][-1])
         for other in error.errors(include_url=False)
         if other["type"] == "missing" and list(other["loc"][:-1]) == table
     )
-    known = [*lacking] if table else schema.model_fields
+    known: Collection[str] = [*lacking] if table else schema.model_fields
+    if len(table) == 1 and not known:  # a table whose keys may all be left out
+        kind = schema.model_fields[str(table[0])].annotation
+        known = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else []
     return near_names(str(key), known) if known else "take it out"

@@ -70,8 +70,8 @@ class Lists(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    train: str
-    val: str
+    train: str | None = None
+    val: str | None = None
     test: str | None = None
 
 

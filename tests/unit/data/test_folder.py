@@ -53,8 +53,8 @@ def test_without_masks_there_are_labels_alone(tree):
 def test_folders_of_other_names(tree):
     (tree / "images" / "val").rename(tree / "images" / "valid")
     (tree / "masks" / "val").rename(tree / "masks" / "valid")
-    with pytest.raises(BiasAuditError, match=r"subsets\.val: no such folder"):
-        load_dataset(str(tree))
+    with pytest.raises(BiasAuditError, match=r"no subset 'val'; write val = 0\.15 into"):
+        load_dataset(str(tree)).subset("val")
     text = (tree / "dataset.toml").read_text()
     (tree / "dataset.toml").write_text(
         text.replace("[mask_values]", '[subsets]\nval = "valid"\n[mask_values]')

@@ -205,7 +205,6 @@ def test_masks_of_different_sizes(lesions):
         ("image,labels,subset,rular,site,mask,boxes", ROWS, "did you mean 'rular'"),
         (HEADER, [], "the table has no rows"),
         (HEADER, ["d.png,,train,,,,"], "labels: no row has a class"),
-        (HEADER, ROWS[:2], "subsets.val has no images"),
     ],
 )
 def test_a_faulty_table(lesions, header, rows, message):
