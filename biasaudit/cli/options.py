@@ -98,7 +98,8 @@ Layer = Annotated[
     typer.Option(
         "--layer",
         metavar="NAME",
-        help="Its attention layer. Default: the last one at the last convolution's resolution.",
+        help="Its attention layer. Default: the last one at the last convolution's resolution; of "
+        "a transformer, the last one whose patches bear on the score.",
     ),
 ]
 Normalise = Annotated[

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from biasaudit.errors import ConfigError, named_field, near_names
+from biasaudit.models.tokens import Grid
 
 
 class CapturedLayer:
@@ -27,12 +28,14 @@ class CapturedLayer:
     Args:
         network: Any module.
         name: Dotted name of the layer, as ``network.named_modules()`` lists it.
+        grid: Where the layer gives tokens, how they lie: the output is then their map, and the
+            network goes on with tokens made of it.
 
     Raises:
         ConfigError: The network has no layer of that name.
     """
 
-    def __init__(self, network: nn.Module, name: str) -> None:
+    def __init__(self, network: nn.Module, name: str, grid: Grid | None = None) -> None:
         modules = dict(network.named_modules())
         if not name or name not in modules:
             raise ConfigError(
@@ -42,6 +45,7 @@ class CapturedLayer:
         self.name = name
         self._layer = modules[name]
         self._output: Tensor | None = None
+        self._grid = grid
 
     def __enter__(self) -> CapturedLayer:
         self._handle = self._layer.register_forward_hook(self._keep)
@@ -60,11 +64,14 @@ class CapturedLayer:
             raise ConfigError(
                 f"{named_field('layer', self.name)}: gives no tensor", "name another layer"
             )
+        features = output if self._grid is None else self._grid.to_map(output)
         if not torch.is_grad_enabled():
-            self._output = output
+            self._output = features
             return None
-        self._output = output.detach().requires_grad_()
-        return self._output * 1
+        self._output = features.detach().requires_grad_()
+        if self._grid is None:
+            return self._output * 1
+        return self._grid.to_output(self._output, output.detach())
 
     @property
     def output(self) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from biasaudit.errors import BiasAuditError, ConfigError, named_field, near_names
 from biasaudit.models.classifier import IMAGENET_MEAN, IMAGENET_STD
-from biasaudit.models.weights import read_state
+from biasaudit.models.weights import read_state, without_prefix
 from biasaudit.models.whole_network import WholeNetwork
 from biasaudit.registry import first_line, import_from_here
 
@@ -233,7 +233,7 @@ def _build(external: ExternalModel, classes: int) -> nn.Module:
             f"did you mean '{near[0]}'?"
             if near
             else "name one of torchvision"
-            + (" or timm" if timm else " (or install timm)")
+            + (" or timm" if timm else " (for timm's: pip install 'biasaudit[timm]')")
             + ", or write package.module:factory",
         )
     if external.state is None:
@@ -278,8 +278,7 @@ def _fill(network: nn.Module, file: Path) -> None:
             f"{named_field('state', file)}: no such file", "give a .safetensors or state-dict file"
         )
     try:
-        state = {key.removeprefix("module."): v for key, v in read_state(file).items()}
-        network.load_state_dict(state)
+        network.load_state_dict(without_prefix(read_state(file), network.state_dict()))
     except (RuntimeError, AttributeError, TypeError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[min(1, len(lines) - 1)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision.models
@@ -17,6 +19,10 @@ from biasaudit.errors import ConfigError, named_field
 from biasaudit.models.classifier import Classifier
 
 State = dict[str, Tensor]
+CHECKPOINT_KEYS = ("state_dict", "model", "model_state_dict", "model_state", "net", "network")
+"""Where a checkpoint keeps the weights among other things."""
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+"""What DataParallel, torch.compile, Lightning modules and the like put before every name."""
 Prefixes = Sequence[tuple[str, str]]
 """(from, to) prefixes that turn torchvision's state-dict names into ours."""
 
@@ -54,8 +60,8 @@ def read_state(file: Path) -> State:
         if file.suffix == ".safetensors":
             state = load_file(file)
         else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state)
+            with torch.serialization.safe_globals([argparse.Namespace]):  # of options, often
+                state = _state_in(torch.load(file, map_location="cpu", weights_only=True))
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as e:
         whole = isinstance(e, pickle.UnpicklingError)
         reason = "it holds pickled objects" if whole else str(e).splitlines()[0]
@@ -69,6 +75,30 @@ def read_state(file: Path) -> State:
             "save model.state_dict() alone",
         )
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def _state_in(loaded: dict[str, Any]) -> dict[str, Any]:
+    """Return the state dict of a checkpoint: itself, or what one of the usual keys holds."""
+    for key in CHECKPOINT_KEYS:
+        inner = loaded.get(key)
+        if isinstance(inner, Mapping) and any(isinstance(v, torch.Tensor) for v in inner.values()):
+            return dict(inner)
+    return loaded
+
+
+def without_prefix(state: State, known: Collection[str]) -> State:
+    """Return a state dict without the prefixes that a wrapper of the network left.
+
+    Args:
+        state: By name; a prefix is taken off where every name has it.
+        known: Names of the network: a prefix that one of them has is its own.
+    """
+    for _ in PREFIXES:
+        for prefix in PREFIXES:
+            own = any(name.startswith(prefix) for name in known)
+            if state and not own and all(name.startswith(prefix) for name in state):
+                state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
 
 
 def _fetch(name: str, weights: str, rename: Prefixes) -> State:

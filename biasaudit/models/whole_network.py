@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from biasaudit.errors import ConfigError, named_field
+from biasaudit.models.attention_layer import attention_layer, grid_at
 from biasaudit.models.capture import CapturedLayer
 from biasaudit.models.classifier import Classifier, Output, against_the_rest, full_precision
 
@@ -47,12 +48,13 @@ class WholeNetwork(Classifier):
         self.softmax = softmax
         self.probabilities = probabilities
         self.layer = layer if layer is not None else attention_layer(network, size)
+        self.grid = grid_at(network, self.layer, size)
         with torch.no_grad():
             self._check(self(torch.zeros(1, 3, size, size)).features)
 
     def forward(self, images: Tensor) -> Output:
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
-        with CapturedLayer(self.body, self.layer) as captured:
+        with CapturedLayer(self.body, self.layer, self.grid) as captured:
             logits = self.body((images - self.mean) / self.std)
         return Output(self._scores(logits), captured.output)
 
@@ -70,45 +72,6 @@ class WholeNetwork(Classifier):
         if features.ndim != 4 or min(features.shape[2:]) < 2:
             raise ConfigError(
                 f"{named_field('layer', self.layer)}: gives {tuple(features.shape)}, "
-                "no map (N, K, H, W)",
+                "no map (N, K, H, W) and no tokens that lie in a square",
                 "name a layer before the pooling",
             )
-
-
-def attention_layer(network: nn.Module, size: int) -> str:
-    """Return the last layer that works at the resolution of the last convolution.
-
-    That is the end of the last residual block or stage, or the ReLU behind the last convolution:
-    for torchvision's ResNets ``layer4``, for VGG-16 ``features.29``, for MobileNetV2 ``features``.
-
-    Args:
-        network: Images (N, 3, S, S) to logits, in evaluation mode.
-        size: S in px.
-
-    Raises:
-        ConfigError: The network has no convolution that gives a map.
-    """
-    called: list[tuple[str, tuple[int, ...], bool]] = []
-
-    def note(name: str, module: nn.Module, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
-            called.append((name, tuple(output.shape[2:]), isinstance(module, nn.Conv2d)))
-
-    handles = [
-        module.register_forward_hook(lambda m, _, output, name=name: note(name, m, output))
-        for name, module in network.named_modules()
-        if name
-    ]
-    try:
-        with torch.no_grad():
-            network(torch.zeros(1, 3, size, size))
-    finally:
-        for handle in handles:
-            handle.remove()
-    convolutions = [shape for _, shape, convolves in called if convolves]
-    if not convolutions:
-        raise ConfigError(
-            f"{named_field('model')}: no convolution gives a map",
-            f"add {named_field('layer', 'NAME')}",
-        )
-    return [name for name, shape, _ in called if shape == convolutions[-1]][-1]

@@ -1,6 +1,8 @@
 """Models trained elsewhere: what is asked of them, and what is refused in one line."""
 
+import argparse
 import importlib
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import torchvision.models
 from safetensors.torch import save_file
 
 from biasaudit.errors import ConfigError
+from biasaudit.models.classifier import IMAGENET_MEAN, IMAGENET_STD
 from biasaudit.models.external import (
     ExternalModel,
     kind_of,
@@ -17,6 +20,7 @@ from biasaudit.models.external import (
     read_classes,
     read_normalisation,
 )
+from biasaudit.models.weights import without_prefix
 
 OWN = """
 import torch
@@ -176,3 +180,39 @@ def test_a_kind_that_is_named_is_not_inferred(own):
     assert (named.scores, named.outputs, named.notes) == ("softmax", "logits", ())
     inferred = load_external(ExternalModel(f"{own}:small", None, "boat,rest", image_size=32))
     assert (inferred.scores, len(inferred.notes)) == ("sigmoid", 1)
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", "net"])
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "_orig_mod.module."])
+def test_checkpoints_as_people_have_them(tmp_path, key, prefix):
+    """Weights under the usual keys, beside an epoch, options and an optimiser, with a prefix."""
+    torch.manual_seed(1)
+    network = torchvision.models.squeezenet1_1(weights=None, num_classes=2).eval()
+    weights = {prefix + name: value for name, value in network.state_dict().items()}
+    file = tmp_path / "last.pth"
+    options = argparse.Namespace(lr=0.1, model="squeezenet")
+    torch.save({"epoch": 3, "args": options, key: weights, "optimizer": {"state": {}}}, file)
+    loaded = load_external(ExternalModel("squeezenet1_1", file, "boat,rest", image_size=64))
+    images = torch.rand(1, 3, 64, 64)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            loaded.network(images).scores, network((images - mean) / std), atol=1e-5, rtol=1e-4
+        )
+
+
+def test_a_prefix_of_the_networks_own_stays(tmp_path):
+    own = torch.nn.ModuleDict({"model": torch.nn.Linear(2, 2)})
+    state = own.state_dict()
+    assert without_prefix(state, state) == state
+    wrapped = {f"module.{name}": value for name, value in state.items()}
+    assert list(without_prefix(wrapped, state)) == list(state)
+
+
+def test_the_extra_of_timm_is_named(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "timm" else find(name)
+    )
+    with pytest.raises(ConfigError, match=r"pip install 'biasaudit\[timm\]'"):
+        load_external(ExternalModel("zzzz_patch16", Path("x.pth"), "boat,rest"))
