@@ -218,7 +218,9 @@ def train(
             if log is not None:
                 log.close()
         run = RunRecord.of(plan, trained)
-        return run if folder is None else run.called(folder).write(folder)
+        if folder is None:
+            return run
+        return (run.called(folder) if parent is None else run).write(folder)
     except BaseException:
         if folder is not None:
             remove_if_empty(folder)
@@ -277,7 +279,9 @@ def repair(
     if isinstance(model, RunRecord):
         run = repair_run(model, dataset, name, chosen, tell)
         place = unused(Path(parent), run.name) if parent is not None else out
-        return run if place is None else run.called(Path(place)).save(Path(place))
+        if place is None:
+            return run
+        return (run.called(Path(place)) if parent is None else run).save(Path(place))
     external = repair_external(model, dataset, name, chosen, tell)
     place = unused(Path(parent), external.name) if parent is not None else out
     return external if place is None else save_external(external, Path(place))

@@ -237,7 +237,7 @@ def audit_repair_audit(biasaudit, tmp_path, drawn, architecture, network):
     assert sorted(plain.tolist()) == pytest.approx(told, abs=1e-4)
     run = json.loads((tmp_path / "after" / "results.json").read_text())["runs"][0]
     assert (run["mode"], run["pixel_labels"]) == ("external+repair", 10)
-    assert run["name"] == "plain-repair10"
+    assert run["name"] == "after"
     assert biasaudit("report", "after", "--out", "report.html").code == 0
     page = (tmp_path / "report.html").read_text()
     assert f"biasaudit repair --model {architecture} --state plain.pth" in page
