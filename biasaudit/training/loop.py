@@ -11,13 +11,14 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from biasaudit.data.loading.batches import Batch, collate
+from biasaudit.data.loading.batches import Batch, SampleTensors, collate
 from biasaudit.errors import RunFailedError, named_field
 from biasaudit.guidance.classification import cross_entropy
 from biasaudit.models.backbones import build_classifier
 from biasaudit.models.classifier import Classifier
 from biasaudit.statistics import OperatingPoint, fit_operating_point
 from biasaudit.training.device import deterministic, make_accelerator
+from biasaudit.training.frozen import FrozenOutputs, frozen_outputs
 from biasaudit.training.guided import GuidedModel
 from biasaudit.training.plan import Plan
 from biasaudit.training.streams import LabelledStream, tensors, training_loader
@@ -134,12 +135,12 @@ class _Loop:
         self.val = tensors(plan, plan.dataset.subset("val"))
         self.val_answers = (torch.empty(0), torch.empty(0))
         self.guided = accelerator.prepare(GuidedModel(model, plan.terms, settings.seed))
-        self._start_phase(self.epochs, balanced=plan.mode.balanced)
         self.labelled = (
             LabelledStream(plan, int(settings.labels_per_step or 1))
             if plan.labels.entries
             else None
         )
+        self._start_phase(self.epochs, balanced=plan.mode.balanced)
 
     def _start_phase(self, epochs: int, *, balanced: bool) -> None:
         """Begin with a fresh optimiser for what trains now, and a schedule over ``epochs``."""
@@ -154,6 +155,17 @@ class _Loop:
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self.optimizer, epochs * len(self.loader)
         )
+        labelled = None if self.labelled is None else self.labelled.images
+        self.started = self._frozen_outputs(self.images)
+        self.labelled_started = None if labelled is None else self._frozen_outputs(labelled)
+
+    def _frozen_outputs(self, images: SampleTensors) -> FrozenOutputs | None:
+        """Run the frozen layers over images that are kept in memory; None where they are not."""
+        if not images.keep:
+            return None
+        with self.accelerator.autocast():
+            size = int(self.plan.settings.training.batch_size or 1)
+            return frozen_outputs(self.model, images, size, self.accelerator.device)
 
     @property
     def model(self) -> Classifier:
@@ -197,6 +209,10 @@ class _Loop:
         labelled = None
         if self.labelled is not None:
             labelled = next(self.labelled).to(self.accelerator.device)
+            if self.labelled_started is not None:
+                labelled.started = self.labelled_started.of(labelled)
+        if self.started is not None:
+            batch.started = self.started.of(batch)
         with self.accelerator.autocast():
             losses: dict[str, Tensor] = self.guided(batch, labelled, progress)
         self.optimizer.zero_grad()

@@ -64,6 +64,9 @@ class LabelledStream(Iterator[Batch]):
     Args:
         plan: Whose labels to draw from; its settings say whether their regions are shuffled.
         size: Images a batch; all of them where there are fewer.
+
+    Attributes:
+        images: The labelled images.
     """
 
     def __init__(self, plan: Plan, size: int) -> None:
@@ -73,7 +76,7 @@ class LabelledStream(Iterator[Batch]):
             seed = plan.settings.training.seed
             chosen = [shuffled_sample(s, region_of[s.id], seed) for s in chosen]
             region_of = {id: dict.fromkeys(forms, "mask") for id, forms in region_of.items()}
-        self._images = tensors(plan, chosen, region_of, flip=plan.settings.data.flip)
+        self.images = tensors(plan, chosen, region_of, flip=plan.settings.data.flip)
         self._size = min(size, len(chosen))
         self._generator = torch.Generator().manual_seed(plan.settings.training.seed)
         self._queue: list[int] = []
@@ -83,10 +86,10 @@ class LabelledStream(Iterator[Batch]):
         items: list[Item] = []
         while len(items) < self._size:
             if not self._queue:
-                self._images.start_epoch(self._round)
+                self.images.start_epoch(self._round)
                 self._round += 1
-                self._queue = torch.randperm(len(self._images), generator=self._generator).tolist()
-            items.append(self._images[self._queue.pop()])
+                self._queue = torch.randperm(len(self.images), generator=self._generator).tolist()
+            items.append(self.images[self._queue.pop()])
         return collate(items)
 
 

@@ -110,7 +110,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_way_out():
 
 def test_labelled_images_come_once_a_round():
     stream = LabelledStream(plan(), 2)
-    names = [sample.id for sample in stream._images.samples]
+    names = [sample.id for sample in stream.images.samples]
     seen = [names[i] for _ in range(5) for i in next(stream).indices]
     assert len(seen) == 10
     assert sorted(seen[:5]) == sorted(names)
