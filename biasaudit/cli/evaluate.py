@@ -99,7 +99,7 @@ def evaluate(
             "--max-gap",
             metavar="X",
             help="Exit with code 1 where the context moves the share of yes answers by more than "
-            "this, 0 to 1, or the model is not shown to beat a constant answer.",
+            "this, 0 to 1, or the model is not shown to know the object.",
         ),
     ] = None,
     gate_on: Annotated[
