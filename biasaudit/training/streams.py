@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
@@ -11,7 +12,7 @@ from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomS
 from biasaudit.data.annotation.labels import LabelForm
 from biasaudit.data.annotation.shuffled import shuffled_sample
 from biasaudit.data.loading.batches import Batch, Item, SampleTensors, collate
-from biasaudit.data.sample import Sample
+from biasaudit.data.sample import Sample, context_shown
 from biasaudit.training.plan import Plan
 
 
@@ -30,8 +31,10 @@ def training_loader(
     sampler: Sampler[int] = RandomSampler(images, generator=generator)
     if balanced:
         data = plan.settings.data
-        weights = group_weights(images.samples, str(data.object), str(data.context))
-        sampler = WeightedRandomSampler(weights, len(weights), generator=generator)
+        weights = group_weights(
+            images.samples, str(data.object), str(data.context), plan.dataset.classes
+        )
+        sampler = WeightedRandomSampler(weights, sum(w > 0 for w in weights), generator=generator)
     return DataLoader(
         images,
         min(int(settings.batch_size or 1), len(images)),
@@ -42,20 +45,25 @@ def training_loader(
     )
 
 
-def group_weights(samples: Sequence[Sample], object: str, context: str) -> list[float]:
+def group_weights(
+    samples: Sequence[Sample], object: str, context: str, classes: Collection[str]
+) -> list[float]:
     """Return weights that give the groups of object and context the same total.
 
     Args:
-        samples: Images; a context that is not annotated counts as absent.
+        samples: Images.
         object: The audited object.
         context: Its suspected context.
+        classes: The object classes: these are labelled on every image.
 
     Returns:
-        One weight a sample; they sum to 1.
+        One weight a sample; they sum to 1. An image of which nobody said whether it shows the
+        context belongs to no group and weighs nothing.
     """
-    groups = [(object in s.labels, context in s.contexts | s.labels) for s in samples]
-    counts = Counter(groups)
-    return [1 / (len(counts) * counts[group]) for group in groups]
+    shown = [context_shown(sample, context, classes) for sample in samples]
+    groups = [(object in s.labels, value) for s, value in zip(samples, shown, strict=True)]
+    counts = Counter(group for group in groups if not math.isnan(group[1]))
+    return [0.0 if math.isnan(group[1]) else 1 / (len(counts) * counts[group]) for group in groups]
 
 
 class LabelledStream(Iterator[Batch]):

@@ -1,5 +1,7 @@
 """The training loop on a dataset that a test draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -33,6 +35,7 @@ def sample(number):
         frozenset(["water"] if wet else []),
         lambda: image,
         regions,
+        annotated=frozenset(["water"]),
     )
 
 
@@ -133,12 +136,21 @@ def test_frozen_layers_stay_as_they_are():
 
 def test_groups_weigh_the_same():
     samples = [sample(number) for number in range(32)]
-    weights = group_weights(samples, "boat", "water")
+    weights = group_weights(samples, "boat", "water", ("boat", "buoy"))
     totals = {}
     for one, weight in zip(samples, weights, strict=True):
         group = ("boat" in one.labels, "water" in one.contexts)
         totals[group] = totals.get(group, 0) + weight
     assert list(totals.values()) == pytest.approx([0.25] * 4)
+
+
+def test_what_nobody_annotated_is_drawn_by_no_group():
+    samples = [sample(number) for number in range(32)]
+    unsaid = [replace(one, contexts=frozenset(), annotated=frozenset()) for one in samples[:6]]
+    weights = group_weights([*unsaid, *samples[6:]], "boat", "water", ("boat", "buoy"))
+    assert weights[:6] == [0.0] * 6
+    assert sum(weights) == pytest.approx(1.0)
+    assert all(weight > 0 for weight in weights[6:])
 
 
 def test_balanced_loading_draws_scarce_groups_as_often():
