@@ -204,7 +204,7 @@ def _region_classes(dataset: Dataset, object: str, settings: RepairSettings) -> 
         dataset.check_object(name)
     if object not in settings.regions:
         raise ConfigError(
-            f"{named_field('regions', ', '.join(settings.regions))}: '{object}' is not among them",
+            f"{named_field('regions', ','.join(settings.regions))}: '{object}' is not among them",
             f"name '{object}' too",
             field="regions",
         )
