@@ -149,7 +149,7 @@ def test_regions_of_both_answers_and_context_labels(biasaudit, trained, tmp_path
     assert record["context_labels"] == ["water"]
     assert record["labels_by_form"] == {"mask": 2 * LABELS}
     assert {kind: n for kind, n in record["edits"].items() if n} == {"alone": 4 * LABELS}
-    assert {candidate["balance"] for candidate in record["candidates"]} == {1.0, 1.5, 2.0}
+    assert {candidate["balance"] for candidate in record["candidates"]} == {1.0, 1.25, 1.5, 2.0}
     assert f"edits of {2 * LABELS} labels, balance " in repaired.err
     assert "by the labels of water" in repaired.err
     assert biasaudit("evaluate", "--run", folder.relative_to(tmp_path), "--quiet").code == 0

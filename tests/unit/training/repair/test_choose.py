@@ -115,3 +115,22 @@ def test_a_balanced_refit_ranks_the_conflicting_groups_of_images_left_out():
     plain, balanced = compare(examples, val, Row(np.zeros(2), 0.0), recipes, 1.0, 0)
     assert balanced.conflicting > plain.conflicting + 0.2
     assert balanced.to_dict()["conflicting_auroc"] == balanced.conflicting
+
+
+def test_where_contexts_are_read_the_order_of_val_is_guarded_too():
+    # nine in ten of val say no: a refit that lets edits turn the order round keeps its accuracy
+    examples = made()
+    val = examples.part(np.arange(80))
+    few = val.part(np.flatnonzero(~val.answers | (np.arange(80) < 8)))
+    wrong = Row(np.array([0.0, -1.0, 0.0]), -9.0)
+    before = Row(BEFORE.weight, -9.0)
+
+    def allowed(contexts, monkeypatch):
+        monkeypatch.setattr(choose, "refit", lambda *_: wrong)
+        given = replace(examples, contexts=contexts)
+        return compare(given, few, before, [Recipe()], 0.05, 0)[0].allowed
+
+    with pytest.MonkeyPatch.context() as patched:
+        assert choose.on(few, wrong).accuracy == choose.on(few, before).accuracy
+        assert allowed(None, patched)
+        assert not allowed(np.zeros((160, 1), dtype=bool), patched)
