@@ -239,7 +239,8 @@ def repair(
         parent: A folder that gets a new one, called by the model and the labels spent.
         progress: Called with what is counted (``images``, ``edits``, ``recipes``) and how many.
         settings: Of :class:`biasaudit.config.RepairSettings`: ``pixel_labels`` (78),
-            ``box_labels``, ``max_val_loss`` (.02), ``seed``, ``refits``, ``edits``, ``cache``.
+            ``box_labels``, ``max_val_loss`` (.02), ``seed``, ``refits``, ``edits``, ``cache``,
+            ``regions``, ``context_labels``.
             A setting left out or None keeps its default; the seed is then a run's own.
 
     Returns:

@@ -135,6 +135,10 @@ class RepairSettings(_Section):
         edits: Options of the edits, such as ``{"pasted": 8}``.
         refits: Bootstrap refits of the chosen recipe that are averaged.
         cache: Folder that keeps features; None keeps none.
+        regions: Classes whose regions are the object, each with so many labels, where images
+            without the object show such a thing too (a benign lesion); edits then keep the answer
+            of their image. Empty where the object's own region is all there is.
+        context_labels: Contexts whose labels of all training images are read.
     """
 
     pixel_labels: int = Field(78, ge=0)
@@ -146,6 +150,8 @@ class RepairSettings(_Section):
     edits: dict[str, Any] = Field(default_factory=dict)
     refits: int = Field(1, ge=1)
     cache: str | None = None
+    regions: tuple[str, ...] = ()
+    context_labels: tuple[str, ...] = ()
 
     @property
     def cache_folder(self) -> Path | None:

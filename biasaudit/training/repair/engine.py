@@ -14,7 +14,7 @@ from torch import Tensor
 
 from biasaudit.data.annotation.labels import LabelChoice
 from biasaudit.data.loading.batches import SampleTensors, region_square
-from biasaudit.data.sample import Dataset, Sample
+from biasaudit.data.sample import Dataset, Sample, context_shown
 from biasaudit.errors import ConfigError, DataError, named_field
 from biasaudit.models.classifier import Classifier
 from biasaudit.training.repair.choose import Answered, Candidate, best, compare, grid, on
@@ -40,6 +40,7 @@ class RepairOptions:
         softmax: Whether the logits belong to exclusive classes.
         batch_size: Images a pass.
         cache: Folder that keeps features, None for none.
+        contexts: Contexts whose labels of the training images are read.
     """
 
     max_val_loss: float = 0.02
@@ -52,6 +53,7 @@ class RepairOptions:
     softmax: bool = False
     batch_size: int = 32
     cache: Path | None = None
+    contexts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ def repair(
         model: In evaluation mode; it is not changed.
         dataset: Its ``train`` and ``val`` are used, nothing else.
         object: The audited class.
-        labels: Which images give their regions.
+        labels: Which images give their regions; those of images without the object are edited in
+            the kinds that keep the answer alone.
         image_size: Side S in px at which the model is used.
         options: How.
         tell: Called with what is counted (``images``, ``edits``, ``recipes``) and how many more.
@@ -273,16 +276,23 @@ def _train_examples(
     samples = dataset.subset("train")
     images = SampleTensors(samples, dataset.classes, size)
     answers = np.array([object in sample.labels for sample in samples])
+    shown = _contexts(samples, options.contexts, dataset.classes)
     folds = assign_folds(samples, object, options.folds, options.seed)
     made: list[Edit] = []
     counted = dict.fromkeys(KINDS, 0)
     parts = [reader(_pixels(images), lambda n: tell("images", n))]
     if options.flip:
         parts.append(reader((i.flip(-1) for i in _pixels(images)), lambda n: tell("images", n)))
-    regions = _regions(samples, object, labels, size)
+    regions = _regions(samples, labels, size)
     grounds = {row: np.flatnonzero(~answers & (folds == folds[row])).tolist() for row in regions}
     edits = make_edits(
-        samples, lambda i: images[i].image, regions, grounds, options.edits, options.seed
+        samples,
+        lambda i: images[i].image,
+        regions,
+        grounds,
+        options.edits,
+        options.seed,
+        answers.tolist(),
     )
     parts.append(reader(_noted(edits, made), lambda n: tell("edits", n)))
     for edit in made:
@@ -298,8 +308,36 @@ def _train_examples(
         np.concatenate([*[numbers] * copies, sources]),
         np.concatenate([*[folds] * copies, folds[sources]]),
         np.zeros(copies * len(samples) + len(made)),
+        None if shown is None else _for_rows(shown, copies, len(made)),
     )
     return examples, counted
+
+
+def _for_rows(shown: NDArray[np.bool_], copies: int, edits: int) -> NDArray[np.bool_]:
+    """Repeat what images show for each of their copies; of edits nothing is said."""
+    return np.concatenate([shown] * copies + [np.zeros((edits, shown.shape[1]), dtype=bool)])
+
+
+def _contexts(
+    samples: Sequence[Sample], names: Sequence[str], classes: Sequence[str]
+) -> NDArray[np.bool_] | None:
+    """Return which contexts each image shows, (N, A); None where no label is to be read.
+
+    Raises:
+        DataError: Nobody said of an image whether it shows one of them.
+    """
+    if not names:
+        return None
+    shown = np.array([[context_shown(s, name, classes) for name in names] for s in samples])
+    for name, column in zip(names, shown.T, strict=True):
+        if np.isnan(column).any():
+            raise DataError(
+                f"{named_field('context_labels', name)}: {int(np.isnan(column).sum())} of "
+                f"{len(samples)} training images are not annotated for it",
+                "name contexts that every training image is annotated for",
+                field="context_labels",
+            )
+    return np.asarray(shown > 0)
 
 
 def _val_examples(
@@ -320,14 +358,13 @@ def _pixels(images: SampleTensors) -> Iterator[Tensor]:
     return (images[number].image for number in range(len(images)))
 
 
-def _regions(
-    samples: Sequence[Sample], object: str, labels: LabelChoice, size: int
-) -> dict[int, Tensor]:
+def _regions(samples: Sequence[Sample], labels: LabelChoice, size: int) -> dict[int, Tensor]:
     places = {sample.id: number for number, sample in enumerate(samples)}
     return {
-        places[entry.id]: region_square(samples[places[entry.id]], object, size, entry.form).float()
+        places[entry.id]: region_square(
+            samples[places[entry.id]], entry.object, size, entry.form
+        ).float()
         for entry in labels.entries
-        if entry.object == object
     }
 
 

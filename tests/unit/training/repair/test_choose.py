@@ -1,5 +1,7 @@
 """Folds that share nothing, a guard that holds, the best order of what is allowed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,53 @@ def test_best_ranks_edits_best_of_the_allowed():
     assert best(found) is found[2]
     with pytest.raises(ConfigError, match=r"max_val_loss.*0\.930"):
         best([candidate(0.9, False, 0.93), candidate(0.8, False, 0.8)])
+
+
+def test_where_contexts_are_read_the_bias_conflicting_groups_decide():
+    def candidate(edits, conflicting, allowed=True):
+        figures = Answered(0.9, 0.1, edits)
+        return Candidate(Recipe(), figures, figures, figures, allowed, conflicting)
+
+    low, high = candidate(0.9, 0.5), candidate(0.8, 0.7)
+    assert best([low, high, candidate(0.7, 0.9, allowed=False)]) is high
+    assert best([replace(low, conflicting=np.nan), replace(high, conflicting=np.nan)]).edits == (
+        low.edits
+    )
+
+
+def test_a_balanced_refit_ranks_the_conflicting_groups_of_images_left_out():
+    # channel 0 says the answer faintly, channel 1 the context, which comes with .9 of the answers
+    generator = np.random.default_rng(4)
+    answers = np.arange(1200) % 2 == 0
+    shown = np.where(generator.random(1200) < 0.9, answers, ~answers)
+    signs = np.column_stack([0.4 * (2 * answers - 1), 1.5 * (2 * shown - 1)])
+    features = (signs + generator.normal(scale=0.5, size=(1200, 2))).astype(np.float32)
+    numbers = np.arange(1200)
+    origins = np.array([ORIGINAL] * 1000 + [EDITED] * 200)
+    examples = Examples(
+        features, answers, origins, numbers, numbers // 2 % 4, np.zeros(1200), shown[:, None]
+    )
+    val = examples.part(numbers < 200)
+    recipes = [Recipe(0.0, 20.0, balance=balance) for balance in (0.0, 1.0)]
+    plain, balanced = compare(examples, val, Row(np.zeros(2), 0.0), recipes, 1.0, 0)
+    assert balanced.conflicting > plain.conflicting + 0.2
+    assert balanced.to_dict()["conflicting_auroc"] == balanced.conflicting
+
+
+def test_where_contexts_are_read_the_order_of_val_is_guarded_too():
+    # nine in ten of val say no: a refit that lets edits turn the order round keeps its accuracy
+    examples = made()
+    val = examples.part(np.arange(80))
+    few = val.part(np.flatnonzero(~val.answers | (np.arange(80) < 8)))
+    wrong = Row(np.array([0.0, -1.0, 0.0]), -9.0)
+    before = Row(BEFORE.weight, -9.0)
+
+    def allowed(contexts, monkeypatch):
+        monkeypatch.setattr(choose, "refit", lambda *_: wrong)
+        given = replace(examples, contexts=contexts)
+        return compare(given, few, before, [Recipe()], 0.05, 0)[0].allowed
+
+    with pytest.MonkeyPatch.context() as patched:
+        assert choose.on(few, wrong).accuracy == choose.on(few, before).accuracy
+        assert allowed(None, patched)
+        assert not allowed(np.zeros((160, 1), dtype=bool), patched)
