@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,13 +64,12 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """Return the batch on another device."""
-        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Batch(
-            **{
-                name: None if value is None else value.to(device, non_blocking=non_blocking)
-                for name, value in tensors.items()
-            }
-        )
+        moved: dict[str, Any] = {
+            f.name: None if value is None else value.to(device, non_blocking=non_blocking)
+            for f in fields(self)
+            for value in [getattr(self, f.name)]
+        }
+        return Batch(**moved)
 
 
 @dataclass(frozen=True)
