@@ -21,6 +21,7 @@ from biasaudit.results.files import (
     write_atomic,
 )
 from biasaudit.results.gallery import Gallery, Pictures
+from biasaudit.results.locking import sole_writer
 from biasaudit.results.schema import (
     FORMAT_VERSION,
     Agreement,
@@ -99,6 +100,7 @@ __all__ = [
     "read_per_image",
     "read_results",
     "settle",
+    "sole_writer",
     "table_bytes",
     "write_atomic",
 ]
