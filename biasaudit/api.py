@@ -23,6 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from biasaudit.exhaustion import exhaustion_told
+
 if TYPE_CHECKING:
     from biasaudit.analysis import Comparisons
     from biasaudit.config import Settings
@@ -212,12 +214,11 @@ def train(
     for line in plan.notes:
         (note or _ignore)(line)
     listener = progress or Silent()
-    if out is None and parent is None:
-        return RunRecord.of(plan, train_loop(plan, listener))
-    place = Place(_path(out), _path(parent), resume)
-    if parent is not None:
-        place = replace(place, out=None)
-    return train_into(plan, place, listener, note or _ignore)
+    with exhaustion_told("training."):
+        if out is None and parent is None:
+            return RunRecord.of(plan, train_loop(plan, listener))
+        place = Place(_path(out if parent is None else None), _path(parent), resume)
+        return train_into(plan, place, listener, note or _ignore)
 
 
 def _path(given: str | Path | None) -> Path | None:
@@ -264,8 +265,9 @@ def repair(
     """
     from biasaudit.cases import subject_of_repair
     from biasaudit.config import repair_settings
+    from biasaudit.results import try_folder
     from biasaudit.training.repair.record import repair_external, repair_run, save_external
-    from biasaudit.training.run_directory import RunRecord, unused
+    from biasaudit.training.run_directory import RunRecord, prepare, unused
 
     if isinstance(model, str | Path):
         model = load_run(model)
@@ -273,11 +275,17 @@ def repair(
     chosen = repair_settings(own | {key: v for key, v in settings.items() if v is not None})
     dataset, name = subject_of_repair(model, data, object)
     tell = progress or (lambda what, count: None)
+    if parent is not None:
+        try_folder(Path(parent))
+    elif out is not None:
+        prepare(Path(out))
     if isinstance(model, RunRecord):
-        run = repair_run(model, dataset, name, chosen, tell)
+        with exhaustion_told():
+            run = repair_run(model, dataset, name, chosen, tell)
         place = unused(Path(parent), run.name) if parent is not None else out
         return run if place is None else run.save(Path(place))
-    external = repair_external(model, dataset, name, chosen, tell)
+    with exhaustion_told():
+        external = repair_external(model, dataset, name, chosen, tell)
     place = unused(Path(parent), external.name) if parent is not None else out
     return external if place is None else save_external(external, Path(place))
 
@@ -365,7 +373,8 @@ def audit(
         if progress is not None:
             progress(done, total)
 
-    return evaluation.audit(case, request, tell)
+    with exhaustion_told():
+        return evaluation.audit(case, request, tell)
 
 
 def _pair_or_pairs(

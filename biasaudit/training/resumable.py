@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -15,11 +13,10 @@ from typing import Any
 from biasaudit.errors import (
     BiasAuditError,
     RunError,
-    RunFailedError,
     RunInterruptedError,
     named_field,
 )
-from biasaudit.results import sole_writer
+from biasaudit.results import sole_writer, write_or_move
 from biasaudit.training.checkpoint import CHECKPOINT, read_checkpoint
 from biasaudit.training.keeper import METRICS, FolderKeeper
 from biasaudit.training.loop import Progress, train
@@ -95,8 +92,9 @@ def train_into(plan: Plan, place: Place, progress: Progress, note: Note) -> RunR
                 _begin(folder, plan)
                 run = RunRecord.of(plan, train(plan, progress, keeper))
             except BaseException as error:
-                kept = isinstance(error, RunInterruptedError | KeyboardInterrupt)
-                if not kept and not keeper.epochs:
+                if stop.asked and not isinstance(error, BiasAuditError):
+                    raise _stopped(folder) from error  # its loading processes got the signal too
+                if not stop.asked and not keeper.epochs:
                     _clear(folder, made)
                 raise
             return _finish(folder, run)
@@ -243,6 +241,13 @@ def _begin(folder: Path, plan: Plan) -> None:
         ) from None
 
 
+def _stopped(folder: Path) -> RunInterruptedError:
+    return RunInterruptedError(
+        "stopped at once; the last state that was kept stands",
+        f"to go on, run it again with {named_field('resume')} and {named_field('out', folder)}",
+    )
+
+
 def _clear(folder: Path, made: bool) -> None:
     """Remove what a training wrote that failed before its first epoch was done."""
     with suppress(OSError):
@@ -254,22 +259,6 @@ def _clear(folder: Path, made: bool) -> None:
 
 def _finish(folder: Path, run: RunRecord) -> RunRecord:
     """Write the run; where its folder cannot take it, to another that the error names."""
-    try:
-        write_run(folder, run)
-    except OSError as error:
-        raise _moved(folder, run, error) from None
+    write_or_move(folder, run.name, lambda place: write_run(place, run))
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return replace(run, path=folder)
-
-
-def _moved(folder: Path, run: RunRecord, error: OSError) -> BiasAuditError:
-    reason = f"{named_field('out', folder)}: the trained run cannot be written there "
-    reason += f"({error.strerror or error})"
-    for parent in (tempfile.gettempdir, os.getcwd, Path.home):
-        try:
-            other = Path(tempfile.mkdtemp(prefix=f"biasaudit-{run.name}-", dir=parent()))
-            write_run(other, run)
-        except (OSError, RuntimeError):
-            continue
-        return RunFailedError(f"{reason}; it is in {other}", "move it where it is to stay")
-    return RunFailedError(f"{reason}, nor in the folders for temporary files", "free some space")

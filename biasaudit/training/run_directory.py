@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import json
 import platform
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
 from biasaudit.registry import load_plugins
-from biasaudit.results import write_atomic
+from biasaudit.results import try_folder, write_atomic, write_or_move, write_whole
 from biasaudit.statistics import OperatingPoint
 from biasaudit.training.checkpoint import CHECKPOINT
 from biasaudit.training.keeper import METRICS, metrics_bytes
@@ -118,16 +118,18 @@ class RunRecord:
         return self.metrics[-1].val_accuracy if self.metrics else None
 
     def save(self, folder: Path | str) -> RunRecord:
-        """Write the run to an empty folder; the weights come last, each file whole or not at all.
+        """Write the run to a new or empty folder: all of it, or nothing.
 
         Returns:
             The record with its path.
 
         Raises:
-            RunError: The folder holds something already, or cannot be written.
+            RunError: The folder holds something already, or cannot be written to.
+            RunFailedError: It cannot take the whole run, which is in another folder then.
         """
         folder = prepare(Path(folder))
-        write_run(folder, self)
+        whole = partial(write_whole, write=lambda draft: write_run(draft, self))
+        write_or_move(folder, self.name, whole)
         return replace(self, path=folder)
 
     def load_model(self) -> Classifier:
@@ -165,14 +167,15 @@ def environment() -> dict[str, Any]:
 
 
 def prepare(out: Path) -> Path:
-    """Make sure that a run can be written to ``out``, before hours are spent on it.
+    """Make sure that a run can be written to ``out``, before hours are spent on it; make nothing.
 
     Raises:
         RunError: It holds something already, or cannot be written.
     """
     if out.is_dir() and any(out.iterdir()):
         raise RunError(f"{named_field('out', out)}: is not an empty folder", "name another one")
-    return make_folder(out)
+    _try(out)
+    return out
 
 
 def make_folder(out: Path) -> Path:
@@ -181,20 +184,15 @@ def make_folder(out: Path) -> Path:
     Raises:
         RunError: It is a file, cannot be made, or cannot be written to.
     """
+    _try(out)
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _try(out: Path) -> None:
     if out.is_file():
         raise RunError(f"{named_field('out', out)}: is not an empty folder", "name another one")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{named_field('out', out)}: cannot be made ({error.strerror})") from None
-    try:
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise RunError(
-            f"{named_field('out', out)}: cannot be written to ({error.strerror})"
-        ) from None
-    return out
+    try_folder(out)
 
 
 def unused(parent: Path, name: str) -> Path:
