@@ -154,9 +154,9 @@ def _repaired(run: RunRecord, parent: Path, resume: bool) -> RunRecord | None:
 
     place = parent / f"{run.name}-repair{REPAIRED}"
     if resume and (place / WEIGHTS).is_file():
-        found = api.load_run(place)
-        if found.repair is not None and found.repair["repaired"] == str(run.path):
-            return found
+        earlier = api.load_run(place)
+        if earlier.repair is not None and earlier.repair["repaired"] == str(run.path):
+            return earlier
     try:
         with StageProgress(run.name) as progress:
             found = api.repair(run, parent=parent, progress=progress, pixel_labels=REPAIRED)
