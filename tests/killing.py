@@ -58,6 +58,16 @@ def audit(run, target, batch_size, kill=None):
     found.save(target)
 
 
+def save(run, target, kill=None):
+    """Write a run in memory, as a repair does, to a folder of its own."""
+    from biasaudit import api
+
+    found = api.load_run(run)
+    if kill is not None:
+        die_at(kill, Path(target).parent)
+    found.save(target)
+
+
 def die_at(number, folder):
     """Send SIGKILL to this process before it changes a file under ``folder`` so many times."""
     changed = 0

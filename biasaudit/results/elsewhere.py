@@ -8,10 +8,12 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 from biasaudit.errors import RunError, RunFailedError, named_field
+from biasaudit.results.locking import sole_writer
 
+_PATIENCE = 30.0
+"""Seconds to wait for another process that writes a folder of the same name."""
 Write = Callable[[Path], None]
 """Writes something into a folder; raises OSError where that fails."""
 
@@ -75,8 +77,9 @@ def write_or_move(folder: Path, name: str, write: Write) -> None:
 def write_whole(folder: Path, write: Write) -> None:
     """Write a new folder whole or not at all.
 
-    One that is not there yet is written beside its place and then renamed. One that is there (it
-    may be a volume of its own, whose name cannot be taken) is emptied again where writing fails.
+    One that is not there yet is written beside its place and then renamed; what a killed process
+    left there is removed. One that is there (it may be a volume of its own, whose name cannot be
+    taken) is emptied again where writing fails.
 
     Args:
         folder: Not there yet, or empty.
@@ -94,11 +97,14 @@ def write_whole(folder: Path, write: Write) -> None:
             raise
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}-{uuid4().hex[:8]}.partial")
-    draft.mkdir()
-    try:
-        write(draft)
-        draft.rename(folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    draft = folder.with_name(f".{folder.name}.partial")
+    with sole_writer(folder.with_name(f".{folder.name}.lock"), _PATIENCE):
+        if draft.is_dir():
+            shutil.rmtree(draft)
+        draft.mkdir()
+        try:
+            write(draft)
+            draft.rename(folder)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise

@@ -120,3 +120,22 @@ def test_thirty_killed_audits_are_the_old_or_the_new(tmp_path):
     found = audits_killed(tmp_path, 30, seed=0)
     assert found["old"] >= 5
     assert found["new"] >= 5
+
+
+def test_a_killed_repair_leaves_a_whole_run_or_none(tmp_path):
+    """A repaired run is written as any run that was in memory."""
+    run, place = tmp_path / "run", tmp_path / "place"
+    place.mkdir()
+    assert killing.run(killing.train, run, "baseline")[0]
+    names = {"weights.safetensors", "config.json", "labels.json", "operating_points.json"}
+    there = []
+    for kill in (3, 12, 24, 60):
+        ended, _ = killing.run(killing.save, run, place / "copy", kill)
+        there.append((place / "copy").exists())
+        assert there[-1] == ended
+        if not ended:
+            assert killing.run(killing.save, run, place / "copy")[0]
+        assert content(place / "copy", names) == content(run, names)
+        assert [file.name for file in place.iterdir()] == ["copy"]
+        shutil.rmtree(place / "copy")
+    assert there == [False, False, False, True]
