@@ -1,4 +1,4 @@
-"""What ran out: memory, or a loading process; said with the setting to lower."""
+"""What ran out, memory or a loading process, said with the setting to lower."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ _MEMORY = (
 """What libraries write where memory ran out; their exceptions are of many types."""
 _SHARED = ("shared memory", "bus error", "</torch_")
 _WORKER = ("dataloader worker",)
+_PASSED_ON = "Caught "
 
 
 @contextmanager
 def exhaustion_told(section: str = "") -> Iterator[None]:
     """Turn what says that memory or a loading process is gone into an error that names the way out.
+
+    An error of this program that a loading process met is passed on as it was there.
 
     Args:
         section: Prefix of the fields, ``training.`` for settings of a run.
@@ -36,8 +39,12 @@ def exhaustion_told(section: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except BiasAuditError:
-        raise
+    except BiasAuditError as error:
+        if not error.message.startswith(_PASSED_ON):
+            raise
+        # torch makes the text of the whole traceback the message of an error of the same type
+        named = f"{type(error).__module__}.{type(error).__qualname__}: "
+        raise type(error)(error.message.rpartition(named)[2].strip()) from error
     except Exception as error:
         told = _told(error, section)
         if told is None:

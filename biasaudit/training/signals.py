@@ -49,10 +49,15 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
-def ignore_interrupts(worker: int) -> None:
-    """Leave Ctrl-C, which a terminal sends to every process, to the one that trains.
+def leave_signals_to_the_parent(worker: int) -> None:
+    """Let a loading process outlive the signal that stops the training.
+
+    Ctrl-C in a terminal, and most schedulers, send their signal to every process of a group; the
+    one that trains is to finish its step with the images of the others. It ends them after that.
+    A second SIGTERM ends a loading process at once.
 
     Args:
-        worker: Number of a loading process, which this is called in.
+        worker: Number of the loading process, which this is called in.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))

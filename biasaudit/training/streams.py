@@ -16,7 +16,7 @@ from biasaudit.data.annotation.shuffled import shuffled_sample
 from biasaudit.data.loading.batches import Batch, Item, SampleTensors, collate
 from biasaudit.data.sample import Sample
 from biasaudit.training.plan import Plan
-from biasaudit.training.signals import ignore_interrupts
+from biasaudit.training.signals import leave_signals_to_the_parent
 
 
 class Order(Sampler[int]):
@@ -75,7 +75,7 @@ def training_loader(
         drop_last=True,
         collate_fn=collate,
         num_workers=settings.workers,
-        worker_init_fn=ignore_interrupts,
+        worker_init_fn=leave_signals_to_the_parent,
     )
 
 

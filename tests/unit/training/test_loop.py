@@ -12,7 +12,7 @@ from biasaudit import api
 from biasaudit.config import load_settings
 from biasaudit.data.annotation.labels import choose_labels
 from biasaudit.data.sample import Dataset, Region, Sample
-from biasaudit.errors import ConfigError, RunFailedError
+from biasaudit.errors import ConfigError, DataError, RunFailedError
 from biasaudit.guidance import step
 from biasaudit.guidance.modes import active_terms, mode_of
 from biasaudit.statistics import fit_operating_point
@@ -175,6 +175,20 @@ def test_a_killed_loading_process_names_the_setting_to_lower(monkeypatch):
     with pytest.raises(RunFailedError, match="a process that loads images was killed") as error:
         api.train(data, settings=planned.settings)
     assert "workers" in error.value.hint
+
+
+def test_a_broken_image_is_one_line_from_a_loading_process_too():
+    planned = plan("training.workers=1", "training.mode=baseline")
+
+    def broken():
+        raise DataError("3.png: cannot be read", "remove it")
+
+    samples = [*planned.dataset.subset("train")]
+    samples[3] = replace(samples[3], load_image=broken)
+    data = replace(planned.dataset, subsets={**planned.dataset.subsets, "train": samples})
+    with pytest.raises(DataError) as error:
+        api.train(data, settings=planned.settings)
+    assert str(error.value) == "3.png: cannot be read; remove it"
 
 
 def test_labelled_images_come_once_a_round():
