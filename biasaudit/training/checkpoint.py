@@ -105,17 +105,19 @@ class Checkpoint:
             tensors["labelled"], told["labelled"] = parts.labelled.state()
         return cls(position, tensors | _global_states(), told)
 
+    def restore_weights(self, model: nn.Module) -> None:
+        """Put the weights back; before all else, since what is frozen may be computed ahead."""
+        prefix = "model."
+        state = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
+        model.load_state_dict(state)
+
     def restore(self, parts: Parts, batch_size: int) -> None:
-        """Put the state back, but for the global random generators: see :meth:`restore_random`.
+        """Put the rest back, but for the global random generators: see :meth:`restore_random`.
 
         Args:
             parts: Made as those that the state was taken of.
             batch_size: Images of a step, so many of which are passed over for each step done.
         """
-        prefix = "model."
-        parts.model.load_state_dict(
-            {key.removeprefix(prefix): v for key, v in self.tensors.items() if prefix in key[:6]}
-        )
         _restore_optimizer(parts.optimizer, self)
         parts.schedule.load_state_dict(self.told["schedule"])
         parts.order.go_on(self.tensors["order"], self.position.step * batch_size)

@@ -54,7 +54,7 @@ class FolderKeeper(Keeper):
         note: Called with each line that a user should read.
 
     Attributes:
-        epochs: Epochs done that the folder knows of.
+        kept: Whether the folder holds the state after a step.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class FolderKeeper(Keeper):
         stop: Stop,
         note: Callable[[str], None],
     ) -> None:
-        self.epochs = 0
+        self.kept = False
         self._folder = folder
         self._about = dict(about)
         self._every = every
@@ -88,7 +88,7 @@ class FolderKeeper(Keeper):
         if not self.file.is_file():
             return None
         checkpoint, _ = read_checkpoint(self.file)
-        self.epochs = checkpoint.position.epoch
+        self.kept = checkpoint.position.epoch + checkpoint.position.step > 0
         return checkpoint
 
     def started(self, take: Take) -> None:
@@ -116,7 +116,6 @@ class FolderKeeper(Keeper):
     def epoch_done(self, take: Take, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep the state and the metrics; stop where that was asked."""
         checkpoint = take()
-        self.epochs = checkpoint.position.epoch
         self._keep(checkpoint, rows)
         if self._stop.asked:
             self._leave(checkpoint)
@@ -135,7 +134,7 @@ class FolderKeeper(Keeper):
                 )
             self._lost = error.strerror or str(error)
         else:
-            self._lost = None
+            self._lost, self.kept = None, True
 
     def _leave(self, checkpoint: Checkpoint) -> None:
         self._keep(checkpoint)

@@ -198,6 +198,7 @@ class _Loop:
             keeper.started(self._state)
             return
         self.at = kept.position
+        kept.restore_weights(self.model)
         if self.at.head:
             self._start_head()
         kept.restore(self._parts, int(self.loader.total_batch_size))

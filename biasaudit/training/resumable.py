@@ -78,26 +78,34 @@ def train_into(plan: Plan, place: Place, progress: Progress, note: Note) -> RunR
         RunInterruptedError: Somebody asked for a stop; the state is kept.
     """
     folder, made = _folder(plan, place)
-    about = {"images": _images(plan)}
     there = {file.name for file in folder.iterdir()}
-    with _held(folder, wait=_WAIT if place.resume else 0.0):
-        if _finished(folder, there, plan, place.resume):
-            note(f"{folder}: finished already")
-            (folder / CHECKPOINT).unlink(missing_ok=True)
-            return read_run(folder)
-        with stop_on_signals() as stop:
-            every = plan.settings.training.checkpoint_steps
-            keeper = FolderKeeper(folder, about, every, stop, note)
-            try:
-                _begin(folder, plan)
-                run = RunRecord.of(plan, train(plan, progress, keeper))
-            except BaseException as error:
-                if stop.asked and not isinstance(error, BiasAuditError):
-                    raise _stopped(folder) from error  # its loading processes got the signal too
-                if not stop.asked and not keeper.epochs:
-                    _clear(folder, made)
-                raise
-            return _finish(folder, run)
+    try:
+        with _held(folder, wait=_WAIT if place.resume else 0.0):
+            if _finished(folder, there, plan, place.resume):
+                note(f"{folder}: finished already")
+                (folder / CHECKPOINT).unlink(missing_ok=True)
+                return read_run(folder)
+            return _train_held(plan, folder, progress, note)
+    finally:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()  # where nothing was kept, and it is empty
+
+
+def _train_held(plan: Plan, folder: Path, progress: Progress, note: Note) -> RunRecord:
+    with stop_on_signals() as stop:
+        every = plan.settings.training.checkpoint_steps
+        keeper = FolderKeeper(folder, {"images": _images(plan)}, every, stop, note)
+        try:
+            _begin(folder, plan)
+            run = RunRecord.of(plan, train(plan, progress, keeper))
+        except BaseException as error:
+            if stop.asked and not isinstance(error, BiasAuditError):
+                raise _stopped(folder) from error  # its loading processes got the signal too
+            if not stop.asked and not keeper.kept:
+                _clear(folder)
+            raise
+        return _finish(folder, run)
 
 
 def kept_settings(folder: Path) -> Path | None:
@@ -248,13 +256,12 @@ def _stopped(folder: Path) -> RunInterruptedError:
     )
 
 
-def _clear(folder: Path, made: bool) -> None:
-    """Remove what a training wrote that failed before its first epoch was done."""
+def _clear(folder: Path) -> None:
+    """Remove what a training wrote that failed before it kept anything of worth."""
     with suppress(OSError):
         for name in _OWN:
-            (folder / name).unlink(missing_ok=True)
-        if made:
-            folder.rmdir()
+            if name != LOCK:  # which is held
+                (folder / name).unlink(missing_ok=True)
 
 
 def _finish(folder: Path, run: RunRecord) -> RunRecord:
