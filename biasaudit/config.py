@@ -107,6 +107,8 @@ class TrainingSettings(_Section):
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``mps``.
         precision: Arithmetic of the forward pass.
         workers: Processes that load images; 0 loads them in the training process.
+        checkpoint_steps: Steps between the states kept amid an epoch, beside the one after it; 0
+            keeps none between.
     """
 
     mode: str = "baseline"
@@ -120,6 +122,7 @@ class TrainingSettings(_Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     workers: int = Field(0, ge=0)
+    checkpoint_steps: int = Field(0, ge=0)
 
 
 class RepairSettings(_Section):

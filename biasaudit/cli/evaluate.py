@@ -126,7 +126,7 @@ def evaluate(
     quieten(quiet)
     from biasaudit import api
     from biasaudit.cli.gating import check_gates, parse_gates
-    from biasaudit.results import Results
+    from biasaudit.results import Results, try_folder
     from biasaudit.training.run_directory import newest_run, unused
 
     gates = parse_gates(fail_under or [], max_gap, gate_on, junit)
@@ -153,6 +153,8 @@ def evaluate(
         for path in paths:
             target = path if out_dir is None else out_dir / path.name if len(paths) > 1 else out_dir
             models.append((api.load_run(path), target))
+    for _, target in models:
+        try_folder(target)
     dataset = api.load_dataset(data) if data else None
     audits: list[Audit] = []
     for found, target in models:
@@ -226,8 +228,12 @@ def _show(audits: Sequence[Audit], targets: Sequence[Path], all_pairs: bool) -> 
 
 def write_results(directory: Path, audits: Sequence[Audit]) -> None:
     """Write the figures of several audits into one file."""
-    from biasaudit.results import RESULTS_FILE, Results, write_atomic
+    from biasaudit.results import RESULTS_FILE, Results, write_atomic, write_or_move
 
-    directory.mkdir(parents=True, exist_ok=True)
-    results = Results(runs=[audit.run for audit in audits])
-    write_atomic(directory / RESULTS_FILE, results.to_json().encode())
+    content = Results(runs=[audit.run for audit in audits]).to_json().encode()
+
+    def write(place: Path) -> None:
+        place.mkdir(parents=True, exist_ok=True)
+        write_atomic(place / RESULTS_FILE, content)
+
+    write_or_move(directory, RESULTS_FILE, write)

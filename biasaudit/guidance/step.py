@@ -150,9 +150,12 @@ class Step:
             method: A registered attention method.
             second_order: Whether gradients flow through the channel weights too.
             signed: Leave the ReLU of Eq. 2 out.
+
+        Raises:
+            FloatingPointError: A map holds NaN or infinity.
         """
         start = len(self.batch) if labelled else 0
-        return classifier_attention(
+        maps = classifier_attention(
             self.model,
             self._joint,
             classes,
@@ -161,6 +164,9 @@ class Step:
             second_order=second_order,
             signed=signed,
         )
+        if not bool(maps.detach().isfinite().all()):
+            raise FloatingPointError("an attention map holds NaN or infinity")
+        return maps
 
     def untouched(self, images: Tensor, statistics: str) -> Output:
         """Pass images through the model without moving its batch-norm statistics."""

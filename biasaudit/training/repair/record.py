@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, RunError, named_field
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.external import LoadedModel
-from biasaudit.results import write_atomic
+from biasaudit.results import write_atomic, write_or_move, write_whole
 from biasaudit.statistics import OperatingPoint, fit_operating_point
 from biasaudit.training.repair.choose import BALANCES, DOSES, KEPT_DOSES, grid
 from biasaudit.training.repair.edits import EditRecipe
@@ -108,18 +109,20 @@ def save_external(model: LoadedModel, folder: Path) -> LoadedModel:
     The state dict loads into the network that the original came from.
 
     Raises:
-        RunError: The folder holds something already, or cannot be written.
+        RunError: The folder holds something already, or cannot be written to.
+        RunFailedError: It cannot take the whole model, which is in another folder then.
     """
     folder = prepare(folder)
     state = {
         key: value.detach().cpu().contiguous()
         for key, value in model.network.body.state_dict().items()
     }
-    try:
-        write_atomic(folder / REPAIR, (json.dumps(model.repair, indent=2) + "\n").encode())
-        write_atomic(folder / WEIGHTS, save(state))
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror})") from None
+
+    def write(draft: Path) -> None:
+        write_atomic(draft / REPAIR, (json.dumps(model.repair, indent=2) + "\n").encode())
+        write_atomic(draft / WEIGHTS, save(state))
+
+    write_or_move(folder, model.name, partial(write_whole, write=write))
     return replace(model, external=replace(model.external, state=folder / WEIGHTS))
 
 
