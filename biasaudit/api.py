@@ -23,6 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from biasaudit.exhaustion import exhaustion_told
+
 if TYPE_CHECKING:
     from biasaudit.analysis import Comparisons
     from biasaudit.config import Settings
@@ -164,6 +166,7 @@ def train(
     seed: int = 0,
     out: str | Path | None = None,
     parent: str | Path | None = None,
+    resume: bool = False,
     settings: Settings | None = None,
     note: Note | None = None,
     progress: Progress | None = None,
@@ -180,6 +183,10 @@ def train(
         out: An empty folder for the run, which takes its name; None keeps it in memory
             (``run.save(folder)``).
         parent: A folder that gets a new one for the run, called by mode, labels and seed.
+        resume: Go on with the training that stopped in ``out``, or in the last folder of this
+            name in ``parent``: the weights are those of a training that never stopped, on the
+            CPU bit for bit. One that is finished is returned as it is; where none was begun, one
+            begins. Without a folder nothing is kept, and Ctrl-C raises KeyboardInterrupt.
         settings: Settings in place of the mode, the labels, the seed and ``changes``.
         note: Called with each line that a user should read.
         progress: Told of every step and epoch.
@@ -187,44 +194,36 @@ def train(
             ``plugins=["mypackage.audit"]``.
 
     Raises:
-        BiasAuditError: Anything asked for does not exist or does not fit, or training fails.
+        BiasAuditError: Anything asked for does not exist or does not fit, training fails, or
+            somebody stopped it (``RunInterruptedError``; the state is kept in the folder).
 
     >>> data = load_dataset("harbour", options={"train": 40, "val": 8, "group": 4})
     >>> run = train(data, "gain_ext", pixel_labels=4, epochs=1)
     >>> run.name, run.classes
     ('gain_ext-4-seed0', ('boat', 'car', 'house', 'tree'))
     """
-    from biasaudit.training.log import Logged
     from biasaudit.training.loop import Silent
     from biasaudit.training.loop import train as train_loop
     from biasaudit.training.plan import make_plan
-    from biasaudit.training.run_directory import RunRecord, prepare, remove_if_empty, unused
+    from biasaudit.training.resumable import Place, train_into
+    from biasaudit.training.run_directory import RunRecord
 
     settings = settings or settings_for(
         data, mode, pixel_labels=pixel_labels, box_labels=box_labels, seed=seed, **changes
     )
     plan = make_plan(settings, data)
-    chosen = unused(Path(parent), plan.name) if parent is not None else out
-    folder = None if chosen is None else prepare(Path(chosen))
     for line in plan.notes:
         (note or _ignore)(line)
-    told: Progress = progress or Silent()
-    kind = plan.settings.training.log
-    try:
-        log = None if folder is None or kind == "none" else Logged(kind, folder, told)
-        try:
-            trained = train_loop(plan, log or told)
-        finally:
-            if log is not None:
-                log.close()
-        run = RunRecord.of(plan, trained)
-        if folder is None:
-            return run
-        return (run.called(folder) if parent is None else run).write(folder)
-    except BaseException:
-        if folder is not None:
-            remove_if_empty(folder)
-        raise
+    listener = progress or Silent()
+    with exhaustion_told("training."):
+        if out is None and parent is None:
+            return RunRecord.of(plan, train_loop(plan, listener))
+        place = Place(_path(out if parent is None else None), _path(parent), resume)
+        return train_into(plan, place, listener, note or _ignore)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def repair(
@@ -251,7 +250,8 @@ def repair(
         parent: A folder that gets a new one, called by the model and the labels spent.
         progress: Called with what is counted (``images``, ``edits``, ``recipes``) and how many.
         settings: Of :class:`biasaudit.config.RepairSettings`: ``pixel_labels`` (78),
-            ``box_labels``, ``max_val_loss`` (.02), ``seed``, ``refits``, ``edits``, ``cache``.
+            ``box_labels``, ``max_val_loss`` (.02), ``seed``, ``refits``, ``edits``, ``cache``,
+            ``regions``, ``context_labels``.
             A setting left out or None keeps its default; the seed is then a run's own.
 
     Returns:
@@ -267,8 +267,9 @@ def repair(
     """
     from biasaudit.cases import subject_of_repair
     from biasaudit.config import repair_settings
+    from biasaudit.results import try_folder
     from biasaudit.training.repair.record import repair_external, repair_run, save_external
-    from biasaudit.training.run_directory import RunRecord, unused
+    from biasaudit.training.run_directory import RunRecord, prepare, unused
 
     if isinstance(model, str | Path):
         model = load_run(model)
@@ -276,13 +277,19 @@ def repair(
     chosen = repair_settings(own | {key: v for key, v in settings.items() if v is not None})
     dataset, name = subject_of_repair(model, data, object)
     tell = progress or (lambda what, count: None)
+    if parent is not None:
+        try_folder(Path(parent))
+    elif out is not None:
+        prepare(Path(out))
     if isinstance(model, RunRecord):
-        run = repair_run(model, dataset, name, chosen, tell)
+        with exhaustion_told():
+            run = repair_run(model, dataset, name, chosen, tell)
         place = unused(Path(parent), run.name) if parent is not None else out
         if place is None:
             return run
         return (run.called(Path(place)) if parent is None else run).save(Path(place))
-    external = repair_external(model, dataset, name, chosen, tell)
+    with exhaustion_told():
+        external = repair_external(model, dataset, name, chosen, tell)
     place = unused(Path(parent), external.name) if parent is not None else out
     return external if place is None else save_external(external, Path(place))
 
@@ -370,7 +377,8 @@ def audit(
         if progress is not None:
             progress(done, total)
 
-    return evaluation.audit(case, request, tell)
+    with exhaustion_told():
+        return evaluation.audit(case, request, tell)
 
 
 def _pair_or_pairs(

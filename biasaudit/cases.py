@@ -271,7 +271,8 @@ def _repair_settings(record: Mapping[str, Any] | None) -> dict[str, Any]:
     if record is None:
         return {}
     told = {key: record.get(key) for key in ("repaired", "object", "layer", "edits", "settings")}
-    chosen = {key: record["chosen"].get(key) for key in ("dose", "strength")}
+    names = ("dose", "strength", *(["balance"] if record.get("context_labels") else []))
+    chosen = {key: record["chosen"].get(key) for key in names}
     return {"repair": {**told, "chosen": chosen}}
 
 

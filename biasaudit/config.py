@@ -114,6 +114,8 @@ class TrainingSettings(_Section):
         log: What else is written of every step while training goes on: ``csv`` the file
             ``steps.csv`` in the run's folder, ``tensorboard`` its folder ``tensorboard`` (needs
             the extra of that name).
+        checkpoint_steps: Steps between the states kept amid an epoch, beside the one after it; 0
+            keeps none between.
     """
 
     mode: str = "baseline"
@@ -128,6 +130,7 @@ class TrainingSettings(_Section):
     precision: Literal["fp32", "bf16"] = "fp32"
     workers: int = Field(0, ge=0)
     log: Literal["none", "csv", "tensorboard"] = "none"
+    checkpoint_steps: int = Field(0, ge=0)
 
 
 class RepairSettings(_Section):
@@ -139,10 +142,14 @@ class RepairSettings(_Section):
         max_val_loss: How much validation accuracy of the object may fall, in [0, 1].
         seed: Seed of labels, edits and folds.
         folds: Folds of the cross-validation that chooses the recipe.
-        flip: Whether training images count mirrored too.
+        augmented: Copies of each training image, cropped, mirrored and recoloured, that count too.
         edits: Options of the edits, such as ``{"pasted": 8}``.
         refits: Bootstrap refits of the chosen recipe that are averaged.
         cache: Folder that keeps features; no folder where None.
+        regions: Classes whose regions are the object, each with so many labels, where images
+            without the object show such a thing too (a benign lesion); edits then keep the answer
+            of their image. Empty where the object's own region is all there is.
+        context_labels: Contexts whose labels of all training images are read.
     """
 
     pixel_labels: int = Field(78, ge=0)
@@ -150,10 +157,12 @@ class RepairSettings(_Section):
     max_val_loss: float = Field(0.02, ge=0, le=1)
     seed: int = Field(0, ge=0, lt=2**31)
     folds: int = Field(5, ge=2)
-    flip: bool = True
+    augmented: int = Field(2, ge=0)
     edits: dict[str, Any] = Field(default_factory=dict)
     refits: int = Field(1, ge=1)
     cache: str | None = None
+    regions: tuple[str, ...] = ()
+    context_labels: tuple[str, ...] = ()
 
     @property
     def cache_folder(self) -> Path | None:

@@ -6,7 +6,8 @@
     ├── ConfigError           a setting, an option or a name that does not exist
     ├── DataError             a dataset, an image, a mask or an annotation that cannot be used
     ├── RunError              a folder that is not a run, or a run that lacks what is asked of it
-    └── RunFailedError        a run that began well and could not be finished   (exit code 3)
+    ├── RunFailedError        a run that began well and could not be finished   (exit code 3)
+    └── RunInterruptedError   a run that somebody stopped                       (exit code 130)
 
 A message or a hint names a field, which is an argument or a setting, by :func:`named_field`::
 
@@ -110,6 +111,12 @@ class RunFailedError(BiasAuditError):
     """A run that began well and could not be finished."""
 
     exit_code = 3
+
+
+class RunInterruptedError(BiasAuditError):
+    """A run that somebody stopped, by SIGINT or SIGTERM."""
+
+    exit_code = 130
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

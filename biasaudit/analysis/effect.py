@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,8 @@ class Measured:
         everywhere: The four groups of all images as they are, of whatever subset and source.
         strata: Names of the strata that entered.
         left_out: Number of images by the reason for which they did not enter.
+        by_subset: The four groups of each subset, of the images that entered; a group may be
+            empty.
     """
 
     found: StratifiedEffect
@@ -64,6 +66,7 @@ class Measured:
     everywhere: Groups
     strata: tuple[str, ...]
     left_out: Mapping[str, int]
+    by_subset: Mapping[str, Groups] = field(default_factory=dict)
 
 
 def measure_effect(rows: pd.DataFrame, level: float = 0.95) -> Measured:
@@ -97,7 +100,10 @@ def measure_effect(rows: pd.DataFrame, level: float = 0.95) -> Measured:
     if clusters is not None and not math.isnan(found.effect) and math.isnan(found.p_value):
         found = _clustered(found, inside, names[mask])
     strata = tuple(sorted({stratum for stratum, _ in entered}))
-    return Measured(found, count_groups(inside), count_groups(kept), strata, left_out)
+    by_subset = {
+        str(name): count_groups(part) for name, part in inside.groupby("subset", sort=True)
+    }
+    return Measured(found, count_groups(inside), count_groups(kept), strata, left_out, by_subset)
 
 
 def usable_rows(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

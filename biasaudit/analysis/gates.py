@@ -114,8 +114,8 @@ def check_max_gap(verdict: Verdict, most: float, on: GateOn = "estimate") -> Gat
     """Hold the effect of the context on the share of yes answers against its limit.
 
     What is held is the effect of the right answer where it is larger, so that two opposite effects
-    do not pass. A model that is not shown to beat a constant answer passes no limit: it has no
-    effect whatever it has learnt.
+    do not pass. A model that is not shown to know the object passes no limit: it has no effect
+    whatever it has learnt.
 
     Args:
         verdict: On the split.
@@ -130,13 +130,13 @@ def check_max_gap(verdict: Verdict, most: float, on: GateOn = "estimate") -> Gat
             for one in effects
             for bound in ((one.effect,) if on == "estimate" else one.effect_ci)
         )
-    passed = held is not None and held <= most and verdict.beats_constant
+    passed = held is not None and held <= most and verdict.knows_object
     value, interval = verdict.largest_effect or (None, None)
     told = _result("effect", passed, value, interval, on, f"at most {most:g} either way")
     if held is None:
         return replace(told, line=f"{told.line}: {verdict.headline}")
-    if not verdict.beats_constant:
-        return replace(told, line=f"{told.line}: not shown to beat a constant answer")
+    if not verdict.knows_object:
+        return replace(told, line=f"{told.line}: the model is not shown to know the object")
     return told
 
 

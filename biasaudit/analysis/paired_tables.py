@@ -73,8 +73,9 @@ def align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
             f"the two runs were not audited on the same images{which}",
             f"evaluate both with the same {named_field('data')} and {named_field('split')}",
         )
-    if not first["label"].equals(second["label"]):
-        differs = first["id"][first["label"] != second["label"]].iloc[0]
+    others = first["label"] != second["label"]  # a table that was read may have wider integers
+    if others.any():
+        differs = first["id"][others].iloc[0]
         raise RunError(
             f"the two runs were audited for different objects ('{differs}' has another label)",
             f"compare runs of one {named_field('object')}",

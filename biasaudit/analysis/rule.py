@@ -1,7 +1,8 @@
 """The rule of the verdict: from an effect with interval and p-value to one of three answers.
 
 - *no bias shown*: the interval of each right answer's effect lies within the margin (so that two
-  opposite effects never cancel), and the model is shown to know the object at all;
+  opposite effects never cancel), and the model is shown to know the object, in every subset that
+  enters: mean accuracy above .5 by more than twice the margin;
 - *biased*: the interval of the effect lies above 0, or at the margin and beyond on the other side
   (a model that answers against the context), and the permutation test has p <= (1 - level) / 2; or
   both right answers have an effect, in opposite directions, each by its own interval and with
@@ -41,8 +42,8 @@ class Estimate:
         interval: Its interval.
         p_value: Two-sided.
         by_answer: Effect of each right answer.
-        knowledge: Interval of the mean accuracy of the four groups: above .5, the model knows the
-            object.
+        knowledge: Interval of the mean accuracy of the four groups, in the subset where it is
+            lowest.
     """
 
     effect: float
@@ -63,13 +64,18 @@ def decide(found: Estimate, margin: float, level: float) -> VerdictKind:
     inside = [
         -margin < one.effect_ci[0] and one.effect_ci[1] < margin for one in found.by_answer.values()
     ]
-    if len(inside) == 2 and all(inside) and found.knowledge[0] > 0.5:
+    if len(inside) == 2 and all(inside) and knows(found, margin):
         return "no_bias_shown"
     low, high = found.interval
     # Where things are harder to see in the context, an unbiased model says yes a little less there.
     if (low > 0 or high <= -margin) and found.p_value <= size_of(level):
         return "biased"
     return "biased" if opposite(found, level) else "cannot_tell"
+
+
+def knows(found: Estimate, margin: float) -> bool:
+    """Whether the object itself moves the share of yes answers by more than four margins."""
+    return found.knowledge[0] > 0.5 + 2 * margin
 
 
 def opposite(found: Estimate, level: float) -> bool:

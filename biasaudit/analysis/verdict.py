@@ -28,7 +28,12 @@ from biasaudit.analysis.verdict_text import (
 )
 from biasaudit.results import Answer, Answered, AnswerEffect, Evidence, PairEvidence, Verdict
 from biasaudit.statistics.contrasts import Contrast
-from biasaudit.statistics.rates import check_level, mean_of_rates_interval, wilson_interval
+from biasaudit.statistics.rates import (
+    Interval,
+    check_level,
+    mean_of_rates_interval,
+    wilson_interval,
+)
 from biasaudit.statistics.stratified import stratified_effect
 
 MARGIN = 0.05
@@ -142,8 +147,23 @@ def _of_groups(measured: Measured, level: float) -> Estimate:
         )
         for name, value in ANSWERS
     }
-    knowledge = mean_of_rates_interval(measured.groups.counts, level)
-    return Estimate(found.effect, found.interval, found.p_value, by_answer, knowledge)
+    return Estimate(
+        found.effect, found.interval, found.p_value, by_answer, _knowledge(measured, level)
+    )
+
+
+def _knowledge(measured: Measured, level: float) -> Interval:
+    """Return the interval of accuracy in the subset where least is known of the object.
+
+    A model that knows the object on val and says no to nearly everything on test shows no effect
+    there, for want of answers. Every subset that has both right answers must show that it is known.
+    """
+    found = [mean_of_rates_interval(measured.groups.counts, level)]
+    for groups in measured.by_subset.values():
+        there, absent = groups.counts[:2], groups.counts[2:]
+        if any(n for _, n in there) and any(n for _, n in absent):
+            found.append(mean_of_rates_interval([c for c in there + absent if c[1]], level))
+    return min(found)
 
 
 def _of_pairs(pairs: PairEvidence, level: float) -> Estimate | None:

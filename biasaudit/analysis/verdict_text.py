@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from biasaudit.analysis.effect import Measured
-from biasaudit.analysis.rule import Estimate, opposite, size_of
+from biasaudit.analysis.rule import Estimate, knows, opposite, size_of
 from biasaudit.results import PairEvidence, Verdict, VerdictKind
 from biasaudit.statistics.rates import Interval
 
@@ -92,10 +92,11 @@ def say(
             f"With {context} the model says {object} oftener by {span} points{against}, {p_value}: "
             f"{singles}."
         )
-    if not found.knowledge[0] > 0.5:
+    if not knows(found, margin):
         return "cannot tell (the model knows too little)", (
-            "The model is not shown to beat a constant answer, so a lack of an effect would say "
-            "nothing."
+            f"Mean accuracy of the four groups may be as low as {100 * found.knowledge[0]:.0f}% "
+            f"(in the subset where it is lowest); below {50 + 200 * margin:g}% the lack of an "
+            "effect says nothing."
         )
     below = found.interval[1] < 0
     open_ = "less than" if below else "none, or"

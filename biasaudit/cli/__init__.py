@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -22,7 +27,7 @@ from biasaudit.cli import (
 from biasaudit.cli.console import err
 from biasaudit.cli.flags import complaint
 from biasaudit.cli.verb import Verb, Verbs
-from biasaudit.errors import BiasAuditError
+from biasaudit.errors import BiasAuditError, RunFailedError, RunInterruptedError
 
 INTERRUPTED = 130
 
@@ -70,17 +75,41 @@ app.add_typer(data.app, name="data")
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code (0, 1, 2, 3 or 130)."""
     try:
-        code = app(arguments, standalone_mode=False)
+        with _terminable():
+            code = app(arguments, standalone_mode=False)
+    except RunInterruptedError as error:
+        code = _complain(complaint(error), error.exit_code, "")
     except BiasAuditError as error:
         code = _complain(complaint(error), error.exit_code)
     except typer.TyperException as error:
         code = error.exit_code
         if message := error.format_message():  # none where the help stands there already
             _complain(f"{message}; see 'biasaudit --help'", code)
+    except MemoryError:
+        code = _complain("this machine is out of memory", RunFailedError.exit_code)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     sys.exit(code)
 
 
-def _complain(line: str, code: int) -> int:
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the program as Ctrl-C does: what is half done is tidied up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _complain(line: str, code: int, kind: str = "error: ") -> int:
     err.quiet = False  # --quiet hides notes, not errors
-    err.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    err.print(f"{kind}{line}", style="red", markup=False, highlight=False, soft_wrap=True)
     return code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -10,7 +12,7 @@ import typer
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, note, out, print_table, quieten
 from biasaudit.cli.flags import message_of
-from biasaudit.errors import ConfigError
+from biasaudit.errors import ConfigError, RunInterruptedError
 
 if TYPE_CHECKING:
     from biasaudit.results import Audit
@@ -25,6 +27,7 @@ RUNS = (
     ("counterfactual", 23),
     ("counterfactual", 78),
 )
+NAME, REPORT = "biasaudit-demo", "report.html"
 REPAIRED = 78
 """Labels that the baseline is repaired with."""
 SMALLER = (
@@ -53,6 +56,7 @@ def demo(
     ] = None,
     device: opt.Device = None,
     set_: opt.Set = None,
+    resume: opt.Resume = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Run the whole audit on the embedded harbour scenes.
@@ -68,50 +72,91 @@ def demo(
     from biasaudit.cli.tables import results_table
     from biasaudit.cli.train import train_run
     from biasaudit.config import load_settings
-    from biasaudit.training.run_directory import prepare, unused
 
-    folder = prepare(out_dir or unused(Path(), "biasaudit-demo"))
+    folder = _folder(out_dir, resume)
     runs_folder = folder / "runs"
     audits: list[Audit] = []
 
     def audited(run: RunRecord) -> None:
-        audits.append(api.audit(run, note=note))
-        audits[-1].save(runs_folder / str(run.path.name if run.path else run.name))
+        audits.append(_audited(run, runs_folder, resume))
         val, overall = audits[-1].run.splits["val"].overall, audits[-1].overall
         err.print(
             f"{len(audits)}/{len(RUNS) + 1} {run.name}: val {val.accuracy:.3f}, "
             f"two counterfactual groups {overall.accuracy if overall else None:.3f}"
         )
 
-    for mode, labels in RUNS:
-        settings = load_settings(
-            None,
-            [*SMALLER, *(set_ or [])],
-            {
-                "training.mode": mode,
-                "data.pixel_labels": labels,
-                "training.seed": seed,
-                "training.epochs": epochs,
-                "training.device": device,
-            },
-        )
-        run = train_run(settings, None, parent=runs_folder, lines=False)
-        audited(run)
-        if mode == "baseline":
-            repaired = _repaired(run, runs_folder)
-            if repaired is not None:
-                audited(repaired)
+    with _how_to_go_on(folder):
+        for mode, labels in RUNS:
+            settings = load_settings(
+                None,
+                [*SMALLER, *(set_ or [])],
+                {
+                    "training.mode": mode,
+                    "data.pixel_labels": labels,
+                    "training.seed": seed,
+                    "training.epochs": epochs,
+                    "training.device": device,
+                },
+            )
+            run = train_run(settings, None, parent=runs_folder, lines=False, resume=resume)
+            audited(run)
+            if mode == "baseline":
+                repaired = _repaired(run, runs_folder, resume)
+                if repaired is not None:
+                    audited(repaired)
     write_results(folder, audits)
-    api.report(audits, folder / "report.html")
+    api.report(audits, folder / REPORT)
     print_table(results_table([audit.run for audit in audits]))
-    out.print(f"{folder / 'report.html'}", markup=False, soft_wrap=True)
+    out.print(f"{folder / REPORT}", markup=False, soft_wrap=True)
 
 
-def _repaired(run: RunRecord, parent: Path) -> RunRecord | None:
+@contextmanager
+def _how_to_go_on(folder: Path) -> Iterator[None]:
+    """Say so where somebody stops the demo."""
+    hint = f"to go on: biasaudit demo --resume --out {folder}"
+    try:
+        yield
+    except RunInterruptedError as error:
+        raise RunInterruptedError(message_of(error), hint) from None
+    except KeyboardInterrupt:
+        raise RunInterruptedError("stopped", hint) from None
+
+
+def _folder(out_dir: Path | None, resume: bool) -> Path:
+    """Return the demo's folder: an empty one, or that of the demo that is gone on with."""
+    from biasaudit.training.run_directory import make_folder, prepare, unused
+
+    if not resume:
+        return make_folder(prepare(out_dir or unused(Path(), NAME)))
+    begun = [place for place in Path().glob(f"{NAME}*") if not (place / REPORT).exists()]
+    begun.sort(key=lambda place: place.stat().st_mtime_ns)
+    return make_folder(out_dir or (begun[-1] if begun else unused(Path(), NAME)))
+
+
+def _audited(run: RunRecord, parent: Path, resume: bool) -> Audit:
+    """Audit a run; with ``resume``, read the audit that its folder holds."""
+    from biasaudit import api
+    from biasaudit.results import RESULTS_FILE, Audit
+
+    place = parent / str(run.path.name if run.path else run.name)
+    if resume and (place / RESULTS_FILE).is_file():
+        return Audit.load(place)
+    made = api.audit(run, note=note)
+    made.save(place)
+    return made
+
+
+def _repaired(run: RunRecord, parent: Path, resume: bool) -> RunRecord | None:
     """Repair a run; None, and a note, where too short a training left nothing that keeps val."""
     from biasaudit import api
     from biasaudit.cli.progress import StageProgress
+    from biasaudit.training.run_directory import WEIGHTS
 
+    place = parent / f"{run.name}-repair{REPAIRED}"
+    if resume and (place / WEIGHTS).is_file():
+        earlier = api.load_run(place)
+        if earlier.repair is not None and earlier.repair["repaired"] == str(run.path):
+            return earlier
     try:
         with StageProgress(run.name) as progress:
             found = api.repair(run, parent=parent, progress=progress, pixel_labels=REPAIRED)

@@ -101,7 +101,7 @@ def evaluate(
             "--max-gap",
             metavar="X",
             help="Exit with code 1 where the context moves the share of yes answers by more than "
-            "this, 0 to 1, or the model is not shown to beat a constant answer.",
+            "this, 0 to 1, or the model is not shown to know the object.",
         ),
     ] = None,
     gate_on: Annotated[
@@ -128,7 +128,7 @@ def evaluate(
     quieten(quiet)
     from biasaudit import api
     from biasaudit.cli.gating import check_gates, parse_gates
-    from biasaudit.results import Results
+    from biasaudit.results import Results, try_folder
     from biasaudit.training.run_directory import newest_run, unused
 
     gates = parse_gates(fail_under or [], max_gap, gate_on, junit)
@@ -155,6 +155,8 @@ def evaluate(
         for path in paths:
             target = path if out_dir is None else out_dir / path.name if len(paths) > 1 else out_dir
             models.append((api.load_run(path), target))
+    for _, target in models:
+        try_folder(target)
     dataset = api.load_dataset(data) if data else None
     audits: list[Audit] = []
     for found, target in models:
@@ -249,9 +251,14 @@ def _show(audits: Sequence[Audit], targets: Sequence[Path], all_pairs: bool) -> 
 
 def write_results(directory: Path, audits: Sequence[Audit]) -> None:
     """Write the figures of several audits into one file; runs of other names in it stay."""
-    from biasaudit.results import RESULTS_FILE, Results, read_results, write_atomic
+    from biasaudit.results import (
+        RESULTS_FILE,
+        Results,
+        read_results,
+        write_atomic,
+        write_or_move,
+    )
 
-    directory.mkdir(parents=True, exist_ok=True)
     names = {audit.run.name for audit in audits}
     try:
         there = read_results(directory).runs if (directory / RESULTS_FILE).is_file() else []
@@ -262,4 +269,9 @@ def write_results(directory: Path, audits: Sequence[Audit]) -> None:
     if kept:
         note(f"kept from before: {', '.join(run.name for run in kept)}")
     results = Results(runs=[*kept, *(audit.run for audit in audits)])
-    write_atomic(directory / RESULTS_FILE, results.to_json().encode())
+
+    def write(place: Path) -> None:
+        place.mkdir(parents=True, exist_ok=True)
+        write_atomic(place / RESULTS_FILE, results.to_json().encode())
+
+    write_or_move(directory, RESULTS_FILE, write)

@@ -122,6 +122,13 @@ Scores = Annotated[
 ImageSize = Annotated[
     int, typer.Option("--image-size", metavar="PX", min=32, help="Side of its input.")
 ]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on where an earlier call stopped, to the same result; if none was begun, begin.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results and errors only.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON alone to stdout; the rest goes to stderr.")

@@ -49,6 +49,23 @@ def repair(
             help=told("repair.max_val_loss"),
         ),
     ] = 0.02,
+    regions: Annotated[
+        str | None,
+        typer.Option(
+            "--regions",
+            metavar="NAMES",
+            help="Classes whose regions are the object, with commas, where images without it show "
+            "such a thing too: malignant,benign. Each gets as many labels.",
+        ),
+    ] = None,
+    context_labels: Annotated[
+        str | None,
+        typer.Option(
+            "--context-labels",
+            metavar="NAMES",
+            help="Contexts whose labels of all training images are read, with commas.",
+        ),
+    ] = None,
     data: opt.Data = None,
     object_: opt.Object = None,
     model: opt.Model = None,
@@ -105,6 +122,8 @@ def repair(
             pixel_labels=pixel_labels,
             box_labels=box_labels,
             max_val_loss=max_val_loss,
+            regions=_names(regions),
+            context_labels=_names(context_labels),
             seed=seed,
         )
     record = repaired.repair or {}
@@ -132,6 +151,10 @@ def repair(
     err.print(
         f"next: {shlex.join(['biasaudit', 'evaluate', *words])}", markup=False, soft_wrap=True
     )
+
+
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(n for name in listed.split(",") if (n := name.strip()))
 
 
 def _folder_of(model: LoadedModel) -> Path | None:

@@ -22,7 +22,7 @@ DRAWN = {"harbour": "HarbourSettings", "camera": "CameraSettings"}
 """Built-in datasets that take settings of their own, each with the class of these."""
 _WHERE_NONE = re.compile(r"[;,] ([^;,.]+) where None\b")
 _KINDS = {"int": "whole number", "float": "number", "str": "text", "bool": "true or false"}
-_KINDS |= {"dict": "table", "list": "list"}
+_KINDS |= {"dict": "table", "list": "list", "tuple": "list"}
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _default(value: ast.expr | None) -> Any:
 def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if value not in ("", {}, []) else "empty"
+    return str(value) if value not in ("", {}, [], ()) else "empty"
 
 
 def _kind(annotation: ast.expr, value: ast.expr | None) -> str:

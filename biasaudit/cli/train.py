@@ -94,6 +94,7 @@ def train(
             help="Run directory, which names the run. Default: a new one in runs/.",
         ),
     ] = None,
+    resume: opt.Resume = False,
     json_: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -101,12 +102,15 @@ def train(
 
     With nothing else said it trains the baseline on the embedded harbour scenes, in half a minute
     on a laptop. `biasaudit evaluate` then audits it.
+
+    Stopped by Ctrl-C or killed, it goes on with `--resume --out DIR`, which takes the settings
+    from the run directory; `--resume` alone goes on with the last training of the same settings.
     """
     quieten(quiet)
     from biasaudit.config import load_settings
 
     settings = load_settings(
-        config,
+        config or (_kept_settings(out_dir) if resume and out_dir else None),
         set_ or [],
         {
             "training.mode": mode,
@@ -129,7 +133,7 @@ def train(
             "data.cache": cache,
         },
     )
-    run = train_run(settings, out_dir)
+    run = train_run(settings, out_dir, resume=resume)
     if json_:
         out.print_json(
             data={"run": str(run.path), "name": run.name, "val_accuracy": run.val_accuracy}
@@ -137,6 +141,13 @@ def train(
     else:
         out.print(f"{run.path}", markup=False, soft_wrap=True)
         err.print(f"next: biasaudit evaluate --run {run.path}", markup=False, soft_wrap=True)
+
+
+def _kept_settings(folder: Path) -> Path | None:
+    """Return the settings of the training that a folder holds, None where it holds none."""
+    from biasaudit.training.resumable import kept_settings
+
+    return kept_settings(folder)
 
 
 def _one(field: str, names: list[str] | None) -> str | None:
@@ -150,7 +161,12 @@ def _one(field: str, names: list[str] | None) -> str | None:
 
 
 def train_run(
-    settings: Settings, directory: Path | None, *, parent: Path = RUNS, lines: bool = True
+    settings: Settings,
+    directory: Path | None,
+    *,
+    parent: Path = RUNS,
+    lines: bool = True,
+    resume: bool = False,
 ) -> RunRecord:
     """Train one run into its directory.
 
@@ -159,6 +175,7 @@ def train_run(
         directory: The run directory; a new one in ``parent`` where None.
         parent: Where new ones are made.
         lines: Whether to print a line for every epoch.
+        resume: Go on with a training that stopped there.
     """
     from biasaudit import api
     from biasaudit.cli.progress import TrainingProgress
@@ -171,6 +188,7 @@ def train_run(
             settings=settings,
             out=directory,
             parent=None if directory else parent,
+            resume=resume,
             note=note,
             progress=progress,
         )

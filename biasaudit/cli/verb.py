@@ -9,9 +9,13 @@ from typer.core import TyperCommand, TyperGroup
 
 from biasaudit.errors import ConfigError
 
+ONCE = ("--object", "--context", "--data", "--split", "--group", "--model")
+"""Options that some verbs take several times: where one takes a single value, a second one is no
+correction of the first, as it is of a number that a script sets and its user sets again."""
+
 
 class Verb(TyperCommand):
-    """A verb that refuses an option given twice, where the last one would win in silence."""
+    """A verb that refuses a second name where one is taken, and the last would win in silence."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options; a switch shows no type in the help."""
@@ -21,11 +25,11 @@ class Verb(TyperCommand):
         """Read the arguments.
 
         Raises:
-            ConfigError: An option that takes one value is given several times.
+            ConfigError: An option of :data:`ONCE` that takes one value is given several times.
         """
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for option, times in Counter(order).items():
-            if times > 1 and option.param_type_name == "option" and not _many(option):
+            if times > 1 and set(option.opts) & set(ONCE) and not option.multiple:
                 raise ConfigError(
                     f"{option.opts[0]}: given {times} times, and takes one value", "give it once"
                 )
@@ -38,10 +42,6 @@ class Verbs(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options; a switch shows no type in the help."""
         return _without_types(super().get_params(ctx))
-
-
-def _many(option: Any) -> bool:
-    return bool(option.multiple or getattr(option, "is_flag", False))
 
 
 def _without_types(options: list[Any]) -> list[Any]:

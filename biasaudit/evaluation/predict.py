@@ -121,7 +121,7 @@ def one_pass(
         ``samples``, the gallery and the maps.
 
     Raises:
-        RunError: The model gives a score that is no number.
+        RunError: The model gives a score, or a map, that is no finite number.
     """
     column = subject.classes.index(object)
     classes = loaded_classes(subject, context)
@@ -133,7 +133,7 @@ def one_pass(
     kept = 0
     for batch in batches(subject, samples, named):
         answers = answer(subject, batch, column, classes.index(named[-1]))
-        _check_scores(answers.scores, object, [samples[i].id for i in batch.indices.tolist()])
+        _check_numbers(answers, object, [samples[i].id for i in batch.indices.tolist()])
         maps += [answers.maps.float().cpu()] if keep_maps else []
         scores.append(answers.every.cpu())
         decisions = decisions_of(scores[-1].numpy(), subject.model.softmax)[:, column]
@@ -167,14 +167,21 @@ def decisions_of(scores: NDArray[np.float32], softmax: bool) -> NDArray[np.int64
     return (np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]).astype(np.int64)
 
 
-def _check_scores(scores: Tensor, object: str, ids: Sequence[str]) -> None:
-    """Refuse a NaN, which would count as a "no" and so as right where the object is missing."""
-    wrong = scores.isnan().nonzero()
-    if len(wrong):
-        raise RunError(
-            f"the model's score of '{object}' for image '{ids[int(wrong[0])]}' is not a number",
-            "its training may have diverged, or its weights do not fit",
-        )
+def _check_numbers(answers: Answers, object: str, ids: Sequence[str]) -> None:
+    """Refuse NaN and infinity.
+
+    A score of NaN would count as a "no", and so as right where the object is missing; a map that
+    holds one would be left out of the figures of attention, unsaid.
+    """
+    found = {"score": answers.scores, "attention map": answers.maps.flatten(1).sum(dim=1)}
+    for what, values in found.items():
+        wrong = (~values.isfinite()).nonzero()
+        if len(wrong):
+            raise RunError(
+                f"the model's {what} of '{object}' for image '{ids[int(wrong[0])]}' is not a "
+                "finite number",
+                "its training may have diverged, or its weights do not fit",
+            )
 
 
 def loaded_classes(subject: Subject, context: str | None) -> tuple[str, ...]:

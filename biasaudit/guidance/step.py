@@ -78,12 +78,14 @@ class Step:
         of one class, edited ones half a picture each, and statistics of their own would describe
         no picture of the dataset.
         """
-        images = [self.batch.images]
+        started = [self._started(self.batch)]
         if self._labelled is not None:
-            images.append(self._labelled.images)
-        images += [addition.images for addition in self._added.values()]
-        output: Output = self.model(torch.cat(images) if len(images) > 1 else images[0])
-        return output
+            started.append(self._started(self._labelled))
+        started += [self.model.start(addition.images) for addition in self._added.values()]
+        return self.model.finish(torch.cat(started) if len(started) > 1 else started[0])
+
+    def _started(self, batch: Batch) -> Tensor:
+        return batch.started if batch.started is not None else self.model.start(batch.images)
 
     def _part(self, start: int, stop: int) -> Output:
         return Output(*(values[start:stop] for values in self._joint))
@@ -115,10 +117,11 @@ class Step:
         return self._part(start, start + self._labelled_count)
 
     def labelled_mean(self, values: Tensor) -> Tensor:
-        """Average a loss of the labelled pairs over all images of the pass.
+        """Average a loss of the labelled pairs over the labelled images.
 
-        Eq. 8 belongs to one image: L_e is added to the loss of an image that has a label and is
-        nothing for the others, so the average runs over both.
+        Eq. 8 belongs to one image. L_e is averaged over the images that have a region, L_cl and
+        L_am over those of the batch: a term's weight then means the same whatever the number of
+        labels, and whatever share of a step they are.
 
         Args:
             values: (M,) one value a labelled pair.
@@ -126,9 +129,7 @@ class Step:
         Returns:
             A scalar.
         """
-        labelled = len(self.labelled_batch)
-        share = labelled / (len(self.batch) + labelled)
-        return share * mean_by_image(values, self.labelled_batch.region_rows)
+        return mean_by_image(values, self.labelled_batch.region_rows)
 
     def attention(
         self,
@@ -149,9 +150,12 @@ class Step:
             method: A registered attention method.
             second_order: Whether gradients flow through the channel weights too.
             signed: Leave the ReLU of Eq. 2 out.
+
+        Raises:
+            FloatingPointError: A map holds NaN or infinity.
         """
         start = len(self.batch) if labelled else 0
-        return classifier_attention(
+        maps = classifier_attention(
             self.model,
             self._joint,
             classes,
@@ -160,6 +164,9 @@ class Step:
             second_order=second_order,
             signed=signed,
         )
+        if not bool(maps.detach().isfinite().all()):
+            raise FloatingPointError("an attention map holds NaN or infinity")
+        return maps
 
     def untouched(self, images: Tensor, statistics: str) -> Output:
         """Pass images through the model without moving its batch-norm statistics."""

@@ -73,6 +73,7 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
         self._frozen: list[nn.Module] = []
+        self._frozen_layers = 0
         # channels last: convolutions run 1.3 to 1.7 times as fast on a CPU, and on tensor cores
         self.to(memory_format=torch.channels_last)
 
@@ -81,11 +82,39 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Output:
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
-        normalised = (images - self.mean) / self.std
-        features = self.body(normalised.contiguous(memory_format=torch.channels_last))
+        return self.finish(self.start(images))
+
+    @property
+    def starts_frozen(self) -> bool:
+        """Whether :meth:`start` runs any layer, so that what it gives is worth keeping."""
+        return self._frozen_layers > 0 and isinstance(self.body, nn.Sequential)
+
+    def start(self, images: Tensor) -> Tensor:
+        """Return what the frozen first layers make of (N, 3, S, S) images in [0, 1].
+
+        Of a network without any, or whose body is no plain sequence: the normalised images.
+        """
+        started = (images - self.mean) / self.std
+        started = started.contiguous(memory_format=torch.channels_last)
+        for layer in self._split()[0]:
+            started = layer(started)
+        return started
+
+    def finish(self, started: Tensor) -> Output:
+        """Return scores and features of what :meth:`start` gave."""
+        features = started.contiguous(memory_format=torch.channels_last)
+        for layer in self._split()[1]:
+            features = layer(features)
         logits = self.head(features)
         scores = against_the_rest(full_precision(logits)) if self.softmax else logits
         return Output(scores, features)
+
+    def _split(self) -> tuple[list[nn.Module], list[nn.Module]]:
+        """The body's layers up to the last frozen one, and those after it."""
+        if not isinstance(self.body, nn.Sequential):
+            return [], [self.body]
+        layers = list(self.body)
+        return layers[: self._frozen_layers], layers[self._frozen_layers :]
 
     @property
     def linear_weight(self) -> Tensor | None:
@@ -100,6 +129,7 @@ class Classifier(nn.Module):
             batch_norm: Also the statistics of every other batch norm (their scale and shift
                 still train): training and evaluation then compute the same function.
         """
+        self._frozen_layers = layers
         self._frozen = list(self.body.children())[:layers]
         for layer in self._frozen:
             layer.requires_grad_(False)

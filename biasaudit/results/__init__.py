@@ -5,6 +5,7 @@ A value that does not exist is None here and null in JSON, never 0 or -1.
 
 from biasaudit.results.audit import Audit, load_audits, read_maps
 from biasaudit.results.class_table import CLASS_COLUMNS, class_rows, read_classes
+from biasaudit.results.elsewhere import try_folder, write_or_move, write_whole
 from biasaudit.results.files import (
     CLASSES_FILE,
     GALLERY_FILE,
@@ -21,6 +22,7 @@ from biasaudit.results.files import (
     write_atomic,
 )
 from biasaudit.results.gallery import Gallery, Pictures
+from biasaudit.results.locking import sole_writer
 from biasaudit.results.schema import (
     FORMAT_VERSION,
     Agreement,
@@ -100,6 +102,10 @@ __all__ = [
     "read_per_image",
     "read_results",
     "settle",
+    "sole_writer",
     "table_bytes",
+    "try_folder",
     "write_atomic",
+    "write_or_move",
+    "write_whole",
 ]

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from biasaudit.errors import RunError
 from biasaudit.results.class_table import read_classes
+from biasaudit.results.elsewhere import write_or_move
 from biasaudit.results.files import (
     CLASSES_FILE,
     GALLERY_FILE,
@@ -113,7 +114,7 @@ class Audit:
             The folder.
 
         Raises:
-            RunError: The folder cannot be written.
+            RunFailedError: The folder cannot be written; the audit is in another one then.
         """
         folder = Path(folder)
         contents = self._contents()
@@ -122,11 +123,12 @@ class Audit:
         )
         contents[RESULTS_FILE] = results.to_json().encode()
         known = (PER_IMAGE_FILE, CLASSES_FILE, GALLERY_FILE, MAPS_FILE, PAIRS_FILE)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            replace_together(folder, contents, [name for name in known if name not in contents])
-        except OSError as error:
-            raise RunError(f"{folder}: cannot be written ({error.strerror})") from None
+
+        def write(place: Path) -> None:
+            place.mkdir(parents=True, exist_ok=True)
+            replace_together(place, contents, [name for name in known if name not in contents])
+
+        write_or_move(folder, self.name, write)
         return folder
 
     def _contents(self) -> dict[str, bytes]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from biasaudit.errors import RunError
+from biasaudit.results.locking import sole_writer
 from biasaudit.results.schema import FORMAT_VERSION, Results
 
 RESULTS_FILE = "results.json"
@@ -50,6 +53,9 @@ _TEXTS = ("split", "group", "id", "pair", "quadrant", "subset", "source", "align
 _ANSWERS = ("label", "decision", "correct")
 _COMMIT = "audit.commit"
 """Lists the new files of an audit, from when all are written until all are in place."""
+_LOCK = "audit.lock"
+_PATIENCE = 30.0
+"""Seconds to wait for another process that replaces the same files."""
 
 
 def read_results(path: Path) -> Results:
@@ -162,14 +168,31 @@ def _refuse_row(file: Path, table: pd.DataFrame, wrong: pd.Series, what: str) ->
 
 
 def write_atomic(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a neighbour first, then renamed over it."""
+    """Write a file whole or not at all: to a neighbour first, then renamed over it.
+
+    The content is on the disk before the name is: a power cut leaves the old file or the new one.
+    A neighbour that an interrupted writing left behind, or a link of its name, is not followed.
+
+    Raises:
+        OSError: The file cannot be written; what was there stands.
+    """
     partial = file.with_name(file.name + ".partial")
     try:
-        partial.write_bytes(content)
+        _write_new(partial, content)
         partial.replace(file)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise
+
+
+def _write_new(file: Path, content: bytes) -> None:
+    """Write a file that is not there yet, in place of what bears its name."""
+    file.unlink(missing_ok=True)
+    with file.open("xb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def replace_together(folder: Path, contents: Mapping[str, bytes], gone: Sequence[str] = ()) -> None:
@@ -177,7 +200,7 @@ def replace_together(folder: Path, contents: Mapping[str, bytes], gone: Sequence
 
     The new files are written beside the old ones first; then a list of them, whole or not at
     all; then each takes its place. Interrupted before the list, the old files stand. Interrupted
-    after it, :func:`settle` finishes what was begun.
+    after it, :func:`settle` finishes what was begun. Two processes do it one after the other.
 
     Args:
         folder: Exists.
@@ -186,20 +209,24 @@ def replace_together(folder: Path, contents: Mapping[str, bytes], gone: Sequence
 
     Raises:
         OSError: A file cannot be written; the old ones stand.
+        RunError: An interrupted replacement cannot be finished.
     """
-    settle(folder)
-    for name in contents:
-        (folder / f"{name}.new").unlink(missing_ok=True)
-    try:
-        for name, content in contents.items():
-            (folder / f"{name}.new").write_bytes(content)
-        plan = {"replaced": list(contents), "removed": list(gone)}
-        write_atomic(folder / _COMMIT, json.dumps(plan).encode())
-    except BaseException:
-        for name in contents:
-            (folder / f"{name}.new").unlink(missing_ok=True)
-        raise
-    settle(folder)
+    with sole_writer(folder / _LOCK, _PATIENCE):
+        _finish(folder)
+        drafts = [folder / f"{name}.new" for name in (*contents, *gone)]
+        try:
+            for draft in drafts:
+                draft.unlink(missing_ok=True)
+            for name, content in contents.items():
+                _write_new(folder / f"{name}.new", content)
+            plan = {"replaced": list(contents), "removed": list(gone)}
+            write_atomic(folder / _COMMIT, json.dumps(plan).encode())
+        except BaseException:
+            for draft in drafts:
+                with suppress(OSError):
+                    draft.unlink(missing_ok=True)
+            raise
+        _finish(folder)
 
 
 def settle(folder: Path) -> None:
@@ -208,6 +235,16 @@ def settle(folder: Path) -> None:
     Raises:
         RunError: The folder cannot be written.
     """
+    if not (folder / _COMMIT).is_file():
+        return
+    try:
+        with sole_writer(folder / _LOCK, _PATIENCE):
+            _finish(folder)
+    except OSError as error:
+        raise _unsettled(folder, error) from None
+
+
+def _finish(folder: Path) -> None:
     commit = folder / _COMMIT
     if not commit.is_file():
         return
@@ -221,6 +258,10 @@ def settle(folder: Path) -> None:
                 new.replace(folder / Path(name).name)
         commit.unlink(missing_ok=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{folder}: an interrupted audit cannot be finished ({error})", "evaluate it again"
-        ) from None
+        raise _unsettled(folder, error) from None
+
+
+def _unsettled(folder: Path, error: Exception) -> RunError:
+    return RunError(
+        f"{folder}: an interrupted audit cannot be finished ({error})", "evaluate it again"
+    )

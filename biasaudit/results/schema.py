@@ -254,8 +254,8 @@ class Verdict(_Model):
         effect_ci: Its interval.
         p_value: Two-sided, of the permutation test of the context.
         by_answer: The effect of each right answer, keys "yes" (the object is there) and "no".
-        accuracy_ci: Interval of the mean accuracy of the four groups (versions): above .5 the model
-            is shown to beat a constant answer. None without evidence.
+        accuracy_ci: Interval of the mean accuracy of the four groups (versions), in the subset
+            where it is lowest; see :attr:`knows_object`. None without evidence.
         groups: Right answers and images of the four groups that entered the effect.
         strata: Subsets (and sources) that entered.
         left_out: Number of images by the reason for which they did not.
@@ -316,9 +316,14 @@ class Verdict(_Model):
         return max(found, key=lambda one: abs(one[0])) if found else None
 
     @property
-    def beats_constant(self) -> bool:
-        """Whether the model is shown to beat a constant answer over the four groups."""
-        return self.accuracy_ci is not None and self.accuracy_ci[0] > 0.5
+    def knows_object(self) -> bool:
+        """Whether the model is shown to know the object, well enough to be acquitted.
+
+        The object itself must move the share of yes answers by more than four margins, that is,
+        mean accuracy lie above .5 by more than two: the lack of an effect of the context says
+        nothing of a model that hardly answers to anything.
+        """
+        return self.accuracy_ci is not None and self.accuracy_ci[0] > 0.5 + 2 * self.margin
 
 
 class OperatingPointRecord(_Model):

@@ -20,11 +20,14 @@ class GuidedModel(nn.Module):
         classifier: The network.
         terms: The terms of the mode.
         seed: Of what the terms draw.
+
+    Attributes:
+        generator: What the terms draw from.
     """
 
     def __init__(self, classifier: Classifier, terms: Sequence[ActiveTerm], seed: int = 0) -> None:
         super().__init__()
-        self._generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)
         self.classifier = classifier
         self.terms = tuple(terms)
 
@@ -37,8 +40,11 @@ class GuidedModel(nn.Module):
             batch: Images with image-level labels.
             labelled: Images with regions, None where the mode needs none.
             progress: Epochs done, fractional.
+
+        Raises:
+            FloatingPointError: A term's loss, or a map that it looks at, is NaN or infinite.
         """
-        step = Step(self.classifier, batch, labelled, self._generator)
+        step = Step(self.classifier, batch, labelled, self.generator)
         terms = [
             active
             for active in self.terms
@@ -53,6 +59,16 @@ class GuidedModel(nn.Module):
         losses: dict[str, Tensor] = {}
         total = batch.images.new_zeros(())
         for active in terms:
-            losses[active.name] = active.term.compute(step, active.options)
+            losses[active.name] = _finite_loss(active, step)
             total = total + active.options.weight * losses[active.name]
         return {**losses, "total": total}
+
+
+def _finite_loss(active: ActiveTerm, step: Step) -> Tensor:
+    try:
+        loss = active.term.compute(step, active.options)
+    except FloatingPointError as error:
+        raise FloatingPointError(f"term '{active.name}': {error}") from None
+    if not bool(loss.detach().isfinite().all()):
+        raise FloatingPointError(f"the loss is {float(loss.detach()):g} (term '{active.name}')")
+    return loss

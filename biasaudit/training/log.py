@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,17 @@ STEPS_FILE, EVENTS = "steps.csv", "tensorboard"
 
 
 class _Table:
-    """``steps.csv``: epoch, step and weighted loss, a line as each step ends."""
+    """``steps.csv``: epoch, step and weighted loss, a line as each step ends.
+
+    A training that goes on adds to it; steps that are done again stand there again.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / STEPS_FILE).open("w", encoding="utf-8", newline="\n")
-        self._file.write("epoch,step,loss_total\n")
+        file = folder / STEPS_FILE
+        self.last = len(file.read_bytes().splitlines()) - 1 if file.is_file() else 0
+        self._file = file.open("a", encoding="utf-8", newline="\n")
+        if not file.stat().st_size:
+            self._file.write("epoch,step,loss_total\n")
 
     def step(self, epoch: int, step: int, total: float) -> None:
         self._file.write(f"{epoch},{step},{total:.6g}\n")
@@ -30,6 +38,8 @@ class _Table:
 
 class _Events:
     """The folder ``tensorboard``: every step's loss, every epoch's losses and accuracy on val."""
+
+    last = 0
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -54,6 +64,23 @@ class _Events:
         self._writer.close()
 
 
+@contextmanager
+def logged(kind: str, folder: Path, progress: Progress) -> Iterator[Progress]:
+    """Give a progress that also writes a log into a folder while the ``with`` statement runs.
+
+    Raises:
+        ConfigError: TensorBoard is asked for and not installed.
+    """
+    if kind == "none":
+        yield progress
+        return
+    log = Logged(kind, folder, progress)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
 class Logged:
     """A progress that also writes a log.
 
@@ -69,7 +96,7 @@ class Logged:
     def __init__(self, kind: str, folder: Path, progress: Progress) -> None:
         self._progress = progress
         self._log: _Table | _Events = _Table(folder) if kind == "csv" else _Events(folder)
-        self._step = 0
+        self._step = max(self._log.last, 0)
 
     def start(self, epochs: int, steps: int) -> None:
         """Training begins."""

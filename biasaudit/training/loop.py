@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Protocol, cast
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from biasaudit.data.loading.batches import Batch, collate
+from biasaudit.data.loading.batches import Batch, SampleTensors, collate
 from biasaudit.errors import RunFailedError, named_field
 from biasaudit.guidance.classification import cross_entropy
 from biasaudit.models.backbones import build_classifier
 from biasaudit.models.classifier import Classifier
 from biasaudit.statistics import OperatingPoint, fit_operating_point
+from biasaudit.training.checkpoint import Checkpoint, Parts, Position
 from biasaudit.training.device import deterministic, make_accelerator
+from biasaudit.training.frozen import FrozenOutputs, frozen_outputs
 from biasaudit.training.guided import GuidedModel
+from biasaudit.training.keeper import Keeper
 from biasaudit.training.plan import Plan
-from biasaudit.training.streams import LabelledStream, tensors, training_loader
+from biasaudit.training.streams import LabelledStream, Order, tensors, training_loader
+
+_NAMED = 20
+"""Images of a batch that an error names."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +99,19 @@ class Trained:
     operating_points: dict[str, OperatingPoint] = field(default_factory=dict)
 
 
-def train(plan: Plan, progress: Progress) -> Trained:
-    """Train the planned run.
+def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Trained:
+    """Train the planned run, from its first step or from where an earlier training stopped.
 
     Args:
         plan: Complete settings, dataset and labels.
         progress: Told of every step and epoch.
+        keeper: Keeps the state of the training, and gives back that of an earlier one; None
+            keeps nothing.
 
     Raises:
         ConfigError: The device is not there.
-        RunFailedError: The loss is no longer a number.
+        RunFailedError: A loss, an attention map or a weight is no longer a number.
+        RunInterruptedError: Somebody asked for a stop.
     """
     settings = plan.settings.training
     accelerator = make_accelerator(settings.device, settings.precision)
@@ -117,7 +126,7 @@ def train(plan: Plan, progress: Progress) -> Trained:
     )
     loop = _Loop(plan, accelerator, model)
     with deterministic(accelerator.device):
-        metrics = loop.run(progress)
+        metrics = loop.run(progress, keeper or Keeper())
         points = loop.operating_points()
     return Trained(model.cpu().eval(), metrics, accelerator.device.type, points)
 
@@ -134,12 +143,14 @@ class _Loop:
         self.val = tensors(plan, plan.dataset.subset("val"))
         self.val_answers = (torch.empty(0), torch.empty(0))
         self.guided = accelerator.prepare(GuidedModel(model, plan.terms, settings.seed))
-        self._start_phase(self.epochs, balanced=plan.mode.balanced)
+        self.at = Position()
+        self.random: Checkpoint | None = None
         self.labelled = (
             LabelledStream(plan, int(settings.labels_per_step or 1))
             if plan.labels.entries
             else None
         )
+        self._start_phase(self.epochs, balanced=plan.mode.balanced)
 
     def _start_phase(self, epochs: int, *, balanced: bool) -> None:
         """Begin with a fresh optimiser for what trains now, and a schedule over ``epochs``."""
@@ -150,10 +161,22 @@ class _Loop:
             weight_decay=settings.weight_decay,
         )
         loader = training_loader(self.plan, self.images, balanced=balanced)
+        self.order = cast("Order", loader.sampler)
         self.optimizer, self.loader = self.accelerator.prepare(optimizer, loader)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self.optimizer, epochs * len(self.loader)
         )
+        labelled = None if self.labelled is None else self.labelled.images
+        self.started = self._frozen_outputs(self.images)
+        self.labelled_started = None if labelled is None else self._frozen_outputs(labelled)
+
+    def _frozen_outputs(self, images: SampleTensors) -> FrozenOutputs | None:
+        """Run the frozen layers over images that are kept in memory; None where they are not."""
+        if not images.keep:
+            return None
+        with self.accelerator.autocast():
+            size = int(self.plan.settings.training.batch_size or 1)
+            return frozen_outputs(self.model, images, size, self.accelerator.device)
 
     @property
     def model(self) -> Classifier:
@@ -161,42 +184,120 @@ class _Loop:
         classifier: Classifier = self.accelerator.unwrap_model(self.guided).classifier
         return classifier
 
-    def run(self, progress: Progress) -> list[EpochMetrics]:
+    def run(self, progress: Progress, keeper: Keeper) -> list[EpochMetrics]:
         """Train all epochs, then the head alone where the mode says so."""
-        head_epochs = self.plan.mode.head_epochs
-        progress.start(self.epochs + head_epochs, len(self.loader))
-        metrics = []
-        for epoch in range(self.epochs + head_epochs):
-            if epoch == self.epochs:
-                self.model.freeze(len(list(self.model.body.children())))
-                self._start_phase(head_epochs, balanced=True)
-            self.images.start_epoch(epoch)
-            losses = self._epoch(epoch, progress)
-            metrics.append(EpochMetrics(epoch + 1, losses, *self._validate()))
+        total = self.epochs + self.plan.mode.head_epochs
+        progress.start(total, len(self.loader))
+        self._begin(progress, keeper)
+        metrics = [EpochMetrics(**told) for told in self.at.metrics]
+        while self.at.epoch < total:
+            if self.at.epoch == self.epochs and not self.at.head:
+                self._start_head()
+            self.images.start_epoch(self.at.epoch)
+            losses = self._epoch(progress, keeper)
+            metrics.append(EpochMetrics(self.at.epoch + 1, losses, *self._validate()))
+            self._check_epoch(metrics[-1])
+            told = [asdict(done) for done in metrics]
+            self.at = Position(self.at.epoch + 1, head=self.at.head, metrics=told)
             progress.epoch(metrics[-1])
+            keeper.epoch_done(self._state, [done.row() for done in metrics])
         return metrics
 
-    def _epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
+    def _begin(self, progress: Progress, keeper: Keeper) -> None:
+        """Go on from the state that was kept, if one was."""
+        kept = keeper.load()
+        if kept is None:
+            keeper.started(self._state)
+            return
+        self.at = kept.position
+        kept.restore_weights(self.model)
+        if self.at.head:
+            self._start_head()
+        kept.restore(self._parts, int(self.loader.total_batch_size))
+        if self.at.step:
+            self.random = kept  # for the first step: the loader draws before it, and did so then
+        else:
+            kept.restore_random()
+        for told in self.at.metrics:
+            for _ in range(len(self.loader)):
+                progress.step(told["epoch"], told["losses"]["total"])
+        for _ in range(self.at.step):
+            progress.step(self.at.epoch + 1, self.at.sums["total"] / self.at.step)
+
+    def _start_head(self) -> None:
+        """Begin to train the head alone."""
+        self.at.head = True
+        self.model.freeze(len(list(self.model.body.children())))
+        self._start_phase(self.plan.mode.head_epochs, balanced=True)
+
+    @property
+    def _parts(self) -> Parts:
+        terms = self.accelerator.unwrap_model(self.guided).generator
+        return Parts(self.model, self.optimizer, self.schedule, self.order, terms, self.labelled)
+
+    def _state(self) -> Checkpoint:
+        return Checkpoint.of(self._parts, self.at)
+
+    def _epoch(self, progress: Progress, keeper: Keeper) -> dict[str, float]:
+        """Make the steps of the epoch that are left, and return the mean of each loss."""
         self.guided.train()
-        sums: dict[str, float] = {}
-        for number, batch in enumerate(self.loader):
-            losses = self._step(batch, epoch + number / len(self.loader))
-            values = {name: float(loss.detach()) for name, loss in losses.items()}
-            if not math.isfinite(values["total"]):
-                raise RunFailedError(
-                    f"epoch {epoch + 1}, step {number + 1}: the loss is {values['total']} "
-                    f"({', '.join(f'{k} {v:g}' for k, v in values.items())})",
-                    f"lower {named_field('training.learning_rate')} or the weights of the terms",
-                )
+        for number, batch in enumerate(self.loader, self.at.step):
+            self._restore_random()
+            try:
+                losses = self._step(batch, self.at.epoch + number / len(self.loader))
+                values = {name: float(loss.detach()) for name, loss in losses.items()}
+                if not math.isfinite(values["total"]):
+                    told = ", ".join(f"{name} {value:g}" for name, value in values.items())
+                    raise FloatingPointError(f"the loss is {values['total']} ({told})")
+            except FloatingPointError as error:
+                raise self._not_a_number(number, batch, str(error)) from None
             for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + value
-            progress.step(epoch + 1, values["total"])
-        return {name: value / len(self.loader) for name, value in sums.items()}
+                self.at.sums[name] = self.at.sums.get(name, 0.0) + value
+            self.at.step = number + 1
+            progress.step(self.at.epoch + 1, values["total"])
+            keeper.stepped(self._state)
+        self._restore_random()
+        return {name: value / len(self.loader) for name, value in self.at.sums.items()}
+
+    def _restore_random(self) -> None:
+        if self.random is not None:
+            self.random.restore_random()
+            self.random = None
+
+    def _not_a_number(self, number: int, batch: Batch, what: str) -> RunFailedError:
+        names = [self.images.samples[i].id for i in batch.indices.tolist()]
+        if self.labelled is not None:
+            names += [f"{name} (labelled)" for name in self.labelled.shown]
+        more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
+        return RunFailedError(
+            f"epoch {self.at.epoch + 1}, step {number + 1}: {what}; "
+            f"the images: {', '.join(names[:_NAMED])}{more}",
+            f"lower {named_field('training.learning_rate')} or the weights of the terms",
+        )
+
+    def _check_epoch(self, done: EpochMetrics) -> None:
+        """Refuse weights, or a val loss, that are no numbers: nothing could be audited."""
+        wrong = [
+            f"weight '{name}' is NaN or infinite"
+            for name, value in self.model.state_dict().items()
+            if not bool(value.isfinite().all())
+        ]
+        if not math.isfinite(done.val_loss):
+            wrong.append(f"the val loss is {done.val_loss}")
+        if wrong:
+            raise RunFailedError(
+                f"epoch {done.epoch}: {wrong[0]}",
+                f"lower {named_field('training.learning_rate')} or the weights of the terms",
+            )
 
     def _step(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         labelled = None
         if self.labelled is not None:
             labelled = next(self.labelled).to(self.accelerator.device)
+            if self.labelled_started is not None:
+                labelled.started = self.labelled_started.of(labelled)
+        if self.started is not None:
+            batch.started = self.started.of(batch)
         with self.accelerator.autocast():
             losses: dict[str, Tensor] = self.guided(batch, labelled, progress)
         self.optimizer.zero_grad()
@@ -219,6 +320,8 @@ class _Loop:
 
     def operating_points(self) -> dict[str, OperatingPoint]:
         """Return each class's operating point, fitted on the last pass over the val subset."""
+        if not len(self.val_answers[0]):  # gone on from after the last epoch
+            self.val_answers = self._answer_val()
         scores, labels = (answers.numpy() for answers in self.val_answers)
         return {
             name: fit_operating_point(scores[:, column], labels[:, column] > 0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from biasaudit.config import Settings
 from biasaudit.data.annotation.labels import LabelChoice, choose_labels
 from biasaudit.data.catalogue import load_dataset
-from biasaudit.data.sample import Dataset
+from biasaudit.data.sample import Dataset, context_shown
 from biasaudit.errors import ConfigError, named_field
 from biasaudit.guidance.modes import ActiveTerm, Mode, active_terms, mode_of
 from biasaudit.models.backbones import BACKBONES, Backbone
@@ -36,7 +37,10 @@ class Usual:
 USUAL = {
     "harbour": Usual("harbournet"),
     # A third of harbour's images: more, smaller steps.
-    "camera": Usual("harbournet", {"epochs": 12, "batch_size": 16, "learning_rate": 1e-3}),
+    "camera": Usual(
+        "harbournet",
+        {"epochs": 48, "batch_size": 16, "labels_per_step": 16, "learning_rate": 1e-3},
+    ),
 }
 """By built-in dataset."""
 ELSEWHERE = Usual("mobilenet_v2")
@@ -91,8 +95,9 @@ class Plan:
             )
         if self.mode.reads_context:
             lines.append(
-                f"mode '{self.settings.training.mode}' reads the label of '{data.context}' of all "
-                f"{len(self.dataset.subset('train'))} training images"
+                f"mode '{self.settings.training.mode}' reads the label of '{data.context}' of "
+                f"{self.annotated} of {len(self.dataset.subset('train'))} training images"
+                " and draws its balanced groups from these"
             )
         if self.spends_labels and len(objects) > 1:
             lines.append(
@@ -105,6 +110,13 @@ class Plan:
     def spends_labels(self) -> bool:
         """Whether the mode has a term that looks at regions."""
         return any(active.term.needs_labels for active in self.terms)
+
+    @property
+    def annotated(self) -> int:
+        """How many training images tell whether they show the context."""
+        context, classes = self.settings.data.context, self.dataset.classes
+        shown = [context_shown(s, context, classes) for s in self.dataset.subset("train")]
+        return sum(not math.isnan(value) for value in shown)
 
     @property
     def _asked(self) -> int:
@@ -161,7 +173,14 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
         training.seed,
         outlines=data.outlines,
     )
-    return Plan(settings, dataset, labels, terms, mode)
+    plan = Plan(settings, dataset, labels, terms, mode)
+    if mode.reads_context and not plan.annotated:
+        raise ConfigError(
+            f"{named_field('training.mode', training.mode)}: no training image tells whether it "
+            f"shows '{data.context}'",
+            "label the context of some, or choose another mode",
+        )
+    return plan
 
 
 def _check_one_class(dataset: Dataset) -> None:

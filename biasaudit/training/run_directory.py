@@ -11,20 +11,24 @@
     RUN/operating_points.json temperature and threshold of each class, fitted on val at the end
     RUN/repair.json           of a repaired run: from which run, by which recipe
     RUN/weights.safetensors   the trained classifier; a folder without it is an unfinished run
+
+and while it trains::
+
+    RUN/training.lock          held by the process that trains
+    RUN/checkpoint.safetensors the state to go on from
 """
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from pydantic import ValidationError
 from safetensors.torch import save
@@ -36,13 +40,15 @@ from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
 from biasaudit.registry import load_plugins
-from biasaudit.results import write_atomic
+from biasaudit.results import try_folder, write_atomic, write_or_move, write_whole
 from biasaudit.statistics import OperatingPoint
+from biasaudit.training.checkpoint import CHECKPOINT
+from biasaudit.training.keeper import METRICS, metrics_bytes
 from biasaudit.training.loop import EpochMetrics, Trained
 from biasaudit.training.plan import Plan
 
 CONFIG, RUN, ENVIRONMENT, LABELS = "config.json", "run.json", "environment.json", "labels.json"
-METRICS, WEIGHTS = "metrics.csv", "weights.safetensors"
+WEIGHTS = "weights.safetensors"
 OPERATING_POINTS = "operating_points.json"
 REPAIR = "repair.json"
 REPAIRED = "+repair"
@@ -117,19 +123,18 @@ class RunRecord:
         return replace(self, name=folder.resolve().name or self.name)
 
     def save(self, folder: Path | str) -> RunRecord:
-        """Write the run to an empty folder; the weights come last, each file whole or not at all.
+        """Write the run to a new or empty folder: all of it, or nothing.
 
         Returns:
             The record with its path.
 
         Raises:
-            RunError: The folder holds something already, or cannot be written.
+            RunError: The folder holds something already, or cannot be written to.
+            RunFailedError: It cannot take the whole run, which is in another folder then.
         """
-        return self.write(prepare(Path(folder)))
-
-    def write(self, folder: Path) -> RunRecord:
-        """Write the run to a folder that is made already, and may hold the log of its training."""
-        write_run(folder, self)
+        folder = prepare(Path(folder))
+        whole = partial(write_whole, write=lambda draft: write_run(draft, self))
+        write_or_move(folder, self.name, whole)
         return replace(self, path=folder)
 
     def load_model(self) -> Classifier:
@@ -167,26 +172,32 @@ def environment() -> dict[str, Any]:
 
 
 def prepare(out: Path) -> Path:
-    """Make sure that a run can be written to ``out``, before hours are spent on it.
+    """Make sure that a run can be written to ``out``, before hours are spent on it; make nothing.
 
     Raises:
         RunError: It holds something already, or cannot be written.
     """
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+    if out.is_dir() and any(out.iterdir()):
         raise RunError(f"{named_field('out', out)}: is not an empty folder", "name another one")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{named_field('out', out)}: cannot be made ({error.strerror})") from None
-    if not os.access(out, os.W_OK):
-        raise RunError(f"{named_field('out', out)}: cannot be written to")
+    _try(out)
     return out
 
 
-def remove_if_empty(folder: Path) -> None:
-    """Remove a folder that :func:`prepare` made and nobody wrote to."""
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+def make_folder(out: Path) -> Path:
+    """Make a folder, and those above it, unless it is there; try whether it can be written.
+
+    Raises:
+        RunError: It is a file, cannot be made, or cannot be written to.
+    """
+    _try(out)
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _try(out: Path) -> None:
+    if out.is_file():
+        raise RunError(f"{named_field('out', out)}: is not an empty folder", "name another one")
+    try_folder(out)
 
 
 def unused(parent: Path, name: str) -> Path:
@@ -197,15 +208,19 @@ def unused(parent: Path, name: str) -> Path:
     return candidate
 
 
+def write_settings(out: Path, settings: Settings) -> None:
+    """Write the resolved settings of a run."""
+    _write_json(out / CONFIG, settings.model_dump(mode="json"))
+
+
 def write_run(out: Path, run: RunRecord) -> None:
     """Write a finished run; the weights come last, each file whole or not at all."""
     told = {"name": run.name, "classes": run.classes, "device": run.device}
-    _write_json(out / CONFIG, run.settings.model_dump(mode="json"))
+    write_settings(out, run.settings)
     _write_json(out / RUN, told)
     _write_json(out / ENVIRONMENT, run.environment)
     _write_json(out / LABELS, run.labels.to_dict())
-    table = pd.DataFrame([metrics.row() for metrics in run.metrics])
-    write_atomic(out / METRICS, table.to_csv(index=False, float_format="%.6g").encode())
+    write_atomic(out / METRICS, metrics_bytes([metrics.row() for metrics in run.metrics]))
     points = {name: asdict(point) for name, point in (run.operating_points or {}).items()}
     _write_json(out / OPERATING_POINTS, {"subset": "val", "classes": points})
     if run.repair is not None:
@@ -222,6 +237,11 @@ def read_run(path: Path) -> RunRecord:
     """
     if not path.is_dir():
         raise RunError(f"{named_field('run', path)}: no such folder", _others(path))
+    if (path / CHECKPOINT).is_file() and not (path / WEIGHTS).is_file():
+        raise RunError(
+            f"{named_field('run', path)}: a training that stopped before its end",
+            f"go on with it: biasaudit train {named_field('resume')} {named_field('out', path)}",
+        )
     for name in (CONFIG, RUN, ENVIRONMENT, LABELS, WEIGHTS):
         if not (path / name).is_file():
             raise RunError(

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
 from biasaudit.data.annotation.labels import LabelForm
 from biasaudit.data.annotation.shuffled import shuffled_sample
 from biasaudit.data.loading.batches import Batch, Item, SampleTensors, collate
-from biasaudit.data.sample import Sample
+from biasaudit.data.sample import Sample, context_shown
 from biasaudit.training.plan import Plan
+from biasaudit.training.signals import leave_signals_to_the_parent
+
+
+class Order(Sampler[int]):
+    """The order that an epoch takes the training images in; it can begin amid an epoch.
+
+    Args:
+        sampler: Draws the order from ``generator``, from the start of each epoch.
+        generator: Whose state then says what the epochs to come are.
+    """
+
+    def __init__(self, sampler: Sampler[int], generator: torch.Generator) -> None:
+        self.generator = generator
+        self._sampler = sampler
+        self._at_start = generator.get_state()
+        self._passed_over = 0
+
+    def __len__(self) -> int:
+        return len(self._sampler)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[int]:
+        self._at_start = self.generator.get_state()
+        skipped, self._passed_over = self._passed_over, 0
+        yield from islice(self._sampler, skipped, None)
+
+    def state(self, *, begun: bool) -> Tensor:
+        """Return the generator's state at the start of the epoch that is begun, or of the next."""
+        return self._at_start if begun else self.generator.get_state()
+
+    def go_on(self, state: Tensor, images: int) -> None:
+        """Let the next epoch be the one that began with ``state``, without its first images."""
+        self.generator.set_state(state)
+        self._passed_over = images
 
 
 def training_loader(
@@ -27,35 +64,43 @@ def training_loader(
     """
     settings = plan.settings.training
     generator = torch.Generator().manual_seed(settings.seed)
-    sampler: Sampler[int] = RandomSampler(images, generator=generator)
+    sampler: RandomSampler | WeightedRandomSampler = RandomSampler(images, generator=generator)
     if balanced:
         data = plan.settings.data
-        weights = group_weights(images.samples, str(data.object), str(data.context))
-        sampler = WeightedRandomSampler(weights, len(weights), generator=generator)
+        weights = group_weights(
+            images.samples, str(data.object), str(data.context), plan.dataset.classes
+        )
+        sampler = WeightedRandomSampler(weights, sum(w > 0 for w in weights), generator=generator)
     return DataLoader(
         images,
-        min(int(settings.batch_size or 1), len(images)),
-        sampler=sampler,
+        min(int(settings.batch_size or 1), len(sampler)),
+        sampler=Order(sampler, generator),
         drop_last=True,
         collate_fn=collate,
         num_workers=settings.workers,
+        worker_init_fn=leave_signals_to_the_parent,
     )
 
 
-def group_weights(samples: Sequence[Sample], object: str, context: str) -> list[float]:
+def group_weights(
+    samples: Sequence[Sample], object: str, context: str, classes: Collection[str]
+) -> list[float]:
     """Return weights that give the groups of object and context the same total.
 
     Args:
-        samples: Images; a context that is not annotated counts as absent.
+        samples: Images.
         object: The audited object.
         context: Its suspected context.
+        classes: The object classes: these are labelled on every image.
 
     Returns:
-        One weight a sample; they sum to 1.
+        One weight a sample; they sum to 1. An image of which nobody said whether it shows the
+        context belongs to no group and weighs nothing.
     """
-    groups = [(object in s.labels, context in s.contexts | s.labels) for s in samples]
-    counts = Counter(groups)
-    return [1 / (len(counts) * counts[group]) for group in groups]
+    shown = [context_shown(sample, context, classes) for sample in samples]
+    groups = [(object in s.labels, value) for s, value in zip(samples, shown, strict=True)]
+    counts = Counter(group for group in groups if not math.isnan(group[1]))
+    return [0.0 if math.isnan(group[1]) else 1 / (len(counts) * counts[group]) for group in groups]
 
 
 class LabelledStream(Iterator[Batch]):
@@ -64,6 +109,10 @@ class LabelledStream(Iterator[Batch]):
     Args:
         plan: Whose labels to draw from; its settings say whether their regions are shuffled.
         size: Images a batch; all of them where there are fewer.
+
+    Attributes:
+        images: The labelled images.
+        shown: The ids of the last batch.
     """
 
     def __init__(self, plan: Plan, size: int) -> None:
@@ -73,21 +122,34 @@ class LabelledStream(Iterator[Batch]):
             seed = plan.settings.training.seed
             chosen = [shuffled_sample(s, region_of[s.id], seed) for s in chosen]
             region_of = {id: dict.fromkeys(forms, "mask") for id, forms in region_of.items()}
-        self._images = tensors(plan, chosen, region_of, flip=plan.settings.data.flip)
+        self.images = tensors(plan, chosen, region_of, flip=plan.settings.data.flip)
         self._size = min(size, len(chosen))
         self._generator = torch.Generator().manual_seed(plan.settings.training.seed)
         self._queue: list[int] = []
         self._round = 0
+        self.shown: list[str] = []
 
     def __next__(self) -> Batch:
         items: list[Item] = []
         while len(items) < self._size:
             if not self._queue:
-                self._images.start_epoch(self._round)
+                self.images.start_epoch(self._round)
                 self._round += 1
-                self._queue = torch.randperm(len(self._images), generator=self._generator).tolist()
-            items.append(self._images[self._queue.pop()])
+                self._queue = torch.randperm(len(self.images), generator=self._generator).tolist()
+            items.append(self.images[self._queue.pop()])
+        self.shown = [self.images.samples[item.index].id for item in items]
         return collate(items)
+
+    def state(self) -> tuple[Tensor, dict[str, Any]]:
+        """Return the state of what it draws from, and where it is in its round."""
+        return self._generator.get_state(), {"queue": list(self._queue), "round": self._round}
+
+    def go_on(self, state: Tensor, told: Mapping[str, Any]) -> None:
+        """Go on from a state that :meth:`state` returned."""
+        self._generator.set_state(state)
+        self._queue, self._round = list(told["queue"]), int(told["round"])
+        if self._round:
+            self.images.start_epoch(self._round - 1)
 
 
 def tensors(

@@ -125,6 +125,9 @@ def test_in_memory_as_from_disk(tmp_path):
         (["--run", "a", "--model", "resnet18"], ["--model and --run"]),
         (["--data", "harbor"], ["--data harbor", "harbour"]),
         (["--max-val-loss", "2"], ["--max-val-loss"]),
+        (["--regions", "car,house"], ["--regions car,house", "'boat' is not among them"]),
+        (["--regions", "boat,horse"], ["horse", "house"]),
+        (["--context-labels", "watr"], ["watr", "did you mean 'water'"]),
     ],
 )
 def test_bad_input(biasaudit, trained, tmp_path, arguments, words):
@@ -134,6 +137,25 @@ def test_bad_input(biasaudit, trained, tmp_path, arguments, words):
 
 def test_no_run(biasaudit):
     assert_one_line(biasaudit("repair"), "no run in runs/", "biasaudit train")
+
+
+def test_regions_of_both_answers_and_context_labels(biasaudit, trained, tmp_path):
+    names = ["--regions", "boat,house", "--context-labels", "water"]
+    repaired = biasaudit("repair", "--pixel-labels", LABELS, *names, *GUARD)
+    assert repaired.code == 0, repaired.err
+    folder = tmp_path / repaired.out.strip()
+    record = json.loads((folder / "repair.json").read_text())
+    assert record["regions"] == ["boat", "house"]
+    assert record["context_labels"] == ["water"]
+    assert record["labels_by_form"] == {"mask": 2 * LABELS}
+    assert {kind: n for kind, n in record["edits"].items() if n} == {"alone": 4 * LABELS}
+    assert {candidate["balance"] for candidate in record["candidates"]} == {1.0, 1.25, 1.5, 2.0}
+    assert f"edits of {2 * LABELS} labels, balance " in repaired.err
+    assert "by the labels of water" in repaired.err
+    assert biasaudit("evaluate", "--run", folder.relative_to(tmp_path), "--quiet").code == 0
+    assert biasaudit("report", "--out", "report.html").code == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "--regions boat,house --context-labels water" in page
 
 
 def scene(generator, boat, water):

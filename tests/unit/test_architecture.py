@@ -11,6 +11,7 @@ PLAIN = BASE | {"config", "results", "statistics"}
 ALLOWED = {
     "errors": set(),
     "registry": {"errors"},
+    "exhaustion": {"errors"},
     "config": BASE,
     "results": BASE | {"statistics"},
     "statistics": BASE,
@@ -24,7 +25,8 @@ ALLOWED = {
     "plugins": BASE | {"attention", "data", "evaluation", "guidance", "models"},
     "report": BASE | {"results", "statistics", "analysis"},
     "cases": PLAIN | {"data", "models", "evaluation", "training"},
-    "api": PLAIN | {"analysis", "cases", "data", "evaluation", "models", "report", "training"},
+    "api": PLAIN
+    | {"analysis", "cases", "data", "evaluation", "exhaustion", "models", "report", "training"},
 }
 WITHOUT_TORCH = {"errors", "registry", "config", "results", "statistics", "analysis", "report"}
 PRINTERS = {"cli"}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ class Batch:
         region_rows: (M,) the image of each region.
         region_classes: (M,) its class.
         indices: (N,) positions in the subset.
+        mirrored: (N,) bool, which images are mirrored.
+        started: (N, K, H, W) what the frozen layers of the network in training make of the
+            images, where that was computed before; else None.
     """
 
     images: Tensor
@@ -37,6 +41,8 @@ class Batch:
     region_rows: Tensor
     region_classes: Tensor
     indices: Tensor
+    mirrored: Tensor
+    started: Tensor | None = None
 
     def __post_init__(self) -> None:
         n, size = len(self.images), self.images.shape[-1]
@@ -47,6 +53,7 @@ class Batch:
             "region_rows": ((len(self.regions),), self.region_rows.shape),
             "region_classes": ((len(self.regions),), self.region_classes.shape),
             "indices": ((n,), self.indices.shape),
+            "mirrored": ((n,), self.mirrored.shape),
         }
         for name, (expected, found) in shapes.items():
             if tuple(found) != expected:
@@ -57,9 +64,10 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """Return the batch on another device."""
-        moved = {
-            f.name: getattr(self, f.name).to(device, non_blocking=non_blocking)
+        moved: dict[str, Any] = {
+            f.name: None if value is None else value.to(device, non_blocking=non_blocking)
             for f in fields(self)
+            for value in [getattr(self, f.name)]
         }
         return Batch(**moved)
 
@@ -72,6 +80,7 @@ class Item:
     image: Tensor
     labels: Tensor
     regions: Mapping[int, Tensor]
+    mirrored: bool = False
 
 
 class SampleTensors(TorchDataset[Item]):
@@ -128,10 +137,11 @@ class SampleTensors(TorchDataset[Item]):
     def __getitem__(self, index: int) -> Item:
         sample = self.samples[index]
         labels = torch.tensor([float(c in sample.labels) for c in self.classes])
-        item = Item(index, self._image(index), labels, self._regions_of(index))
+        item = Item(index, self.unmirrored(index), labels, self._regions_of(index))
         return _mirror(item) if self._mirrored[index] else item
 
-    def _image(self, index: int) -> Tensor:
+    def unmirrored(self, index: int) -> Tensor:
+        """Return the (3, S, S) uint8 image of a position, as it is."""
         if index in self._images:
             return self._images[index]
         sample = self.samples[index]
@@ -171,7 +181,7 @@ def region_square(sample: Sample, name: str, size: int, form: LabelForm) -> Tens
 
 def _mirror(item: Item) -> Item:
     regions = {c: region.flip(-1) for c, region in item.regions.items()}
-    return Item(item.index, item.image.flip(-1), item.labels, regions)
+    return Item(item.index, item.image.flip(-1), item.labels, regions, mirrored=True)
 
 
 def collate(items: Sequence[Item]) -> Batch:
@@ -188,4 +198,5 @@ def collate(items: Sequence[Item]) -> Batch:
         region_rows=torch.tensor([row for row, _, _ in pairs], dtype=torch.long),
         region_classes=torch.tensor([c for _, c, _ in pairs], dtype=torch.long),
         indices=torch.tensor([item.index for item in items]),
+        mirrored=torch.tensor([item.mirrored for item in items]),
     )

@@ -22,6 +22,8 @@ _SETTINGS = (
 
 _EXTERNAL = ("model", "state", "classes", "layer", "normalise", "scores", "image_size")
 _REPAIR = ("pixel_labels", "box_labels", "max_val_loss", "seed")
+_REPAIR_NAMES = ("regions", "context_labels")
+"""Lists of names, with commas."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ def _repair_options(repair: Mapping[str, Any]) -> list[tuple[str, Any]]:
     if not isinstance(asked, Mapping):
         return []
     given = {**asked, "box_labels": asked.get("box_labels") or None}
-    return [(key, given.get(key)) for key in _REPAIR]
+    for key in _REPAIR_NAMES:
+        given[key] = ",".join(asked.get(key) or ()) or None
+    return [(key, given.get(key)) for key in (*_REPAIR, *_REPAIR_NAMES)]
 
 
 def _train_command(run: Run) -> str:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from biasaudit.data.sample import Sample
 from biasaudit.data.splits import edits as exact
 from biasaudit.guidance.edits import grown, paste, placed, remove
+from biasaudit.models.classifier import IMAGENET_MEAN
 
 Pixels = Callable[[int], Tensor]
 """The (3, S, S) uint8 image of a number."""
@@ -37,6 +38,8 @@ class EditRecipe:
         inpainted: The object filled by Telea's method: no.
         crops: The object in its tight box, enlarged to the whole image: yes.
         windows: Parts of the image beside the object, enlarged likewise: no.
+        alone: The region in front of one colour: the answer of its image. Its seam is drawn, and
+            nothing else: more than a few differ in little but their mirroring.
         scale: A pasted object is scaled by a factor drawn between 1/scale and scale.
         least_area: And enlarged where it would cover less of the image than this share.
         shift: And moved by up to this share of the image's side.
@@ -51,6 +54,7 @@ class EditRecipe:
     inpainted: int = 1
     crops: int = 0
     windows: int = 0
+    alone: int = 0
     scale: float = 1.5
     least_area: float = 0.06
     shift: float = 0.15
@@ -141,6 +145,7 @@ def make_edits(
     grounds: Mapping[int, Sequence[int]],
     recipe: EditRecipe,
     seed: int,
+    answers: Sequence[bool] | None = None,
 ) -> Iterator[Edit]:
     """Yield the edits of all labelled images.
 
@@ -152,12 +157,19 @@ def make_edits(
             may use. An image without any is neither pasted nor covered.
         recipe: How many, and how.
         seed: 0 or more.
+        answers: By number, whether an image shows the object. What shows the region of an image
+            without it is made in the kinds that keep the answer of their image alone. None where
+            all labelled images show it.
     """
     for row, region in regions.items():
+        shown = answers is None or bool(answers[row])
         image = _float(pixels(row))
         backdrops = sorted(grounds.get(row, ()), key=lambda i: samples[i].id)
         for kind, count in recipe.counts.items():
             how = KINDS[kind]
+            if how.answer is not None and not shown:
+                continue
+            answer = shown if how.answer is None else how.answer
             for number in range(count if backdrops or not how.needs_ground else 0):
                 key = [
                     seed,
@@ -178,7 +190,7 @@ def make_edits(
                 made = how.make(drawn)
                 if made is not None:
                     mirrored = made.flip(-1) if drawn.uniform() < 0.5 else made
-                    yield Edit(_bytes(mirrored[0]), kind, how.answer, row, ground)
+                    yield Edit(_bytes(mirrored[0]), kind, answer, row, ground)
 
 
 def _pasted(draw: _Draw) -> Tensor:
@@ -241,12 +253,18 @@ def _window(draw: _Draw) -> Tensor | None:
     return None
 
 
+def _alone(draw: _Draw) -> Tensor:
+    # black or white would be an edge; the colour that normalisation calls zero is the least loud
+    ground = torch.tensor(IMAGENET_MEAN)[None, :, None, None].expand_as(draw.image)
+    return paste(draw.image, grown(draw.region, 0.01), ground, draw.seam())
+
+
 @dataclass(frozen=True)
 class EditKind:
-    """A way to edit, and what the answer then is."""
+    """A way to edit, and what the answer then is; None where it is that of the edited image."""
 
     make: Callable[[_Draw], Tensor | None]
-    answer: bool
+    answer: bool | None
     needs_ground: bool = False
     crop: bool = False
 
@@ -258,6 +276,7 @@ KINDS: Mapping[str, EditKind] = {
     "inpainted": EditKind(_inpainted, answer=False),
     "crops": EditKind(_crop, answer=True, crop=True),
     "windows": EditKind(_window, answer=False, crop=True),
+    "alone": EditKind(_alone, answer=None),
 }
 
 

@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.special import logsumexp
-from torch import Tensor
 
 from biasaudit.data.annotation.labels import LabelChoice
-from biasaudit.data.loading.batches import SampleTensors, region_square
-from biasaudit.data.sample import Dataset, Sample
+from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, DataError, named_field
 from biasaudit.models.classifier import Classifier
-from biasaudit.training.repair.choose import Answered, Candidate, best, compare, grid, on
-from biasaudit.training.repair.edits import KINDS, Edit, EditRecipe, assign_folds, make_edits
-from biasaudit.training.repair.features import FeatureReader, Features, LastLayer, last_layer
-from biasaudit.training.repair.refit import CROPPED, EDITED, ORIGINAL, Examples, Recipe, Row, refit
-
-Tell = Callable[[str, int], None]
-
-
-@dataclass(frozen=True)
-class RepairOptions:
-    """How a repair is done.
-
-    Attributes:
-        max_val_loss: How much val accuracy of the object may fall, in [0, 1].
-        seed: Of edits, folds and bootstrap samples, 0 or more.
-        folds: Cross-validation folds, 2 or more.
-        flip: Whether training images count mirrored too.
-        edits: How many edits, and how.
-        recipes: What is compared; with one alone nothing is chosen.
-        refits: How many bootstrap refits of the chosen recipe are averaged.
-        softmax: Whether the logits belong to exclusive classes.
-        batch_size: Images a pass.
-        cache: Folder that keeps features, None for none.
-    """
-
-    max_val_loss: float = 0.02
-    seed: int = 0
-    folds: int = 5
-    flip: bool = True
-    edits: EditRecipe = field(default_factory=EditRecipe)
-    recipes: tuple[Recipe, ...] = field(default_factory=lambda: tuple(grid()))
-    refits: int = 1
-    softmax: bool = False
-    batch_size: int = 32
-    cache: Path | None = None
+from biasaudit.training.repair.choose import Answered, Candidate, best, compare, on
+from biasaudit.training.repair.examples import train_examples, val_examples
+from biasaudit.training.repair.features import FeatureReader, LastLayer, last_layer
+from biasaudit.training.repair.options import RepairOptions, Tell
+from biasaudit.training.repair.refit import Examples, Row, refit
 
 
 @dataclass(frozen=True)
@@ -134,8 +99,8 @@ def gather(
     column = dataset.class_index[object]
     others = Others(last, column, options.softmax)
     reader = FeatureReader(model, last, options.batch_size, options.cache)
-    train, counts = _train_examples(reader, dataset, object, labels, image_size, options, tell)
-    val = _val_examples(reader, dataset, object, image_size, tell)
+    train, counts = train_examples(reader, dataset, object, labels, image_size, options, tell)
+    val = val_examples(reader, dataset, object, image_size, tell)
     return Material(
         last, column, others.with_offsets(train), others.with_offsets(val), counts, reader, others
     )
@@ -156,7 +121,8 @@ def repair(
         model: In evaluation mode; it is not changed.
         dataset: Its ``train`` and ``val`` are used, nothing else.
         object: The audited class.
-        labels: Which images give their regions.
+        labels: Which images give their regions; those of images without the object are edited in
+            the kinds that keep the answer alone.
         image_size: Side S in px at which the model is used.
         options: How.
         tell: Called with what is counted (``images``, ``edits``, ``recipes``) and how many more.
@@ -177,7 +143,7 @@ def repair(
     )
     chosen = best(candidates)
     recipe = replace(chosen.recipe, refits=options.refits)
-    fitted = refit(material.train, recipe, material.before, options.seed)
+    fitted = refit(material.train, recipe, material.before, options.seed).raised(chosen.shift)
     return Repaired(
         material.last.name,
         material.column,
@@ -258,92 +224,3 @@ class Others:
         if not self._softmax:
             return row
         return Row(row.weight + sign * self._anchor.weight, row.bias + sign * self._anchor.bias)
-
-
-def _train_examples(
-    reader: FeatureReader,
-    dataset: Dataset,
-    object: str,
-    labels: LabelChoice,
-    size: int,
-    options: RepairOptions,
-    tell: Tell,
-) -> tuple[Examples, dict[str, int]]:
-    """Return originals, mirrored originals, edits and crops, and how many edits of each kind."""
-    samples = dataset.subset("train")
-    images = SampleTensors(samples, dataset.classes, size)
-    answers = np.array([object in sample.labels for sample in samples])
-    folds = assign_folds(samples, object, options.folds, options.seed)
-    made: list[Edit] = []
-    counted = dict.fromkeys(KINDS, 0)
-    parts = [reader(_pixels(images), lambda n: tell("images", n))]
-    if options.flip:
-        parts.append(reader((i.flip(-1) for i in _pixels(images)), lambda n: tell("images", n)))
-    regions = _regions(samples, object, labels, size)
-    grounds = {row: np.flatnonzero(~answers & (folds == folds[row])).tolist() for row in regions}
-    edits = make_edits(
-        samples, lambda i: images[i].image, regions, grounds, options.edits, options.seed
-    )
-    parts.append(reader(_noted(edits, made), lambda n: tell("edits", n)))
-    for edit in made:
-        counted[edit.kind] += 1
-    copies = len(parts) - 1
-    numbers = np.arange(len(samples))
-    sources = np.array([edit.source for edit in made], dtype=np.int64)
-    origins = [CROPPED if KINDS[edit.kind].crop else EDITED for edit in made]
-    examples = Examples(
-        np.concatenate(parts),
-        np.concatenate([*[answers] * copies, np.array([e.answer for e in made], dtype=bool)]),
-        np.array([ORIGINAL] * (copies * len(samples)) + origins, dtype=np.int64),
-        np.concatenate([*[numbers] * copies, sources]),
-        np.concatenate([*[folds] * copies, folds[sources]]),
-        np.zeros(copies * len(samples) + len(made)),
-    )
-    return examples, counted
-
-
-def _val_examples(
-    reader: FeatureReader, dataset: Dataset, object: str, size: int, tell: Tell
-) -> Examples:
-    samples = dataset.subset("val")
-    features: Features = reader(
-        _pixels(SampleTensors(samples, dataset.classes, size, keep=False)),
-        lambda n: tell("images", n),
-    )
-    count = len(samples)
-    zeros: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
-    answers = np.array([object in sample.labels for sample in samples])
-    return Examples(features, answers, zeros, np.arange(count), zeros, np.zeros(count))
-
-
-def _pixels(images: SampleTensors) -> Iterator[Tensor]:
-    return (images[number].image for number in range(len(images)))
-
-
-def _regions(
-    samples: Sequence[Sample], object: str, labels: LabelChoice, size: int
-) -> dict[int, Tensor]:
-    places = {sample.id: number for number, sample in enumerate(samples)}
-    return {
-        places[entry.id]: region_square(samples[places[entry.id]], object, size, entry.form).float()
-        for entry in labels.entries
-        if entry.object == object
-    }
-
-
-def _noted(edits: Iterable[Edit], made: list[Edit]) -> Iterator[Tensor]:
-    """Pass edited images on, and note all but their pixels."""
-    threads = torch.get_num_threads()
-    made_one_by_one = iter(edits)
-    while True:
-        # An edit is many operations on one image: handing each to several threads costs more
-        # than it saves.
-        torch.set_num_threads(1)
-        try:
-            edit = next(made_one_by_one, None)
-        finally:
-            torch.set_num_threads(threads)
-        if edit is None:
-            return
-        made.append(replace(edit, image=edit.image[:, :0, :0]))
-        yield edit.image

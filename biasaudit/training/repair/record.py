@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from biasaudit.config import RepairSettings
 from biasaudit.data.annotation.labels import LabelChoice, choose_labels
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset
-from biasaudit.errors import RunError
+from biasaudit.errors import ConfigError, RunError, named_field
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.external import LoadedModel
-from biasaudit.results import write_atomic
+from biasaudit.results import write_atomic, write_or_move, write_whole
 from biasaudit.statistics import OperatingPoint, fit_operating_point
+from biasaudit.training.repair.choose import BALANCES, DOSES, KEPT_DOSES, grid
 from biasaudit.training.repair.edits import EditRecipe
-from biasaudit.training.repair.engine import Repaired, RepairOptions, Tell, repair, replace_row
+from biasaudit.training.repair.engine import Repaired, repair, replace_row
+from biasaudit.training.repair.options import RepairOptions, Tell
 from biasaudit.training.run_directory import (
     REPAIR,
     REPAIRED,
@@ -32,6 +35,8 @@ from biasaudit.training.run_directory import (
 )
 
 VAL = "val"
+KEPT = {"pasted": 0, "blurred": 0, "covered": 0, "inpainted": 0, "alone": 2}
+"""The edits where images without the object have regions too."""
 
 
 def repair_run(
@@ -55,6 +60,7 @@ def repair_run(
     size = int(run.settings.data.image_size or 0)
     model = copy.deepcopy(run.load_model())
     labels = labels_for(dataset, object, settings, outlines=run.settings.data.outlines)
+    _check_contexts(dataset, settings)
     options = options_of(settings, softmax=model.softmax)
     found = repair(model, dataset, object, labels, size, options, tell)
     replace_row(model, found.layer, found.column, found.after)
@@ -87,6 +93,7 @@ def repair_external(
     """
     network = copy.deepcopy(model.network)
     labels = labels_for(dataset, object, settings, outlines=True)
+    _check_contexts(dataset, settings)
     options = options_of(settings, softmax=network.softmax)
     size = model.external.image_size
     found = repair(network, _by_model(dataset, model), object, labels, size, options, tell)
@@ -102,18 +109,20 @@ def save_external(model: LoadedModel, folder: Path) -> LoadedModel:
     The state dict loads into the network that the original came from.
 
     Raises:
-        RunError: The folder holds something already, or cannot be written.
+        RunError: The folder holds something already, or cannot be written to.
+        RunFailedError: It cannot take the whole model, which is in another folder then.
     """
     folder = prepare(folder)
     state = {
         key: value.detach().cpu().contiguous()
         for key, value in model.network.body.state_dict().items()
     }
-    try:
-        write_atomic(folder / REPAIR, (json.dumps(model.repair, indent=2) + "\n").encode())
-        write_atomic(folder / WEIGHTS, save(state))
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror})") from None
+
+    def write(draft: Path) -> None:
+        write_atomic(draft / REPAIR, (json.dumps(model.repair, indent=2) + "\n").encode())
+        write_atomic(draft / WEIGHTS, save(state))
+
+    write_or_move(folder, model.name, partial(write_whole, write=write))
     return replace(model, external=replace(model.external, state=folder / WEIGHTS))
 
 
@@ -144,11 +153,13 @@ def summary_of(record: Mapping[str, Any]) -> str:
         record: As :func:`record_of` makes it.
     """
     before, after = (record["val"][time]["accuracy"] for time in ("before", "after"))
-    chosen, labels = record["chosen"], record["pixel_labels"] + record["box_labels"]
+    chosen, labels = record["chosen"], sum(record["labels_by_form"].values())
+    contexts = ", ".join(record.get("context_labels", ()))
+    read = f", balance {chosen['balance']:g} by the labels of {contexts}" if contexts else ""
     return (
         f"val {before:.3f} → {after:.3f}, dose {chosen['dose']:g}, "
         f"strength {chosen['strength']:g}, {sum(record['edits'].values())} edits of {labels} "
-        f"label{'s' * (labels != 1)}"
+        f"label{'s' * (labels != 1)}{read}"
     )
 
 
@@ -158,7 +169,7 @@ def labels_for(
     """Choose the labelled images of a repair, as a training with the same seed does."""
     return choose_labels(
         dataset.subset("train"),
-        (object,),
+        _region_classes(dataset, object, settings),
         settings.pixel_labels,
         settings.box_labels,
         settings.seed,
@@ -168,16 +179,46 @@ def labels_for(
 
 def options_of(settings: RepairSettings, *, softmax: bool = False) -> RepairOptions:
     """Return the options of a repair from its settings."""
+    kept = len(settings.regions) > 0
+    balances = BALANCES if settings.context_labels else (0.0,)
     return RepairOptions(
         max_val_loss=settings.max_val_loss,
         seed=settings.seed,
         folds=settings.folds,
-        flip=settings.flip,
-        edits=EditRecipe(**settings.edits),
+        augmented=settings.augmented,
+        edits=EditRecipe(**((KEPT if kept else {}) | settings.edits)),
+        recipes=tuple(grid(doses=KEPT_DOSES if kept else DOSES, balances=balances)),
         refits=settings.refits,
         softmax=softmax,
         cache=settings.cache_folder,
+        contexts=settings.context_labels,
     )
+
+
+def _region_classes(dataset: Dataset, object: str, settings: RepairSettings) -> tuple[str, ...]:
+    """Return the classes whose regions are the object.
+
+    Raises:
+        ConfigError: They leave the object out.
+        DataError: One is unknown.
+    """
+    if not settings.regions:
+        return (object,)
+    for name in settings.regions:
+        dataset.check_object(name)
+    if object not in settings.regions:
+        raise ConfigError(
+            f"{named_field('regions', ','.join(settings.regions))}: '{object}' is not among them",
+            f"name '{object}' too",
+            field="regions",
+        )
+    return settings.regions
+
+
+def _check_contexts(dataset: Dataset, settings: RepairSettings) -> None:
+    """Refuse contexts that the dataset does not know."""
+    for name in settings.context_labels:
+        dataset.check_context(name)
 
 
 def record_of(
@@ -201,6 +242,8 @@ def record_of(
         "pixel_labels": labels.pixel_labels,
         "box_labels": labels.box_labels,
         "labels_by_form": labels.counts_by_form(),
+        "regions": list(labels.objects),
+        "context_labels": list(settings.context_labels),
         "edits": found.edits,
         "val": {"before": asdict(found.val_before), "after": asdict(found.val_after)},
         "chosen": found.chosen.to_dict(),

@@ -16,6 +16,7 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from biasaudit.errors import RunFailedError
+from biasaudit.training.repair.contexts import inverse_propensities
 
 Vector = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -46,6 +47,10 @@ class Row:
         scores: Vector = features.astype(np.float64) @ self.weight + self.bias + offsets
         return scores
 
+    def raised(self, shift: float) -> Row:
+        """Return the row whose scores are all higher by ``shift``."""
+        return Row(self.weight, self.bias + shift)
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -60,6 +65,8 @@ class Examples:
         folds: (N,) cross-validation fold of everything that each was made from.
         offsets: (N,) what is added to features · weight + bias whatever the row: 0 where a class
             is answered for itself; where one of several is chosen, what the other classes say.
+        contexts: (N, A) which contexts an original shows; of the other rows nothing is said. None
+            where no context label is read.
 
     Raises:
         ValueError: Lengths that differ.
@@ -71,10 +78,11 @@ class Examples:
     sources: Rows
     folds: Rows
     offsets: Vector
+    contexts: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("answers", "origins", "sources", "folds", "offsets"):
-            if len(getattr(self, name)) != len(self.features):
+        for name in ("answers", "origins", "sources", "folds", "offsets", "contexts"):
+            if getattr(self, name) is not None and len(getattr(self, name)) != len(self.features):
                 raise ValueError(
                     f"{name}: {len(getattr(self, name))} rows, expected {len(self.features)}"
                 )
@@ -91,6 +99,7 @@ class Examples:
             self.sources[rows],
             self.folds[rows],
             self.offsets[rows],
+            None if self.contexts is None else self.contexts[rows],
         )
 
 
@@ -106,6 +115,9 @@ class Recipe:
         refits: How many refits are averaged, each on a bootstrap sample of the source images;
             1 uses every image once.
         smoothing: Label smoothing: the answers are smoothing/2 and 1 − smoothing/2.
+        balance: Originals weigh their inverse propensity to this power: 0 weighs all alike, 1 makes
+            the answer independent of the contexts, more turns the correlation round. Only where
+            context labels are read.
     """
 
     dose: float = 0.3
@@ -113,19 +125,27 @@ class Recipe:
     crops: float = 0.0
     refits: int = 1
     smoothing: float = 0.0
+    balance: float = 0.0
 
 
 def example_weights(examples: Examples, recipe: Recipe) -> Vector:
     """Return the weight of each row in the loss, (N,).
 
-    Each original image weighs 1, all its copies together. Edits weigh together ``dose`` times what
-    the originals do: yes and no half each, whatever their numbers, and so do crops with their
-    share of the dose. What has no rows leaves its share to nobody.
+    Each original image weighs 1, all its copies together; where context labels are read, 1 in the
+    mean over each answer, by inverse propensity to the power ``balance``. Edits weigh together
+    ``dose`` times what the originals do: yes and no half each, whatever their numbers, and so do
+    crops with their share of the dose. What has no rows leaves its share to nobody.
     """
     original = examples.origins == ORIGINAL
     weights = np.zeros(len(examples))
     total = len(np.unique(examples.sources[original]))
     weights[original] = total / max(1, original.sum())
+    if examples.contexts is not None and recipe.balance > 0:
+        answers = examples.answers[original]
+        scarce = inverse_propensities(answers, examples.contexts[original]) ** recipe.balance
+        for answer in np.unique(answers):
+            scarce[answers == answer] /= scarce[answers == answer].mean()
+        weights[original] *= scarce
     for origin, share in ((EDITED, 1 - recipe.crops), (CROPPED, recipe.crops)):
         for answer in (True, False):
             rows = (examples.origins == origin) & (examples.answers == answer)

@@ -170,7 +170,7 @@ def test_a_constant_classifier_passes_no_limit():
     told = check_max_gap(judge(rows, "boat", "water"), 1.0)
     assert not told.passed
     assert told.line.startswith("FAIL  effect = 0.000")
-    assert told.line.endswith("not shown to beat a constant answer")
+    assert told.line.endswith("not shown to know the object")
     assert not check_max_gap(verdict(0.0, 0.0, knows=None), 1.0).passed
 
 

@@ -122,6 +122,25 @@ def test_a_constant_answer_is_not_acquitted():
     assert verdict.images_needed is None
 
 
+def test_what_is_known_on_val_does_not_acquit_on_test():
+    val = four((1900, 1900, 1900, 1900), 2000, subset="val")
+    # the camera fails on test: no to nearly everything, with the context and without
+    blind = pd.concat([val, four((20, 20, 1990, 1990), 2000)])
+    verdict = judge(blind, "boat", "water")
+    assert verdict.headline == "cannot tell (the model knows too little)"
+    assert verdict.accuracy_ci[0] < 0.51
+    seen = judge(pd.concat([val, four((1600, 1600, 1600, 1600), 2000)]), "boat", "water")
+    assert seen.kind == "no_bias_shown"
+    # what counts is the subset where least is known: 4 x 1600 of 2000
+    assert seen.accuracy_ci[0] < 0.8 < seen.accuracy_ci[1]
+
+
+def test_a_subset_of_one_answer_says_nothing_of_knowledge():
+    val = four((1900, 1900, 1900, 1900), 2000, subset="val")
+    boats = pd.concat([group(1, 1, 1900, 2000), group(1, 0, 1900, 2000)])
+    assert judge(pd.concat([val, boats]), "boat", "water").kind == "no_bias_shown"
+
+
 def test_leaning_against_the_context_is_bias_too():
     verdict = judge(four((60, 95, 95, 70)), "boat", "water")
     assert verdict.kind == "biased"

@@ -26,7 +26,7 @@ def told(schema, prefix=""):
         value = field.get_default(call_default_factory=True)
         assert value is not PydanticUndefined
         text = str(value).lower() if isinstance(value, bool) else str(value)
-        defaults[prefix + name] = "empty" if value in ({}, []) else text
+        defaults[prefix + name] = "empty" if value in ({}, [], ()) else text
     return defaults
 
 

@@ -83,4 +83,5 @@ def test_shapes_are_checked():
             good.region_rows,
             good.region_classes,
             good.indices,
+            good.mirrored,
         )

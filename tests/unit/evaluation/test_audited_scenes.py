@@ -98,7 +98,7 @@ def test_attention_on_the_context():
 
 def test_a_score_that_is_no_number_is_refused():
     """As a "no", it would be right on every image without a boat."""
-    with pytest.raises(RunError, match="'boat' for image 'val-0' is not a number"):
+    with pytest.raises(RunError, match="'boat' for image 'val-0' is not a finite number"):
         one_pass(classifier(float("nan"), 0.0), "boat", AFLOAT)
 
 

@@ -52,6 +52,7 @@ def batch(images, labels, regions=(), rows=(), classes=()):
         region_rows=torch.tensor(rows, dtype=torch.long),
         region_classes=torch.tensor(classes, dtype=torch.long),
         indices=torch.arange(len(images)),
+        mirrored=torch.zeros(len(images), dtype=torch.bool),
     )
 
 
@@ -127,8 +128,20 @@ def test_external_by_hand():
     region = [[1.0, 0.0], [0.0, 0.0]]
     labelled = batch([RED], [[1, 0]], [region], [0], [0])
     loss = external(Step(model, labelled, labelled), ExternalOptions())
-    # A = (1, 0, .5, 0) against H = (1, 0, 0, 0); one image of the pass's two is labelled
-    assert loss.item() == pytest.approx(0.25 / 4 / 2, abs=1e-12)
+    # A = (1, 0, .5, 0) against H = (1, 0, 0, 0)
+    assert loss.item() == pytest.approx(0.25 / 4, abs=1e-12)
+
+
+@pytest.mark.parametrize("images", [1, 2, 7])
+@pytest.mark.parametrize("labelled", [1, 3])
+def test_the_weight_of_a_labelled_image_hangs_on_no_count(images, labelled):
+    model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
+    region = [[1.0, 0.0], [0.0, 0.0]]
+    marked = batch(
+        [RED] * labelled, [[1, 0]] * labelled, [region] * labelled, range(labelled), [0] * labelled
+    )
+    step = Step(model, batch([RED] * images, [[1, 0]] * images), marked)
+    assert external(step, ExternalOptions()).item() == pytest.approx(0.25 / 4, abs=1e-12)
 
 
 def test_region_is_averaged_down_to_the_map():
@@ -200,6 +213,7 @@ def test_gradients_by_finite_differences(term, second_order):
         torch.tensor([0, 1]),
         torch.tensor([0, 1]),
         torch.arange(2),
+        torch.zeros(2, dtype=torch.bool),
     )
     model.head.linear.weight.data.abs_()
 
@@ -248,6 +262,7 @@ def test_steps_leave_batch_norm_to_the_batch_alone():
         torch.arange(4),
         torch.zeros(4, dtype=torch.long),
         torch.arange(4),
+        torch.zeros(4, dtype=torch.bool),
     )
     states = []
     for terms in ((classification,), (classification, mining, external)):
@@ -292,9 +307,9 @@ def test_evidence_by_hand():
     region = [[1.0, 0.0], [0.0, 0.0]]
     data = batch([image], [[1, 0]], [region], [0], [0])
     loss = evidence(Step(model, data, data), EvidenceOptions())
-    # E = 4·red - 2·green = (4, -1, 2, 0) against (1, 0, 0, 0); half of the pass is labelled
+    # E = 4·red - 2·green = (4, -1, 2, 0) against (1, 0, 0, 0)
     terms = [(math.tanh(4) - 1) ** 2, math.tanh(-1) ** 2, math.tanh(2) ** 2, 0.0]
-    assert item(loss) == pytest.approx(sum(terms) / 4 / 2)
+    assert item(loss) == pytest.approx(sum(terms) / 4)
 
 
 def test_absent_by_hand():
@@ -310,8 +325,8 @@ def test_energy_by_hand():
     model = tiny([[4.0, 0, 0]], [0.0])
     region = [[1.0, 0.0], [0.0, 0.0]]
     data = batch([RED], [[1]], [region], [0], [0])
-    # of 1 + .5, 1 lies inside; half of the pass is labelled
-    assert item(energy(Step(model, data, data), EnergyOptions())) == pytest.approx(1 / 3 / 2)
+    # of 1 + .5, 1 lies inside
+    assert item(energy(Step(model, data, data), EnergyOptions())) == pytest.approx(1 / 3)
     dark = batch([[RED[1]] * 3], [[1]], [region], [0], [0])
     assert item(energy(Step(model, dark, dark), EnergyOptions())) == 0.0
 
@@ -324,7 +339,7 @@ def test_input_gradient_by_hand():
     # s = 4·mean(red) + .25 = 1.75, ds/dred = 1 at each of 4 pixels, 3 of them outside;
     # d(log p + log(1 - p))/ds = 1 - 2p
     slope = 1 - 2 * sigmoid(1.75)
-    assert item(loss) == pytest.approx(3 * slope**2 / 2)
+    assert item(loss) == pytest.approx(3 * slope**2)
 
 
 @pytest.mark.parametrize("covered", [0.0, 1.0])

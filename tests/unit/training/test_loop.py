@@ -1,13 +1,19 @@
 """The training loop on a dataset that a test draws."""
 
+import os
+import signal
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from biasaudit import api
 from biasaudit.config import load_settings
 from biasaudit.data.annotation.labels import choose_labels
 from biasaudit.data.sample import Dataset, Region, Sample
-from biasaudit.errors import ConfigError, RunFailedError
+from biasaudit.errors import ConfigError, DataError, RunFailedError
+from biasaudit.guidance import step
 from biasaudit.guidance.modes import active_terms, mode_of
 from biasaudit.statistics import fit_operating_point
 from biasaudit.training.device import make_accelerator
@@ -33,6 +39,7 @@ def sample(number):
         frozenset(["water"] if wet else []),
         lambda: image,
         regions,
+        annotated=frozenset(["water"]),
     )
 
 
@@ -108,9 +115,86 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_way_out():
     assert "learning_rate" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("mode", "term"), [("baseline", "classification"), ("gain_ext", "external"), ("gain", "mining")]
+)
+def test_what_is_no_number_is_named_with_its_step_term_and_images(monkeypatch, mode, term):
+    early = ["terms.mining.warmup_epochs=0"] if mode == "gain" else []
+    planned = plan(f"training.mode={mode}", *early)
+    active = next(one for one in planned.terms if one.name == term)
+    calls, seen = [], []
+
+    def broken(step, options):
+        calls.append(step)
+        seen.append([planned.dataset.subset("train")[i].id for i in step.batch.indices])
+        loss = active.term.compute(step, options)
+        return loss * float("inf") if len(calls) == 6 else loss
+
+    place = planned.terms.index(active)
+    planned.terms[place] = replace(active, term=replace(active.term, compute=broken))
+    with pytest.raises(RunFailedError) as error:
+        train(planned, Listener())
+    said = str(error.value)
+    assert said.startswith(f"epoch 2, step 2: the loss is inf (term '{term}'); the images: ")
+    assert said.split("the images: ")[1].startswith(", ".join(seen[-1]))
+    assert said.split("; ")[1].count("(labelled)") == 5
+
+
+def test_a_map_that_is_no_number_is_named(monkeypatch):
+    def broken(*arguments, **options):
+        return step.real(*arguments, **options) * torch.nan
+
+    monkeypatch.setattr(step, "real", step.classifier_attention, raising=False)
+    monkeypatch.setattr(step, "classifier_attention", broken)
+    planned = plan("training.mode=gain", "terms.mining.warmup_epochs=1")
+    with pytest.raises(RunFailedError, match="epoch 2, step 1: term 'mining': an attention map"):
+        train(planned, Listener())
+
+
+def test_an_update_that_breaks_the_weights_is_no_run(monkeypatch):
+    def breaking(optimizer, closure=None):
+        for parameter in optimizer.param_groups[0]["params"][-1:]:
+            parameter.data.fill_(torch.inf)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", breaking)
+    with pytest.raises(RunFailedError, match=r"epoch 1: weight 'head\.linear\.bias' is NaN"):
+        train(plan("training.batch_size=32"), Listener())
+
+
+def test_a_killed_loading_process_names_the_setting_to_lower(monkeypatch):
+    planned = plan("training.workers=1", "training.mode=baseline")
+    victim = planned.dataset.subset("train")[3]
+
+    def dying():
+        if torch.utils.data.get_worker_info() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return victim.load_image()
+
+    samples = [*planned.dataset.subset("train")]
+    samples[3] = replace(victim, load_image=dying)
+    data = replace(planned.dataset, subsets={**planned.dataset.subsets, "train": samples})
+    with pytest.raises(RunFailedError, match="a process that loads images was killed") as error:
+        api.train(data, settings=planned.settings)
+    assert "workers" in error.value.hint
+
+
+def test_a_broken_image_is_one_line_from_a_loading_process_too():
+    planned = plan("training.workers=1", "training.mode=baseline")
+
+    def broken():
+        raise DataError("3.png: cannot be read", "remove it")
+
+    samples = [*planned.dataset.subset("train")]
+    samples[3] = replace(samples[3], load_image=broken)
+    data = replace(planned.dataset, subsets={**planned.dataset.subsets, "train": samples})
+    with pytest.raises(DataError) as error:
+        api.train(data, settings=planned.settings)
+    assert str(error.value) == "3.png: cannot be read; remove it"
+
+
 def test_labelled_images_come_once_a_round():
     stream = LabelledStream(plan(), 2)
-    names = [sample.id for sample in stream._images.samples]
+    names = [sample.id for sample in stream.images.samples]
     seen = [names[i] for _ in range(5) for i in next(stream).indices]
     assert len(seen) == 10
     assert sorted(seen[:5]) == sorted(names)
@@ -133,12 +217,21 @@ def test_frozen_layers_stay_as_they_are():
 
 def test_groups_weigh_the_same():
     samples = [sample(number) for number in range(32)]
-    weights = group_weights(samples, "boat", "water")
+    weights = group_weights(samples, "boat", "water", ("boat", "buoy"))
     totals = {}
     for one, weight in zip(samples, weights, strict=True):
         group = ("boat" in one.labels, "water" in one.contexts)
         totals[group] = totals.get(group, 0) + weight
     assert list(totals.values()) == pytest.approx([0.25] * 4)
+
+
+def test_what_nobody_annotated_is_drawn_by_no_group():
+    samples = [sample(number) for number in range(32)]
+    unsaid = [replace(one, contexts=frozenset(), annotated=frozenset()) for one in samples[:6]]
+    weights = group_weights([*unsaid, *samples[6:]], "boat", "water", ("boat", "buoy"))
+    assert weights[:6] == [0.0] * 6
+    assert sum(weights) == pytest.approx(1.0)
+    assert all(weight > 0 for weight in weights[6:])
 
 
 def test_balanced_loading_draws_scarce_groups_as_often():

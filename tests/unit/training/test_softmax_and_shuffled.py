@@ -53,7 +53,9 @@ def test_the_classification_term_follows_the_model():
     model = BACKBONES["harbournet"].build(3).eval()
     images, none = torch.rand(2, 3, 32, 32), torch.zeros(0, dtype=torch.long)
     labels = torch.tensor([[1.0, 0, 0], [0, 0, 1]])
-    batch = Batch(images, labels, torch.zeros(0, 32, 32), none, none, torch.arange(2))
+    batch = Batch(
+        images, labels, torch.zeros(0, 32, 32), none, none, torch.arange(2), torch.zeros(2).bool()
+    )
     logits = model(images).scores
     for softmax, expected in (
         (False, 3 * torch.nn.functional.multilabel_soft_margin_loss(logits, labels)),

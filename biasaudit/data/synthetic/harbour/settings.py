@@ -33,11 +33,11 @@ class HarbourSettings:
 
     seed: int = 0
     size: int = 64
-    train: int = 2000
+    train: int = 1000
     val: int = 400
     group: int = 200
-    water_given_boat: float = 0.95
-    water_given_no_boat: float = 0.05
+    water_given_boat: float = 0.98
+    water_given_no_boat: float = 0.02
 
     def __post_init__(self) -> None:
         self._check("seed", 0, 2**63 - 1)

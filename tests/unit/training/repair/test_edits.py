@@ -33,7 +33,7 @@ SAMPLES = [sample(f"wet-{n}", True) for n in range(3)] + [
 SCENES = [scene(n < 3, WATER if n < 3 else LAND) for n in range(7)]
 
 
-def edits(order=range(7), recipe=None, seed=3, labelled=(0, 1, 2)):
+def edits(order=range(7), recipe=None, seed=3, labelled=(0, 1, 2), answers=None):
     samples = [SAMPLES[i] for i in order]
     places = {samples[n].id: n for n in range(len(samples))}
     rows = [places[SAMPLES[i].id] for i in labelled]
@@ -44,8 +44,9 @@ def edits(order=range(7), recipe=None, seed=3, labelled=(0, 1, 2)):
         lambda i: scenes[i][0],
         {row: scenes[row][1] for row in rows},
         grounds,
-        recipe or EditRecipe(jitter=0, crops=2, windows=2),
+        recipe or EditRecipe(jitter=0, crops=2, windows=2, alone=2),
         seed,
+        answers,
     )
     return [(samples[edit.source].id, edit) for edit in made]
 
@@ -109,7 +110,12 @@ def test_counts_are_the_recipes():
 def test_without_a_ground_the_object_is_only_taken_out():
     region = SCENES[0][1]
     made = make_edits(
-        SAMPLES[:1], lambda i: SCENES[0][0], {0: region}, {}, EditRecipe(crops=1, windows=1), 0
+        SAMPLES[:1],
+        lambda i: SCENES[0][0],
+        {0: region},
+        {},
+        EditRecipe(crops=1, windows=1, alone=1),
+        0,
     )
     assert {edit.kind for edit in made} == set(KINDS) - {"pasted", "covered"}
 
@@ -130,3 +136,28 @@ def test_folds_share_out_each_answer_and_source(count):
     order = np.random.default_rng(0).permutation(60)
     moved = assign_folds([samples[i] for i in order], "boat", count, 1)
     assert (moved == folds[order]).all()
+
+
+def test_alone_keeps_the_region_and_erases_the_rest():
+    recipe = EditRecipe(0, 0, 0, 0, alone=1, edge=0)
+    ((_, edit),) = edits(recipe=recipe, labelled=(0,))
+    mirrored = bool((edit.image[:, 45, 10] == torch.tensor(BOAT)).all())
+    image = edit.image.flip(-1) if mirrored else edit.image
+    # 255 times the mean of ImageNet, and a rim of one px (.01 of 64) around the region
+    expected = torch.tensor([124, 116, 104])[:, None, None].repeat(1, SIDE, SIDE)
+    expected[:, 33:57, 35:61] = torch.tensor(WATER)[:, None, None]
+    expected[:, 34:56, 36:60] = torch.tensor(BOAT)[:, None, None]
+    assert torch.equal(image.int(), expected.int())
+
+
+def test_a_region_of_an_image_without_the_object_keeps_its_answer():
+    answers = [True, True, True, False, False, False, False]
+    recipe = EditRecipe(alone=2, crops=1)
+    made = edits(recipe=recipe, labelled=(0, 3), answers=answers)
+    dry = [(edit.kind, edit.answer) for id, edit in made if id == "dry-0"]
+    assert dry == [("alone", False)] * 2
+    wet = {edit.kind: edit.answer for id, edit in made if id == "wet-0"}
+    assert wet == {
+        "pasted": True, "blurred": False, "covered": False, "inpainted": False,
+        "crops": True, "alone": True,
+    }  # fmt: skip

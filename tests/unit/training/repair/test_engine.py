@@ -13,10 +13,11 @@ from biasaudit.errors import ConfigError, DataError
 from biasaudit.models.backbones import BACKBONES
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.whole_network import WholeNetwork, against_the_rest
-from biasaudit.training.repair import engine
+from biasaudit.training.repair import engine, examples
 from biasaudit.training.repair.edits import EditRecipe
-from biasaudit.training.repair.engine import RepairOptions, repair, replace_row, row_of
+from biasaudit.training.repair.engine import repair, replace_row, row_of
 from biasaudit.training.repair.features import FeatureReader, last_layer
+from biasaudit.training.repair.options import RepairOptions
 from biasaudit.training.repair.refit import Recipe
 
 SIDE = 32
@@ -93,14 +94,14 @@ def test_the_repaired_answer_edits_that_the_model_did_not(dataset, model):
 def test_no_fold_knows_another(dataset, model, monkeypatch):
     seen = {}
 
-    def spy(samples, pixels, regions, grounds, recipe, seed):
+    def spy(samples, pixels, regions, grounds, *rest):
         seen.update(grounds=grounds)
-        return engine_make_edits(samples, pixels, regions, grounds, recipe, seed)
+        return engine_make_edits(samples, pixels, regions, grounds, *rest)
 
-    engine_make_edits = engine.make_edits
-    monkeypatch.setattr(engine, "make_edits", spy)
+    engine_make_edits = examples.make_edits
+    monkeypatch.setattr(examples, "make_edits", spy)
     repair(model, dataset, "boat", labels(dataset), SIDE, OPTIONS)
-    folds = engine.assign_folds(dataset.subset("train"), "boat", 2, 0)
+    folds = examples.assign_folds(dataset.subset("train"), "boat", 2, 0)
     assert len(seen["grounds"]) == 4
     for row, grounds in seen["grounds"].items():
         assert grounds
@@ -209,3 +210,42 @@ def test_a_network_without_a_linear_end_is_refused():
 def test_no_label_is_refused(dataset, model):
     with pytest.raises(DataError, match="labelled images"):
         repair(model, dataset, "boat", LabelChoice(("boat",), 0), SIDE, OPTIONS)
+
+
+def marked(dataset, annotated=frozenset({"ruler"})):
+    """The dataset, every third image with a ruler."""
+    subsets = {
+        name: [
+            replace(one, contexts=frozenset(["ruler"] * (n % 3 == 0)), annotated=annotated)
+            for n, one in enumerate(samples)
+        ]
+        for name, samples in dataset.subsets.items()
+    }
+    return replace(dataset, contexts=("ruler",), subsets=subsets)
+
+
+def test_regions_of_both_answers_and_context_labels_reach_the_refit(dataset, model):
+    data = marked(dataset)
+    both = choose_labels(data.subset("train"), ("boat", "cow"), 3, 0, 0)
+    options = replace(OPTIONS, edits=EditRecipe(0, 0, 0, 0, alone=2), contexts=("ruler",))
+    train = engine.gather(model, data, "boat", both, SIDE, options).train
+    edited = train.origins == examples.EDITED
+    assert edited.sum() == 2 * (3 + 3)
+    boats = np.array(["boat" in s.labels for s in data.subset("train")])
+    assert (train.answers == boats[train.sources]).all()
+    assert sorted(train.answers[edited]) == [False] * 6 + [True] * 6
+    # 32 images and two copies of each, every third with a ruler; of edits nothing is said
+    assert train.contexts[:96, 0].tolist() == [n % 3 == 0 for n in range(32)] * 3
+    assert not train.contexts[96:].any()
+
+
+def test_without_context_labels_none_is_read(dataset, model):
+    train = engine.gather(model, marked(dataset), "boat", labels(dataset), SIDE, OPTIONS).train
+    assert train.contexts is None
+
+
+def test_a_context_that_nobody_looked_for_is_refused(dataset, model):
+    data = marked(dataset, annotated=frozenset())
+    options = replace(OPTIONS, contexts=("ruler",))
+    with pytest.raises(DataError, match="21 of 32 training images are not annotated"):
+        repair(model, data, "boat", labels(dataset), SIDE, options)

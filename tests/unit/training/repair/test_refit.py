@@ -6,6 +6,7 @@ from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
 
 from biasaudit.errors import RunFailedError
+from biasaudit.training.repair.contexts import inverse_propensities
 from biasaudit.training.repair.refit import (
     CROPPED,
     EDITED,
@@ -165,3 +166,27 @@ def test_lengths_that_differ_are_refused():
             np.zeros((3, 1), np.float32), np.zeros(3, bool), np.zeros(3, int), np.zeros(2, int),
             np.zeros(3, int), np.zeros(3),
         )  # fmt: skip
+
+
+def test_originals_weigh_their_inverse_propensity_and_each_answer_what_it_did():
+    # the object without the context: 1 of 4; the context without the object: 1 of 8
+    answers = np.array([True] * 4 + [False] * 8 + [True] * 2)
+    shown = np.array([True] * 3 + [False] + [True] + [False] * 7 + [False] * 2)
+    numbers = np.arange(14)
+    made = Examples(
+        np.zeros((14, 2), np.float32),
+        answers,
+        np.array([ORIGINAL] * 12 + [EDITED] * 2),
+        numbers,
+        numbers,
+        np.zeros(14),
+        shown[:, None],
+    )
+    scarce = inverse_propensities(answers[:12], shown[:12, None])
+    for balance in (0.0, 1.0, 2.0):
+        weights = example_weights(made, Recipe(dose=0.5, balance=balance))
+        assert weights[:4].sum() == pytest.approx(4)
+        assert weights[4:12].sum() == pytest.approx(8)
+        assert weights[12:].sum() == pytest.approx(3)
+        assert weights[3] / weights[0] == pytest.approx((scarce[3] / scarce[0]) ** balance)
+    assert made.part(numbers < 3).contexts.tolist() == [[True]] * 3
