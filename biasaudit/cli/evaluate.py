@@ -199,7 +199,7 @@ def evaluate(
 
 def _called(audit: Audit, folder: Path) -> Audit:
     """Return an audit under the name of the folder that the user asked for."""
-    name = folder.resolve().name or audit.name
+    name = folder.name if folder.name not in ("", "..") else audit.name
     return replace(audit, run=audit.run.model_copy(update={"name": name}))
 
 

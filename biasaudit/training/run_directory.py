@@ -120,7 +120,8 @@ class RunRecord:
 
     def called(self, folder: Path) -> RunRecord:
         """Return the record under the name of the folder that it is to be written to."""
-        return replace(self, name=folder.resolve().name or self.name)
+        own = folder.name  # of '.' and '..' the mode, labels and seed stay
+        return replace(self, name=own if own not in ("", "..") else self.name)
 
     def save(self, folder: Path | str) -> RunRecord:
         """Write the run to a new or empty folder: all of it, or nothing.

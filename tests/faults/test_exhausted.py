@@ -81,7 +81,7 @@ def test_a_full_disk_at_the_last_write_loses_nothing(small_disk, whole):
     assert error.value.exit_code == 3
     other = named_elsewhere(error)
     assert (other / WEIGHTS).read_bytes() == whole
-    assert read_run(other).name == "baseline-seed0"
+    assert read_run(other).name == "run"  # as the folder that was asked for
     shutil.rmtree(other)
     assert len([line for line in notes if "cannot be kept" in line]) == 1
     assert not list(folder.glob("*.partial"))

@@ -15,7 +15,9 @@ RESULT = ("weights.safetensors", "metrics.csv", "operating_points.json", "result
 
 
 def content(folder, names=RESULT):
-    return {name: (Path(folder) / name).read_bytes() for name in names}
+    """Return the files of a run; results.json without the run's name, which is the folder's."""
+    own = f'"name": "{Path(folder).name}"'.encode()
+    return {name: (Path(folder) / name).read_bytes().replace(own, b"") for name in names}
 
 
 def finished(folder, mode):
