@@ -13,6 +13,7 @@ from biasaudit.data.formats import coco, folder, manifest, voc  # noqa: F401 -- 
 from biasaudit.data.formats.toml_file import DATASET_FILE, read_dataset_file
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, DataError, named_field, near_names
+from biasaudit.inputs.files import expanded, is_file, is_folder
 from biasaudit.registry import Registry
 
 Builder = Callable[..., Dataset]
@@ -51,8 +52,8 @@ def _voc2012(complain: Complain, /, **settings: Any) -> Dataset:
                 near_names(setting, ["folder"]),
                 field=f"data.options.{setting}",
             )
-    place = Path(settings.get("folder") or default_folder("voc2012")).expanduser()
-    if not (place / DATASET_FILE).is_file():
+    place = expanded(str(settings.get("folder") or default_folder("voc2012")))
+    if not is_file(place / DATASET_FILE):
         raise DataError(
             f"voc2012: not in {place}",
             "fetch it: biasaudit data fetch voc2012; or say where: "
@@ -108,21 +109,21 @@ def load_dataset(
             f"write it into {file}",
             field=f"data.options.{setting}",
         )
-    origin = str(Path(name).expanduser().absolute())
+    origin = str(expanded(name).absolute())
     return replace(read_dataset_file(file, complain), origin=origin)
 
 
 def _dataset_file(name: str) -> Path:
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = expanded(name)
+    if is_folder(path):
         file = path / DATASET_FILE
-        if not file.is_file():
+        if not is_file(file):
             raise DataError(
                 f"{path}: the folder holds no {DATASET_FILE}",
                 "write one that says format, images and subsets",
             )
         return file
-    if path.is_file():
+    if is_file(path):
         if path.suffix != ".toml":
             raise DataError(
                 f"{path}: not a {DATASET_FILE}", f"give the folder with a {DATASET_FILE}"

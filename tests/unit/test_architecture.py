@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "biasaudit"
-BASE = {"errors", "registry"}
+BASE = {"errors", "registry", "inputs"}
 PLAIN = BASE | {"config", "results", "statistics"}
 ALLOWED = {
     "errors": set(),
     "registry": {"errors"},
+    "inputs": {"errors"},
     "config": BASE,
     "results": BASE | {"statistics"},
     "statistics": BASE,
@@ -26,7 +27,7 @@ ALLOWED = {
     "cases": PLAIN | {"data", "models", "evaluation", "training"},
     "api": PLAIN | {"analysis", "cases", "data", "evaluation", "models", "report", "training"},
 }
-WITHOUT_TORCH = {"errors", "registry", "config", "results", "statistics", "analysis", "report"}
+WITHOUT_TORCH = {"errors", "registry", "inputs", "config", "results", "statistics", "analysis", "report"}
 PRINTERS = {"cli"}
 
 
