@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from biasaudit.config import DataSettings
+from pydantic import ValidationError
+
+from biasaudit.config import DataSettings, TrainingSettings
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import BIASED, EDITED, Dataset, pairs_of
 from biasaudit.data.splits.edited import has_edited_split
@@ -56,6 +58,34 @@ class Loading:
     batch_size: int | None = None
     workers: int = 0
     cache: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ConfigError(
+                f"{named_field('training.batch_size', self.batch_size)}: a batch has an image or "
+                "more"
+            )
+        _check_settings(TrainingSettings, "training", device=self.device, workers=self.workers)
+        _check_settings(DataSettings, "data", cache=self.cache)
+
+
+def _check_settings(
+    section: type[DataSettings | TrainingSettings], name: str, **given: object
+) -> None:
+    """Hold values to what a section of the settings allows; None is passed over.
+
+    Raises:
+        ConfigError: One does not fit.
+    """
+    try:
+        section.model_validate({key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        raise ConfigError(
+            f"{named_field(f'{name}.{key}', given[key])}: "
+            f"{first['msg'][0].lower()}{first['msg'][1:]}"
+        ) from None
 
 
 def case_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import typer
 
@@ -19,7 +20,7 @@ from biasaudit.cli import (
     report,
     train,
 )
-from biasaudit.cli.console import err
+from biasaudit.cli.console import err, one_line
 from biasaudit.cli.flags import complaint
 from biasaudit.errors import BiasAuditError
 
@@ -68,6 +69,8 @@ app.add_typer(data.app, name="data")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code (0, 1, 2, 3 or 130)."""
+    # What Pillow thinks of a file's metadata is of no use here; a fault in it is an error anyway.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         code = app(arguments, standalone_mode=False)
     except BiasAuditError as error:
@@ -79,5 +82,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _complain(line: str, code: int) -> int:
     err.quiet = False  # --quiet hides notes, not errors
-    err.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    told = one_line(f"error: {line}")
+    err.print(told, style="red", markup=False, highlight=False, soft_wrap=True)
     return code

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, note, out, print_table, quieten
+from biasaudit.cli.console import err, json_line, note, one_line, out, print_table, quieten
 from biasaudit.cli.progress import CountProgress
 from biasaudit.cli.train import RUNS
 from biasaudit.errors import ConfigError
@@ -169,7 +169,7 @@ def evaluate(
                     maps=maps,
                     device=device,
                     batch_size=batch_size,
-                    workers=workers or 0,
+                    workers=0 if workers is None else workers,
                     cache=cache,
                     note=note,
                     progress=progress,
@@ -181,13 +181,13 @@ def evaluate(
         write_results(out_dir, audits)
     results = Results(runs=[audit.run for audit in audits])
     if json_:
-        typer.echo(results.to_json(), nl=False)
+        typer.echo(json_line(results.to_json()), nl=False)
     else:
         _show(audits, [target for _, target in models], all_pairs)
     kept = check_gates(gates, results)
     for gate in kept:
         if not (quiet and gate.passed):
-            typer.echo(gate.line, err=True)
+            typer.echo(one_line(gate.line), err=True)
     if not all(gate.passed for gate in kept):
         raise typer.Exit(1)
 

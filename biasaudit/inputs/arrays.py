@@ -129,7 +129,7 @@ def _opened(source: Source) -> Iterator[zipfile.ZipFile]:
             yield archive
     except NPZ_FAULTS as error:
         told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise source.refusal(f"cannot be read ({told})") from None
+        raise source.refusal(f"not an npz file that can be read ({told})") from None
 
 
 def _member(source: Source, archive: zipfile.ZipFile, name: str) -> IO[bytes]:

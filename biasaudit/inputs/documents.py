@@ -154,7 +154,7 @@ def fault_in(tree: Any, *, finite: bool) -> str:
             return f"is nested more than {DEEPEST} deep"
         if isinstance(value, dict):
             waiting += [(part, depth + 1) for pair in value.items() for part in pair]
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             waiting += [(part, depth + 1) for part in value]
         elif isinstance(value, str):
             if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):

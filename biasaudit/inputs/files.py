@@ -47,6 +47,14 @@ def is_file(path: Path | str) -> bool:
         return False
 
 
+def lies_there(path: Path | str) -> bool:
+    """Whether anything bears this name; False for a name that the system cannot even look up."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def is_folder(path: Path | str) -> bool:
     """Whether a path leads to a folder; False for one that the system cannot even look up."""
     try:

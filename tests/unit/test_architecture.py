@@ -27,7 +27,7 @@ ALLOWED = {
     "cases": PLAIN | {"data", "models", "evaluation", "training"},
     "api": PLAIN | {"analysis", "cases", "data", "evaluation", "models", "report", "training"},
 }
-WITHOUT_TORCH = {"errors", "registry", "inputs", "config", "results", "statistics", "analysis", "report"}
+WITHOUT_TORCH = PLAIN | {"analysis", "report"}
 PRINTERS = {"cli"}
 
 

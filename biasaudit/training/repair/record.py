@@ -17,6 +17,7 @@ from biasaudit.data.annotation.labels import LabelChoice, choose_labels
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import RunError
+from biasaudit.inputs.files import is_file
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.external import LoadedModel
 from biasaudit.results import write_atomic
@@ -30,6 +31,7 @@ from biasaudit.training.run_directory import (
     RunRecord,
     prepare,
 )
+from biasaudit.training.run_records import read_repair
 
 VAL = "val"
 
@@ -127,14 +129,9 @@ def read_external_repair(state: Path) -> tuple[str, dict[str, Any]] | None:
         RunError: The record cannot be read.
     """
     file = state.parent / REPAIR
-    if state.name != WEIGHTS or not file.is_file():
+    if state.name != WEIGHTS or not is_file(file):
         return None
-    try:
-        record = json.loads(file.read_text("utf-8"))
-        record["object"], record["pixel_labels"], record["box_labels"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{file}: cannot be read ({error})", "repair the model again") from None
-    return state.parent.name, record
+    return state.parent.name, read_repair(file)
 
 
 def summary_of(record: Mapping[str, Any]) -> str:

@@ -103,7 +103,7 @@ def test_no_such_row(tmp_path, rows):
 def test_what_is_no_archive(tmp_path):
     file = tmp_path / "given.npz"
     file.write_bytes(npy(np.zeros(3)))
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match="not an npz file"):
         read_array(Source(file, RunError), "a")
     with pytest.raises(RunError, match="no array 'b'"):
         read_array(packed(tmp_path, a=npy(np.zeros(3))), "b")
