@@ -46,6 +46,8 @@ class DataSettings(_Section):
         cache: Where decoded images stay: ``memory`` keeps them for this run, if it loads them
             itself; ``off`` decodes them in every epoch; a folder keeps them for loading processes
             and for later runs too.
+        on_error: What is done about an image that cannot be read: ``stop``, or ``skip`` it, which
+            reads every image before anything else and counts those left out.
         options: Settings of a built-in dataset itself, such as ``water_given_boat``.
     """
 
@@ -59,6 +61,7 @@ class DataSettings(_Section):
     image_size: int | None = Field(None, ge=32, le=1024)
     flip: bool = True
     cache: str = Field("memory", min_length=1)
+    on_error: Literal["stop", "skip"] = "stop"
     options: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("cache")

@@ -48,6 +48,7 @@ def evaluate(
     batch_size: opt.BatchSize = None,
     workers: opt.Workers = None,
     cache: opt.Cache = None,
+    on_error: opt.OnError = None,
     out_dir: Annotated[
         Path | None,
         typer.Option(
@@ -153,7 +154,7 @@ def evaluate(
         for path in paths:
             target = path if out_dir is None else out_dir / path.name if len(paths) > 1 else out_dir
             models.append((api.load_run(path), target))
-    dataset = api.load_dataset(data) if data else None
+    dataset = api.load_dataset(data, on_error=on_error or "stop") if data else None
     audits: list[Audit] = []
     for found, target in models:
         with CountProgress(found.name) as progress:
@@ -171,6 +172,7 @@ def evaluate(
                     batch_size=batch_size,
                     workers=0 if workers is None else workers,
                     cache=cache,
+                    on_error=on_error,
                     note=note,
                     progress=progress,
                 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from biasaudit.data.checks.faults import Complain, refuse
 from biasaudit.data.formats import coco, folder, manifest, voc  # noqa: F401 -- register them
@@ -83,8 +83,15 @@ def _check_settings(name: str, schema: type[Any], settings: Mapping[str, Any]) -
             )
 
 
+OnError = Literal["stop", "skip"]
+"""What is done about an image that cannot be read."""
+
+
 def load_dataset(
-    name: str, options: Mapping[str, Any] | None = None, complain: Complain = refuse
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    complain: Complain = refuse,
+    on_error: OnError = "stop",
 ) -> Dataset:
     """Load the dataset that the user calls ``name``.
 
@@ -94,6 +101,8 @@ def load_dataset(
             like a built-in.
         options: Settings of a built-in dataset.
         complain: Told of each fault of a single image or annotation; refuses it unless given.
+        on_error: ``skip`` decodes every image at once and leaves out those that cannot be read;
+            ``stop`` leaves that to whoever needs the image.
 
     Raises:
         ConfigError: A setting that the dataset does not have.
@@ -110,7 +119,23 @@ def load_dataset(
             field=f"data.options.{setting}",
         )
     origin = str(expanded(name).absolute())
-    return replace(read_dataset_file(file, complain), origin=origin)
+    found = replace(read_dataset_file(file, complain), origin=origin)
+    if on_error == "skip":
+        from biasaudit.data.loading.skipping import without_unreadable
+
+        return without_unreadable(found)
+    return found
+
+
+def checked_on_error(given: str) -> OnError:
+    """Return what is done about an image that cannot be read.
+
+    Raises:
+        ConfigError: There is no such way.
+    """
+    if given not in get_args(OnError):
+        raise ConfigError(named_field("data.on_error", given), near_names(given, get_args(OnError)))
+    return cast(OnError, given)
 
 
 def _dataset_file(name: str) -> Path:
