@@ -30,7 +30,7 @@ from safetensors.torch import save
 
 from biasaudit.config import Settings
 from biasaudit.data.annotation.labels import LabelChoice
-from biasaudit.errors import RunError, named_field, near_names
+from biasaudit.errors import ConfigError, RunError, named_field, near_names
 from biasaudit.inputs.documents import first_fault
 from biasaudit.inputs.files import is_file, is_folder
 from biasaudit.models.backbones import BACKBONES, state_of
@@ -243,6 +243,10 @@ def read_run(path: Path) -> RunRecord:
         repair=read_repair(repair) if is_file(repair) else None,
     )
     load_plugins(settings.plugins, str(path / CONFIG))
+    try:
+        BACKBONES[str(settings.model.backbone)]
+    except ConfigError as error:
+        raise RunError(f"{path / CONFIG}: {error.message}", error.hint) from None
     return record
 
 
