@@ -83,6 +83,8 @@ def read_frame(source: Source, texts: Sequence[str] = ()) -> pd.DataFrame:
     except (ValueError, OverflowError, MemoryError) as error:
         told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise source.refusal(f"cannot be read ({told})") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes cells without a header for names
+        raise source.refusal("rows have more cells than the header has columns")
     for column in texts:
         if column in table:
             table[column] = table[column].map(unguarded)

@@ -277,7 +277,8 @@ def newest_run(parent: Path) -> Path:
     Raises:
         RunError: There is none.
     """
-    weights = sorted(parent.glob(f"*/{WEIGHTS}"), key=lambda file: file.stat().st_mtime_ns)
+    found = (file for file in parent.glob(f"*/{WEIGHTS}") if is_file(file))
+    weights = sorted(found, key=lambda file: file.stat().st_mtime_ns)
     if not weights:
         raise RunError(f"no run in {parent}/", "train one first: biasaudit train")
     return weights[-1].parent

@@ -20,6 +20,8 @@ def assert_one_line(answer, *words):
         (["train", "--workers", "1000000"], ["--workers"]),
         (["train", "--batch-size", "0"], ["--batch-size"]),
         (["train", "--set", "training.learning_rate=inf"], ["learning_rate"]),
+        (["train", "--set", "training.learning_rate=1e300"], ["learning_rate"]),
+        (["train", "--mode", "gain", "--set", "terms.mining.weight=nan"], ["weight"]),
         (["train", "--set", "training.seed=1\ntraining.epochs=1"], ["--set", "more than one line"]),
         (["train", "--set", "training.seed=" + "[" * 20_000], ["--set"]),
         (["train", "--set", "training.seed=" + "9" * 6_000], ["--set"]),

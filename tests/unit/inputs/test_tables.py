@@ -50,6 +50,7 @@ def test_numbers_are_no_formulas():
         (b"a," * 5000, "columns"),
         (b'a,b\n"1', "cannot be read"),
         (b"a\n1,2\n1,2,3,4\n", "cannot be read"),
+        (b"a\n1,2\n3,4\n", "more cells than the header"),
     ],
 )
 def test_tables_that_are_refused(tmp_path, content, words):

@@ -84,3 +84,21 @@ def test_a_name_is_no_path(tmp_path, name):
     file.write_text(json.dumps({"name": name, "classes": ["a"], "device": "cpu"}))
     with pytest.raises(RunError, match="name"):
         read_run_file(file)
+
+
+def test_kept_features_that_are_damaged_are_made_again(tmp_path):
+    import numpy as np
+
+    from biasaudit.training.repair.features import _kept
+
+    file = tmp_path / "f.npy"
+    sound = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.save(file, sound)
+    np.testing.assert_array_equal(_kept(file, (2, 3)), sound)
+    content = file.read_bytes()
+    assert _kept(file, (3, 2)) is None
+    assert _kept(tmp_path / "gone.npy", (2, 3)) is None
+    huge = content.replace(b"(2, 3)", b"(9999999999999, 3)")
+    for broken in (b"", b"text", content[:-1], b"x" + content[1:], huge):
+        file.write_bytes(broken)
+        assert _kept(file, (2, 3)) is None
