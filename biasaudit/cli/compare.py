@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -121,9 +120,7 @@ def _compare_two(
             "harm": None if harm is None else {**asdict(harm), "sentence": harm_sentence(harm)},
             "pairs_worse": worse,
         }
-        typer.echo(
-            echo_json(json.dumps(plain(told), indent=2, ensure_ascii=False, allow_nan=False))
-        )
+        echo_json(plain(told))
         return
     labels = _labels(first, second)
     for name, one in found.items():
@@ -184,9 +181,7 @@ def _compare_seeds(sides: tuple[list[Audit], list[Audit]], asked: list[str], jso
                 for name, one in found.items()
             },
         }
-        typer.echo(
-            echo_json(json.dumps(plain(told), indent=2, ensure_ascii=False, allow_nan=False))
-        )
+        echo_json(plain(told))
         return
     for name, one in found.items():
         print_table(seeds_table(name, one, adjusted[name], labels))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,9 +56,7 @@ def check(
             step=lambda: bar.advance(task),
         )
     if json_:
-        typer.echo(
-            echo_json(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
-        )
+        echo_json(found.to_dict())
     else:
         _print_check(found, every)
     if found.faults:
