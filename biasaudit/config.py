@@ -117,8 +117,8 @@ class TrainingSettings(_Section):
     epochs: int | None = Field(None, ge=1)
     batch_size: int | None = Field(None, ge=2)
     labels_per_step: int | None = Field(None, ge=1)
-    learning_rate: float | None = Field(None, gt=0, le=1e6)
-    weight_decay: float = Field(1e-4, ge=0, le=1e6)
+    learning_rate: float | None = Field(None, gt=0, le=1e37)
+    weight_decay: float = Field(1e-4, ge=0, le=1e37)
     seed: int = Field(0, ge=0, lt=2**31)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
