@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, note, out, print_table, quieten
+from biasaudit.cli.console import err, json_line, note, one_line, out, print_table, quieten
 from biasaudit.cli.progress import CountProgress
 from biasaudit.cli.train import RUNS
 from biasaudit.errors import ConfigError
@@ -48,6 +48,7 @@ def evaluate(
     batch_size: opt.BatchSize = None,
     workers: opt.Workers = None,
     cache: opt.Cache = None,
+    on_error: opt.OnError = None,
     out_dir: Annotated[
         Path | None,
         typer.Option(
@@ -155,7 +156,7 @@ def evaluate(
             models.append((api.load_run(path), target))
     for _, target in models:
         try_folder(target)
-    dataset = api.load_dataset(data) if data else None
+    dataset = api.load_dataset(data, on_error=on_error or "stop") if data else None
     audits: list[Audit] = []
     for found, target in models:
         with CountProgress(found.name) as progress:
@@ -171,8 +172,9 @@ def evaluate(
                     maps=maps,
                     device=device,
                     batch_size=batch_size,
-                    workers=workers or 0,
+                    workers=0 if workers is None else workers,
                     cache=cache,
+                    on_error=on_error,
                     note=note,
                     progress=progress,
                 )
@@ -183,13 +185,13 @@ def evaluate(
         write_results(out_dir, audits)
     results = Results(runs=[audit.run for audit in audits])
     if json_:
-        typer.echo(results.to_json(), nl=False)
+        typer.echo(json_line(results.to_json()), nl=False)
     else:
         _show(audits, [target for _, target in models], all_pairs)
     kept = check_gates(gates, results)
     for gate in kept:
         if not (quiet and gate.passed):
-            typer.echo(gate.line, err=True)
+            typer.echo(one_line(gate.line), err=True)
     if not all(gate.passed for gate in kept):
         raise typer.Exit(1)
 

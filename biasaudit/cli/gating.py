@@ -17,7 +17,7 @@ from biasaudit.analysis.gates import (
     parse_gate,
     parse_max_gap,
 )
-from biasaudit.cli.writing import write_text
+from biasaudit.cli.writing import check_target, write_text
 from biasaudit.errors import ConfigError, near_names
 from biasaudit.results import Results, Run, Split
 
@@ -55,6 +55,8 @@ def parse_gates(
         cast(GateOn, gate_on),
         junit,
     )
+    if junit is not None:
+        check_target(junit, "--junit")
     if junit is not None and not gates.least and gates.most_gap is None:
         raise ConfigError(f"--junit {junit}: there is no gate", "add --fail-under or --max-gap")
     return gates

@@ -71,6 +71,15 @@ Cache = Annotated[
         "runs. Default: memory.",
     ),
 ]
+OnError = Annotated[
+    str | None,
+    typer.Option(
+        "--on-error",
+        metavar="stop|skip",
+        help="What is done about an image that cannot be read. skip reads all images first, "
+        "leaves such images out, and counts them. Default: stop.",
+    ),
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", help="Images a step. Default: the backbone's own.")
 ]

@@ -87,6 +87,7 @@ def train(
     ] = None,
     workers: opt.Workers = None,
     cache: opt.Cache = None,
+    on_error: opt.OnError = None,
     config: opt.Config = None,
     set_: opt.Set = None,
     out_dir: Annotated[
@@ -129,6 +130,7 @@ def train(
             "training.precision": precision,
             "training.workers": workers,
             "data.cache": cache,
+            "data.on_error": on_error,
         },
     )
     run = train_run(settings, out_dir, resume=resume)
@@ -179,7 +181,7 @@ def train_run(
     from biasaudit.cli.progress import TrainingProgress
 
     data = settings.data
-    dataset = api.load_dataset(data.name, options=data.options)
+    dataset = api.load_dataset(data.name, options=data.options, on_error=data.on_error)
     with TrainingProgress(settings.training.mode, lines=lines) as progress:
         return api.train(
             dataset,

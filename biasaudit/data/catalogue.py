@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from biasaudit.data.checks.faults import Complain, refuse
 from biasaudit.data.formats import coco, folder, manifest, voc  # noqa: F401 -- register them
 from biasaudit.data.formats.toml_file import DATASET_FILE, read_dataset_file
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, DataError, named_field, near_names
+from biasaudit.inputs.files import expanded, is_file, is_folder
 from biasaudit.registry import Registry
 
 Builder = Callable[..., Dataset]
@@ -51,8 +52,8 @@ def _voc2012(complain: Complain, /, **settings: Any) -> Dataset:
                 near_names(setting, ["folder"]),
                 field=f"data.options.{setting}",
             )
-    place = Path(settings.get("folder") or default_folder("voc2012")).expanduser()
-    if not (place / DATASET_FILE).is_file():
+    place = expanded(str(settings.get("folder") or default_folder("voc2012")))
+    if not is_file(place / DATASET_FILE):
         raise DataError(
             f"voc2012: not in {place}",
             "fetch it: biasaudit data fetch voc2012; or say where: "
@@ -82,8 +83,15 @@ def _check_settings(name: str, schema: type[Any], settings: Mapping[str, Any]) -
             )
 
 
+OnError = Literal["stop", "skip"]
+"""What is done about an image that cannot be read."""
+
+
 def load_dataset(
-    name: str, options: Mapping[str, Any] | None = None, complain: Complain = refuse
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    complain: Complain = refuse,
+    on_error: OnError = "stop",
 ) -> Dataset:
     """Load the dataset that the user calls ``name``.
 
@@ -93,6 +101,8 @@ def load_dataset(
             like a built-in.
         options: Settings of a built-in dataset.
         complain: Told of each fault of a single image or annotation; refuses it unless given.
+        on_error: ``skip`` decodes every image at once and leaves out those that cannot be read;
+            ``stop`` leaves that to whoever needs the image.
 
     Raises:
         ConfigError: A setting that the dataset does not have.
@@ -108,21 +118,37 @@ def load_dataset(
             f"write it into {file}",
             field=f"data.options.{setting}",
         )
-    origin = str(Path(name).expanduser().absolute())
-    return replace(read_dataset_file(file, complain), origin=origin)
+    origin = str(expanded(name).absolute())
+    found = replace(read_dataset_file(file, complain), origin=origin)
+    if on_error == "skip":
+        from biasaudit.data.loading.skipping import without_unreadable
+
+        return without_unreadable(found)
+    return found
+
+
+def checked_on_error(given: str) -> OnError:
+    """Return what is done about an image that cannot be read.
+
+    Raises:
+        ConfigError: There is no such way.
+    """
+    if given not in get_args(OnError):
+        raise ConfigError(named_field("data.on_error", given), near_names(given, get_args(OnError)))
+    return cast(OnError, given)
 
 
 def _dataset_file(name: str) -> Path:
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = expanded(name)
+    if is_folder(path):
         file = path / DATASET_FILE
-        if not file.is_file():
+        if not is_file(file):
             raise DataError(
                 f"{path}: the folder holds no {DATASET_FILE}",
                 "write one that says format, images and subsets",
             )
         return file
-    if path.is_file():
+    if is_file(path):
         if path.suffix != ".toml":
             raise DataError(
                 f"{path}: not a {DATASET_FILE}", f"give the folder with a {DATASET_FILE}"

@@ -481,6 +481,18 @@ class ClassAnswers(_Model):
     confusion: Confusion | None = None
 
 
+class Skipped(_Model):
+    """Images of the dataset that were left out because they cannot be read.
+
+    Attributes:
+        n: How many.
+        images: The first of them, by their ids.
+    """
+
+    n: int = Field(ge=1)
+    images: list[str] = Field(default_factory=list)
+
+
 class Run(_Model):
     """One trained model under audit.
 
@@ -493,6 +505,7 @@ class Run(_Model):
             were fitted, in training or in this audit. None where nobody fitted any.
         classes: Recall and precision of every class, by subset: ``val``, the held-out subset, and
             whatever other whole subset was passed.
+        skipped: Images that were left out; None where none was.
     """
 
     name: str
@@ -511,6 +524,7 @@ class Run(_Model):
     operating_point: OperatingPointRecord | None = None
     splits: dict[str, Split] = Field(default_factory=dict)
     classes: dict[str, ClassAnswers] = Field(default_factory=dict)
+    skipped: Skipped | None = None
 
 
 class Results(_Model):

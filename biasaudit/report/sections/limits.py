@@ -78,7 +78,7 @@ def _carry(name: str, n: int, same: int) -> Carry:
 
 def limits(audit: AuditView) -> list[str]:
     """Return what this audit cannot tell, as sentences with its own figures."""
-    found = [_small(audit), _one_seed(audit.columns)]
+    found = [_skipped(audit.columns), _small(audit), _one_seed(audit.columns)]
     if len(audit.columns) > 2:
         found.append(
             f"{len(audit.columns)} runs stand side by side. The best of several is partly lucky, "
@@ -100,6 +100,16 @@ def limits(audit: AuditView) -> list[str]:
         "says nothing about other images.",
     ]
     return [sentence for sentence in found if sentence]
+
+
+def _skipped(columns: Sequence[Column]) -> str:
+    left_out = [run.skipped for column in columns if (run := column.run).skipped is not None]
+    if not left_out:
+        return ""
+    most = max(left_out, key=lambda one: one.n)
+    images = "1 image" if most.n == 1 else f"{most.n} images"
+    named = ", ".join(most.images[:3]) + (", ..." if most.n > 3 else "")
+    return f"{images} of the dataset could not be read and were left out: {named}."
 
 
 def _small(audit: AuditView) -> str:
