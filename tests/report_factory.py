@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from biasaudit import __version__
 from biasaudit.analysis.figures import Question, figures
 from biasaudit.results import (
     GALLERY_FILE,
@@ -156,7 +157,7 @@ def audited(path: Path, *, context_energy: float = 0.6, **changes) -> Path:
     }
     asked = [Question(split, run.object, context, training), Question("val", run.object)]
     identity = {"weights_sha256": "ab" * 32, "audited_on": "2026-11-21", "data": run.dataset}
-    known = {"audited_by": "biasaudit 0.1.0", **identity, **changes}
+    known = {"audited_by": f"biasaudit {__version__}", **identity, **changes}
     run = run.model_copy(update={"splits": figures(table, asked, context), **known})
     (path / RESULTS_FILE).write_text(Results(runs=[run]).to_json(), encoding="utf-8")
     (path / PER_IMAGE_FILE).write_bytes(table_bytes(table))

@@ -61,7 +61,7 @@ def badge_of(kind: VerdictKind, context: str) -> str:
 
 def effect_explained(object: str, context: str) -> str:
     """Say what the effect of the context counts."""
-    return f"Effect: how many points more often “{object}” is answered with {context}."
+    return f"Effect: how many points more often “{object}” is answered with {context} than without."
 
 
 def phrase(group: str, object: str, context: str) -> str:
