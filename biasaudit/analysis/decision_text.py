@@ -68,6 +68,8 @@ def phrase(group: str, object: str, context: str) -> str:
     """Return a group's name as it reads in a sentence."""
     if group == "neither":
         return f"neither {object} nor {context}"
+    if "-with" not in group and group.startswith(f"{object}-"):  # an edit, such as boat-removed
+        return f"{object} {group.removeprefix(f'{object}-').replace('-', ' ')}"
     return group.replace("-without-", " without ").replace("-with-", " with ")
 
 

@@ -20,7 +20,7 @@ class Quarter:
     Attributes:
         name: The group.
         aligned: Whether the context points to the right answer.
-        n: Images that enter the effect.
+        n: Images that enter the effect; edited versions where those decided.
         training: Training images of the group; None where they are not known.
         yes: Run and share of yes answers, in words.
     """
@@ -124,11 +124,22 @@ def _quarter(
         if group is not None and group.n:
             said = group.right if place < 2 else group.n - group.right
             yes.append((label, f"{percent(said / group.n)} ({said} of {group.n})"))
-    first = found[0][1].groups.get(name)
+    first = found[0][1]
+    n = first.groups[name].n if name in first.groups else 0
+    if first.evidence == "edited pairs":
+        n, yes = _versions(first, place), []
     split = next(one for one in audit.splits() if one is not None)
     known = split.groups.get(name)
     training = None if known is None else known.n_training
-    return Quarter(name, place in (0, 3), 0 if first is None else first.n, training, yes)
+    return Quarter(name, place in (0, 3), n, training, yes)
+
+
+def _versions(verdict: Verdict, place: int) -> int:
+    """Return how many edited versions stand in one of the four groups."""
+    one = verdict.by_answer.get("yes" if place < 2 else "no")
+    if one is None:
+        return 0
+    return one.n_with if place in (0, 2) else one.n_without
 
 
 def _sum(verdict: Verdict, audit: AuditView) -> str:

@@ -119,4 +119,5 @@ def test_no_bias_is_no_licence():
 
 def test_phrases():
     assert phrase("neither", "boat", "water") == "neither boat nor water"
+    assert phrase("boat-on-other-ground", "boat", "water") == "boat on other ground"
     assert phrase("malignant-with-ruler", "malignant", "ruler") == "malignant with ruler"

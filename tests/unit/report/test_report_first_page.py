@@ -14,7 +14,7 @@ from biasaudit.report.sections.cards import cards, common_identity
 from biasaudit.report.sections.excess import excess, front
 from biasaudit.report.sections.matrix import matrix, notes, origins, unknown
 from biasaudit.report.sections.telling import partner, telling
-from biasaudit.results import GateRecord, load_audits, read_results
+from biasaudit.results import Answered, AnswerEffect, GateRecord, load_audits, read_results
 
 RECIPES = [Recipe("baseline", 0, 0.3, 0.4, 0.2), Recipe("gain_ext", 78, 0.97, 0.98, 0.7)]
 REPAIR = {"repair": {"repaired": "runs/baseline-0-s0", "settings": {}}}
@@ -214,3 +214,17 @@ def test_an_external_model_is_called_by_its_name_and_no_training_is_claimed(tmp_
             assert claim not in text
     assert "trained elsewhere" in card
     assert "its training data is not known here" in card
+
+
+def test_edited_pairs_are_counted_as_versions(views):
+    run = views[0].run.model_copy(deep=True)
+    verdict = run.splits["biased-boat"].verdict
+    verdict.evidence, verdict.strata = "edited pairs", ()
+    verdict.groups = {name: Answered(right=0, n=0) for name in verdict.groups}
+    one = AnswerEffect(effect=0.5, effect_ci=(0.4, 0.6), p_value=0.001, n_with=31, n_without=29)
+    verdict.by_answer = {"yes": one}
+    (audit,) = build_audits([replace(views[0], run=run)])
+    found = matrix(audit, [0])
+    assert [q.n for q in found.quarters] == [31, 29, 0, 0]
+    assert [q.yes for q in found.quarters] == [[], [], [], []]
+    assert "31 edited versions" in render_html([replace(views[0], run=run)], gallery_size=0)
