@@ -274,8 +274,8 @@ def _attention_charts(
         ),
         (
             attention.front_chart(front(audit), f"{prefix}c5"),
-            "One point a run; an arrow leads from a model to its repair. High is right, right is "
-            "on the object: attention may move without the decision, and the reverse.",
+            "One point a run. Higher: more right answers; further right: more attention on the "
+            "object. The two may part. An arrow leads from a model to its repair.",
         ),
     ]
     return [(chart, told) for chart, told in found if chart is not None]

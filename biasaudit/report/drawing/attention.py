@@ -101,9 +101,7 @@ def erasure_chart(
             axes.barh(places, widths, width * 0.9, color=colour, label=f"without {short(name)}")
         axes.axvline(0, color=QUIET, linewidth=0.8)
         run_axis(axes, [row.label for row in rows])
-        _points_axis(
-            axes, f"change of the probability on {short(rows[0].split)}, percentage points"
-        )
+        _points_axis(axes, f"change of the probability, points\n{_counted(rows)}")
         legend(drawn, 2)
         told = " ".join(
             f"{row.label} on {row.split}: "
@@ -112,6 +110,13 @@ def erasure_chart(
             for at, row in enumerate(rows)
         )
         return finish(drawn, prefix, told)
+
+
+def _counted(rows: Sequence[ErasureRow]) -> str:
+    """Return the split, and on how many of its images the rows rest."""
+    least, most = min(row.n for row in rows), max(row.n for row in rows)
+    span = str(most) if least == most else f"{least} to {most}"
+    return f"{short(rows[0].split)}, {span} images"
 
 
 def _draw_series(
