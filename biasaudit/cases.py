@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from biasaudit import __version__
 from biasaudit.config import DataSettings, TrainingSettings
 from biasaudit.data.catalogue import checked_on_error, load_dataset
 from biasaudit.data.loading.skipping import told_skipped
@@ -18,9 +21,10 @@ from biasaudit.data.splits.resolve import named_object, usual_splits
 from biasaudit.errors import ConfigError, named_field, near_names
 from biasaudit.evaluation.audit import VAL, Case, plan_pairs, plan_splits
 from biasaudit.evaluation.predict import Subject
+from biasaudit.models.digest import weights_digest
 from biasaudit.models.external import LoadedModel
 from biasaudit.training.device import make_accelerator
-from biasaudit.training.run_directory import REPAIRED, RunRecord, environment
+from biasaudit.training.run_directory import REPAIRED, WEIGHTS, RunRecord, environment
 
 EXTERNAL = "external"
 """The mode of a model that was trained elsewhere."""
@@ -139,6 +143,7 @@ def case_of(
     subject, about = (
         _of_run(model, loading) if isinstance(model, RunRecord) else _of_external(model, loading)
     )
+    about = {**about, **_identity(model, dataset)}
     trained_here = isinstance(model, RunRecord) and _same_data(model, dataset)
     return Case(subject, dataset, object_, context, splits, about, trained_here)
 
@@ -263,6 +268,28 @@ def _own_context(
 def _same_data(run: RunRecord, dataset: Dataset) -> bool:
     own = run.settings.data
     return (own.name, dict(own.options)) == (dataset.origin, dict(dataset.options))
+
+
+def _identity(model: RunRecord | LoadedModel, dataset: Dataset) -> dict[str, Any]:
+    """Return what tells this audit from another: weights, dataset, day, version.
+
+    ``SOURCE_DATE_EPOCH`` (seconds) stands for the day where it is set.
+    """
+    if isinstance(model, RunRecord):
+        file = None if model.path is None else model.path / WEIGHTS
+        digest = weights_digest(model.load_model(), file)
+    else:
+        # the state file of a repaired model may still be that of the model before
+        file = None if model.repair is not None else model.external.state
+        digest = weights_digest(model.network.body, file)
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdigit() else datetime.now(UTC)
+    return {
+        "weights_sha256": digest,
+        "data": dataset.origin or dataset.name,
+        "audited_on": now.date().isoformat(),
+        "audited_by": f"biasaudit {__version__}",
+    }
 
 
 def _of_run(run: RunRecord, loading: Loading) -> tuple[Subject, Mapping[str, Any]]:

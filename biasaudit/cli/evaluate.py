@@ -65,6 +65,14 @@ def evaluate(
     normalise: opt.Normalise = "imagenet",
     scores: opt.Scores = "auto",
     image_size: opt.ImageSize = 224,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="What reports call the model of --model. Default: the name of its state file.",
+        ),
+    ] = None,
     faithfulness: Annotated[
         bool,
         typer.Option(
@@ -126,7 +134,7 @@ def evaluate(
     """
     quieten(quiet)
     from biasaudit import api
-    from biasaudit.cli.gating import check_gates, parse_gates
+    from biasaudit.cli.gating import check_gates, parse_gates, with_gates
     from biasaudit.results import Results, try_folder
     from biasaudit.training.run_directory import newest_run, unused
 
@@ -135,6 +143,8 @@ def evaluate(
     if model is not None:
         if run:
             raise ConfigError("--model and --run", "evaluate them one after the other")
+        if name is not None and set(name) & set("/\\"):
+            raise ConfigError(f"--name {name}: holds a slash", "a name without one")
         loaded = api.load_model(
             model,
             state,
@@ -143,13 +153,14 @@ def evaluate(
             normalise=normalise,
             scores=scores,
             image_size=image_size,
+            name=name,
         )
         note(f"attention layer: {loaded.network.layer}")
         for line in loaded.notes:
             note(line)
         models.append((loaded, out_dir or unused(RUNS, loaded.name)))
     else:
-        _refuse_without_model(state=state, classes=classes, layer=layer)
+        _refuse_without_model(state=state, classes=classes, layer=layer, name=name)
         paths = run or [newest_run(RUNS)]
         for path in paths:
             target = path if out_dir is None else out_dir / path.name if len(paths) > 1 else out_dir
@@ -179,6 +190,7 @@ def evaluate(
                     progress=progress,
                 )
             )
+        audits[-1] = with_gates(gates, audits[-1])
         audits[-1].save(target)
         err.print(f"results: {target}", markup=False, soft_wrap=True)
     if out_dir is not None and len(audits) > 1:

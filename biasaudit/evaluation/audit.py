@@ -139,12 +139,15 @@ def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: Non
     if request.all_pairs:
         pairs, _ = audit_pairs(case.subject, case.dataset, (case.object, context), scores)
     questions = [_question(case, split) for split in case.splits]
+    found = figures(table, questions, context)
+    for split in case.splits:
+        found[split.name].note = split.note
     run = Run(
         object=case.object,
         context=context,
         dataset=case.dataset.name,
         operating_point=point,
-        splits=figures(table, questions, context),
+        splits=found,
         classes=class_answers(classes),
         skipped=_skipped(case.dataset),
         **case.about,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from biasaudit.report.grouping import external
 from biasaudit.report.view import AuditView, Column
 from biasaudit.statistics import detectable, power_paired, wilson_interval
 
@@ -96,8 +97,7 @@ def limits(audit: AuditView) -> list[str]:
         "An attention map shows where the score is sensitive, not why the decision fell. "
         "Attention can move onto the object while the decision still reads the context: read "
         "the overlap together with the accuracy in the groups.",
-        "Val is drawn like the training images and shares their bias. A high accuracy there "
-        "says nothing about other images.",
+        _val(audit.columns),
     ]
     return [sentence for sentence in found if sentence]
 
@@ -120,7 +120,22 @@ def _small(audit: AuditView) -> str:
     return f"Few images carry {' and '.join(few)}: read the interval, not the point."
 
 
+def _val(columns: Sequence[Column]) -> str:
+    if all(external(column.run) for column in columns):
+        return (
+            "What the models were trained on is not known here: val may be like it or not, and "
+            "may even have been part of it."
+        )
+    return (
+        "Val is drawn like the training images and shares their bias. A high accuracy there says "
+        "nothing about other images."
+    )
+
+
 def _one_seed(columns: Sequence[Column]) -> str:
+    columns = [column for column in columns if not external(column.run)]
+    if not columns:
+        return ""
     settings = {(c.run.mode, c.run.pixel_labels, c.run.box_labels) for c in columns}
     if len(columns) > len(settings):
         return ""
