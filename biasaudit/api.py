@@ -51,6 +51,7 @@ def load_dataset(
     object: str | None = None,
     context: str | None = None,
     options: Mapping[str, Any] | None = None,
+    on_error: str = "stop",
 ) -> Dataset:
     """Load a dataset.
 
@@ -59,6 +60,8 @@ def load_dataset(
         object: The object to audit; the dataset's own where None.
         context: Its suspected context; the dataset's own where None, if the object is too.
         options: Settings of a built-in dataset, such as ``{"train": 1000}``.
+        on_error: ``skip`` reads every image first and leaves out those that cannot be read, which
+            ``skipped`` of the dataset lists; ``stop`` refuses such an image when it is needed.
 
     Raises:
         DataError: No such dataset, object or context, or it cannot be used.
@@ -67,9 +70,10 @@ def load_dataset(
     >>> data.object, data.context, len(data.subset("train"))
     ('boat', 'water', 8)
     """
+    from biasaudit.data.catalogue import checked_on_error
     from biasaudit.data.catalogue import load_dataset as load
 
-    dataset = load(str(name), options)
+    dataset = load(str(name), options, on_error=checked_on_error(on_error))
     if object is not None:
         own = dataset.check_object(object) == dataset.object
         dataset = replace(
@@ -326,6 +330,7 @@ def audit(
     batch_size: int | None = None,
     workers: int = 0,
     cache: str | None = None,
+    on_error: str | None = None,
     note: Note | None = None,
     progress: Count | None = None,
 ) -> Audit:
@@ -347,6 +352,8 @@ def audit(
         batch_size: Images a pass.
         workers: Processes that load images.
         cache: Where decoded images stay: ``memory``, ``off`` or a folder.
+        on_error: Of a run's own dataset: ``skip`` leaves out images that cannot be read; as it
+            was trained where None.
         note: Called with each line that a user should read.
         progress: Called with the images done so far and their total.
 
@@ -366,7 +373,7 @@ def audit(
     if isinstance(model, str | Path):
         model = load_run(model)
     question = Question(tuple(splits), *_pair_or_pairs(model, data, object, context))
-    loading = Loading(device, batch_size, workers, cache)
+    loading = Loading(device, batch_size, workers, cache, on_error)
     case = case_of(model, data, question, loading, note or _ignore)
     request = evaluation.Request(faithfulness, all_pairs, maps)
     total, done = evaluation.passes_of(case), 0

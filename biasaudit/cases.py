@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from biasaudit.config import DataSettings
-from biasaudit.data.catalogue import load_dataset
+from pydantic import ValidationError
+
+from biasaudit import __version__
+from biasaudit.config import DataSettings, TrainingSettings
+from biasaudit.data.catalogue import checked_on_error, load_dataset
+from biasaudit.data.loading.skipping import told_skipped
 from biasaudit.data.sample import BIASED, EDITED, Dataset, pairs_of
 from biasaudit.data.splits.edited import has_edited_split
 from biasaudit.data.splits.resolve import named_object, usual_splits
 from biasaudit.errors import ConfigError, DataError, named_field, near_names
 from biasaudit.evaluation.audit import VAL, Case, plan_pairs, plan_splits
 from biasaudit.evaluation.predict import Subject
+from biasaudit.models.digest import weights_digest
 from biasaudit.models.external import LoadedModel
 from biasaudit.training.device import make_accelerator
-from biasaudit.training.run_directory import REPAIRED, RunRecord, environment
+from biasaudit.training.run_directory import REPAIRED, WEIGHTS, RunRecord, environment
 
 EXTERNAL = "external"
 """The mode of a model that was trained elsewhere."""
@@ -50,12 +57,43 @@ class Loading:
         batch_size: Images a pass.
         workers: Processes that load images.
         cache: Where decoded images stay.
+        on_error: What is done about images of a run's own dataset that cannot be read; as in its
+            training where None.
     """
 
     device: str | None = None
     batch_size: int | None = None
     workers: int = 0
     cache: str | None = None
+    on_error: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ConfigError(
+                f"{named_field('training.batch_size', self.batch_size)}: a batch has an image or "
+                "more"
+            )
+        _check_settings(TrainingSettings, "training", device=self.device, workers=self.workers)
+        _check_settings(DataSettings, "data", cache=self.cache, on_error=self.on_error)
+
+
+def _check_settings(
+    section: type[DataSettings | TrainingSettings], name: str, **given: object
+) -> None:
+    """Hold values to what a section of the settings allows; None is passed over.
+
+    Raises:
+        ConfigError: One does not fit.
+    """
+    try:
+        section.model_validate({key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        raise ConfigError(
+            f"{named_field(f'{name}.{key}', given[key])}: "
+            f"{first['msg'][0].lower()}{first['msg'][1:]}"
+        ) from None
 
 
 def case_of(
@@ -77,7 +115,9 @@ def case_of(
     Raises:
         BiasAuditError: The dataset, the object, the context or a split does not exist or fit.
     """
-    dataset = data or _own_dataset(model)
+    dataset = data or _own_dataset(model, loading.on_error)
+    if dataset.skipped:
+        note(told_skipped(dataset.skipped))
     pairs = question.pairs
     if not (pairs or question.splits or question.object or question.context):
         own = _own_object(model, data, dataset)
@@ -103,6 +143,7 @@ def case_of(
     subject, about = (
         _of_run(model, loading) if isinstance(model, RunRecord) else _of_external(model, loading)
     )
+    about = {**about, **_identity(model, dataset)}
     trained_here = isinstance(model, RunRecord) and _same_data(model, dataset)
     return Case(subject, dataset, object_, context, splits, about, trained_here)
 
@@ -209,9 +250,11 @@ def _object_of(splits: Sequence[str], dataset: Dataset) -> str | None:
     return named.pop() if named else None
 
 
-def _own_dataset(model: RunRecord | LoadedModel) -> Dataset:
+def _own_dataset(model: RunRecord | LoadedModel, on_error: str | None = None) -> Dataset:
     if isinstance(model, RunRecord):
-        return load_dataset(model.settings.data.name, model.settings.data.options)
+        own = model.settings.data
+        wanted = checked_on_error(on_error or own.on_error)
+        return load_dataset(own.name, own.options, on_error=wanted)
     return load_dataset("harbour")
 
 
@@ -236,6 +279,28 @@ def _own_context(
 def _same_data(run: RunRecord, dataset: Dataset) -> bool:
     own = run.settings.data
     return (own.name, dict(own.options)) == (dataset.origin, dict(dataset.options))
+
+
+def _identity(model: RunRecord | LoadedModel, dataset: Dataset) -> dict[str, Any]:
+    """Return what tells this audit from another: weights, dataset, day, version.
+
+    ``SOURCE_DATE_EPOCH`` (seconds) stands for the day where it is set.
+    """
+    if isinstance(model, RunRecord):
+        file = None if model.path is None else model.path / WEIGHTS
+        digest = weights_digest(model.load_model(), file)
+    else:
+        # the state file of a repaired model may still be that of the model before
+        file = None if model.repair is not None else model.external.state
+        digest = weights_digest(model.network.body, file)
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdigit() else datetime.now(UTC)
+    return {
+        "weights_sha256": digest,
+        "data": dataset.origin or dataset.name,
+        "audited_on": now.date().isoformat(),
+        "audited_by": f"biasaudit {__version__}",
+    }
 
 
 def _of_run(run: RunRecord, loading: Loading) -> tuple[Subject, Mapping[str, Any]]:

@@ -7,8 +7,6 @@ as ``config.json``, a configuration file in its turn.
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from biasaudit.errors import ConfigError, named_field, near_names
+from biasaudit.inputs.documents import SETTINGS_BYTES, read_json, read_toml, toml_value
+from biasaudit.inputs.files import Source, expanded
 from biasaudit.registry import load_plugins
 
 _NO_FOLDER = ("memory", "off")
@@ -24,7 +24,7 @@ _NO_FOLDER = ("memory", "off")
 class _Section(BaseModel):
     """A table of settings; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class DataSettings(_Section):
@@ -47,6 +47,8 @@ class DataSettings(_Section):
         cache: Where decoded images stay: ``memory`` keeps them for this run, if it loads them
             itself; ``off`` decodes them in every epoch; a folder keeps them for loading processes
             and for later runs too.
+        on_error: What is done about an image that cannot be read: ``stop``, or ``skip`` it, which
+            reads every image before anything else and counts those left out.
         options: Settings of a built-in dataset itself, such as ``water_given_boat``.
     """
 
@@ -60,13 +62,14 @@ class DataSettings(_Section):
     image_size: int | None = Field(None, ge=32, le=1024)
     flip: bool = True
     cache: str = Field("memory", min_length=1)
+    on_error: Literal["stop", "skip"] = "stop"
     options: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("cache")
     @classmethod
     def _absolute(cls, cache: str) -> str:
         """Return a folder in full: a run may be evaluated from elsewhere."""
-        return cache if cache in _NO_FOLDER else str(Path(cache).expanduser().absolute())
+        return cache if cache in _NO_FOLDER else str(expanded(cache).absolute())
 
     @property
     def cache_folder(self) -> Path | None:
@@ -123,12 +126,12 @@ class TrainingSettings(_Section):
     epochs: int | None = Field(None, ge=1)
     batch_size: int | None = Field(None, ge=2)
     labels_per_step: int | None = Field(None, ge=1)
-    learning_rate: float | None = Field(None, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
+    learning_rate: float | None = Field(None, gt=0, le=1e37)
+    weight_decay: float = Field(1e-4, ge=0, le=1e37)
     seed: int = Field(0, ge=0, lt=2**31)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
-    workers: int = Field(0, ge=0)
+    workers: int = Field(0, ge=0, le=1024)
     log: Literal["none", "csv", "tensorboard"] = "none"
     checkpoint_steps: int = Field(0, ge=0)
 
@@ -167,7 +170,7 @@ class RepairSettings(_Section):
     @property
     def cache_folder(self) -> Path | None:
         """The folder that keeps features, or None."""
-        return None if self.cache is None else Path(self.cache).expanduser().absolute()
+        return None if self.cache is None else expanded(self.cache).absolute()
 
 
 class Settings(_Section):
@@ -272,18 +275,9 @@ def setting_named(name: str) -> str:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        tree = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{named_field('config', file)}: cannot be read ({error})") from None
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{named_field('config', file)}: {error}", "give a TOML file") from None
-    if not isinstance(tree, dict):
-        raise ConfigError(
-            f"{named_field('config', file)}: not a table of settings", "give a TOML file"
-        )
-    return tree
+    source = Source(file, ConfigError, named_field("config", file), "give a TOML file")
+    read = read_json if file.suffix == ".json" else read_toml
+    return read(source, SETTINGS_BYTES)
 
 
 def _parse_assignment(text: str) -> tuple[str, Any]:
@@ -294,9 +288,14 @@ def _parse_assignment(text: str) -> tuple[str, Any]:
             f"{named_field('set', text)}: not of the form key=value",
             "write for example training.seed=1",
         )
+    if len(text.splitlines()) > 1:
+        raise ConfigError(
+            f"{named_field('set', text.splitlines()[0])}: more than one line",
+            "give each setting an assignment of its own",
+        )
     try:
-        return key, tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+        return key, toml_value(raw)
+    except ValueError:
         return key, raw
 
 

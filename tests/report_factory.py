@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from biasaudit import __version__
+from biasaudit.analysis.figures import Question, figures
 from biasaudit.results import (
     GALLERY_FILE,
     PAIRS_FILE,
@@ -106,6 +108,65 @@ def without_groups(path: Path) -> Path:
     table["split"] = table["group"].map(names).fillna(table["split"])
     (path / PER_IMAGE_FILE).write_bytes(table_bytes(table.assign(group="")))
     return path
+
+
+def audited(path: Path, *, context_energy: float = 0.6, **changes) -> Path:
+    """Turn a written run into a whole audit: four groups, context, verdict, identity.
+
+    The aligned groups are answered rightly but for one image in fifty; every figure is made by
+    ``biasaudit.analysis.figures`` from the rows.
+
+    Args:
+        path: The run's folder.
+        context_energy: Share of the attention on the context where it is alone.
+        changes: Fields of the run.
+    """
+    results = read_results(path)
+    (run,) = results.runs
+    split, context = f"biased-{run.object}", run.context
+    table = read_per_image(path / PER_IMAGE_FILE)
+    conflicting = table["split"] == split
+    # every run has the same validation images, all answered rightly
+    for column in ("label", "decision"):
+        table[column] = np.where(conflicting, table[column], np.arange(len(table)) % 2)
+    shown = np.where(conflicting, 1 - table["label"], table["label"])
+    alone = conflicting & (shown == 1)
+    table = table.assign(
+        context=shown.astype(float),
+        subset=np.where(conflicting, "test", "val"),
+        alignment=np.where(conflicting, "conflicting", ""),
+        context_energy=np.where(alone, context_energy, np.nan),
+        context_area=np.where(alone, 0.4, np.nan),
+        pointing_game=table["energy_pointing_game"].round(),
+        pixel_average_precision=table["energy_pointing_game"],
+        **dict.fromkeys(("pair", "source", "edit"), ""),
+    )
+    aligned = table[conflicting].copy()
+    aligned["id"] = "aligned/" + aligned["id"]
+    aligned["context"] = aligned["label"].astype(float)
+    aligned["group"] = np.where(aligned["label"] == 1, f"{run.object}-with-{context}", "neither")
+    aligned["correct"] = (np.arange(len(aligned)) % 50 != 0).astype(int)
+    aligned["decision"] = np.where(aligned["correct"] == 1, aligned["label"], 1 - aligned["label"])
+    aligned["alignment"] = "aligned"
+    aligned["context_energy"] = aligned["context_area"] = np.nan
+    table = pd.concat([table, aligned], ignore_index=True)[list(PER_IMAGE_COLUMNS)]
+    training = {
+        name: 95 if "-with-" in name or name == "neither" else 5
+        for name in table["group"].unique()
+        if name
+    }
+    asked = [Question(split, run.object, context, training), Question("val", run.object)]
+    identity = {"weights_sha256": "ab" * 32, "audited_on": "2026-11-21", "data": run.dataset}
+    known = {"audited_by": f"biasaudit {__version__}", **identity, **changes}
+    run = run.model_copy(update={"splits": figures(table, asked, context), **known})
+    (path / RESULTS_FILE).write_text(Results(runs=[run]).to_json(), encoding="utf-8")
+    (path / PER_IMAGE_FILE).write_bytes(table_bytes(table))
+    return path
+
+
+def write_audits(folder: Path, recipes=DEMO, world: World | None = None) -> list[Path]:
+    """Write runs as :func:`write_runs` does, each a whole audit with a verdict."""
+    return [audited(path) for path in write_runs(folder, recipes, world)]
 
 
 def add_decision(path: Path, fall: float) -> None:

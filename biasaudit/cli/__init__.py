@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,7 +25,7 @@ from biasaudit.cli import (
     report,
     train,
 )
-from biasaudit.cli.console import err
+from biasaudit.cli.console import err, one_line
 from biasaudit.cli.flags import complaint
 from biasaudit.cli.verb import Verb, Verbs
 from biasaudit.errors import BiasAuditError, RunFailedError, RunInterruptedError
@@ -74,6 +75,8 @@ app.add_typer(data.app, name="data")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code (0, 1, 2, 3 or 130)."""
+    # What Pillow thinks of a file's metadata is of no use here; a fault in it is an error anyway.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         with _terminable():
             code = app(arguments, standalone_mode=False)
@@ -111,5 +114,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _complain(line: str, code: int, kind: str = "error: ") -> int:
     err.quiet = False  # --quiet hides notes, not errors
-    err.print(f"{kind}{line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    told = one_line(f"{kind}{line}")
+    err.print(told, style="red", markup=False, highlight=False, soft_wrap=True)
     return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out, print_table, quieten
+from biasaudit.cli.console import echo_json, err, out, print_table, quieten
 from biasaudit.cli.writing import plain
 from biasaudit.errors import ConfigError, RunError
 
@@ -61,6 +60,10 @@ def compare(
     quieten(quiet)
     from biasaudit.results import load_audits
 
+    if html is not None:
+        from biasaudit.cli.writing import check_target
+
+        check_target(html, "--html")
     sides = load_audits([first]), load_audits([second])
     for path, side in zip((first, second), sides, strict=True):
         _check_side(path, side)
@@ -117,7 +120,7 @@ def _compare_two(
             "harm": None if harm is None else {**asdict(harm), "sentence": harm_sentence(harm)},
             "pairs_worse": worse,
         }
-        typer.echo(json.dumps(plain(told), indent=2, ensure_ascii=False, allow_nan=False))
+        echo_json(plain(told))
         return
     labels = _labels(first, second)
     for name, one in found.items():
@@ -178,7 +181,7 @@ def _compare_seeds(sides: tuple[list[Audit], list[Audit]], asked: list[str], jso
                 for name, one in found.items()
             },
         }
-        typer.echo(json.dumps(plain(told), indent=2, ensure_ascii=False, allow_nan=False))
+        echo_json(plain(told))
         return
     for name, one in found.items():
         print_table(seeds_table(name, one, adjusted[name], labels))

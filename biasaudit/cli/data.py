@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from biasaudit.cli import data_contexts
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out, print_table, quieten
+from biasaudit.cli.console import echo_json, err, out, print_table, quieten
 from biasaudit.cli.verb import Verb, Verbs
 from biasaudit.cli.writing import write_bytes, write_text
 from biasaudit.errors import ConfigError, near_names
@@ -64,7 +63,7 @@ def check(
             step=lambda: bar.advance(task),
         )
     if json_:
-        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        echo_json(found.to_dict())
     else:
         _print_check(found, every)
     if found.faults:

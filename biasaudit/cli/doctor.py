@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import PackageNotFoundError, version
 
-import typer
 from rich.table import Table
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import print_table
+from biasaudit.cli.console import echo_json, print_table
 
 EXTRAS = {
     "pycocotools": "reads COCO masks: pip install 'biasaudit[coco]'",
@@ -26,7 +24,7 @@ def doctor(json_: opt.Json = False) -> None:
     if json_:
         extras = {package: _version(package) for package in EXTRAS}
         told = {**environment(), "extras": extras}
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
+        echo_json(told)
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in environment().items():

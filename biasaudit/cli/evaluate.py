@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, note, out, print_table, quieten
+from biasaudit.cli.console import err, json_line, note, one_line, out, print_table, quieten
 from biasaudit.cli.progress import CountProgress
 from biasaudit.cli.train import RUNS
 from biasaudit.errors import ConfigError, RunError
@@ -49,6 +49,7 @@ def evaluate(
     batch_size: opt.BatchSize = None,
     workers: opt.Workers = None,
     cache: opt.Cache = None,
+    on_error: opt.OnError = None,
     out_dir: Annotated[
         Path | None,
         typer.Option(
@@ -66,6 +67,14 @@ def evaluate(
     normalise: opt.Normalise = "imagenet",
     scores: opt.Scores = "auto",
     image_size: opt.ImageSize = 224,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="What reports call the model of --model. Default: the name of its state file.",
+        ),
+    ] = None,
     faithfulness: Annotated[
         bool,
         typer.Option(
@@ -127,7 +136,7 @@ def evaluate(
     """
     quieten(quiet)
     from biasaudit import api
-    from biasaudit.cli.gating import check_gates, parse_gates
+    from biasaudit.cli.gating import check_gates, parse_gates, with_gates
     from biasaudit.results import Results, try_folder
     from biasaudit.training.run_directory import newest_run, unused
 
@@ -136,6 +145,8 @@ def evaluate(
     if model is not None:
         if run:
             raise ConfigError("--model and --run", "evaluate them one after the other")
+        if name is not None and set(name) & set("/\\"):
+            raise ConfigError(f"--name {name}: holds a slash", "a name without one")
         loaded = api.load_model(
             model,
             state,
@@ -144,20 +155,21 @@ def evaluate(
             normalise=normalise,
             scores=scores,
             image_size=image_size,
+            name=name,
         )
         note(f"attention layer: {loaded.network.layer}")
         for line in loaded.notes:
             note(line)
         models.append((loaded, out_dir or unused(RUNS, loaded.name)))
     else:
-        _refuse_without_model(state=state, classes=classes, layer=layer)
+        _refuse_without_model(state=state, classes=classes, layer=layer, name=name)
         paths = run or [newest_run(RUNS)]
         for path in paths:
             target = path if out_dir is None else out_dir / path.name if len(paths) > 1 else out_dir
             models.append((api.load_run(path), target))
     for _, target in models:
         try_folder(target)
-    dataset = api.load_dataset(data) if data else None
+    dataset = api.load_dataset(data, on_error=on_error or "stop") if data else None
     audits: list[Audit] = []
     for found, target in models:
         with CountProgress(found.name) as progress:
@@ -173,26 +185,27 @@ def evaluate(
                     maps=maps,
                     device=device,
                     batch_size=batch_size,
-                    workers=workers or 0,
+                    workers=0 if workers is None else workers,
                     cache=cache,
+                    on_error=on_error,
                     note=note,
                     progress=progress,
                 )
             )
-        if out_dir is not None and len(models) == 1:
+        if out_dir is not None and len(models) == 1 and name is None:
             audits[-1] = _called(audits[-1], out_dir)
-        audits[-1] = _saved(audits[-1], target)
+        audits[-1] = _saved(with_gates(gates, audits[-1]), target)
     if out_dir is not None and len(audits) > 1:
         write_results(out_dir, audits)
     results = Results(runs=[audit.run for audit in audits])
     if json_:
-        typer.echo(results.to_json(), nl=False)
+        typer.echo(json_line(results.to_json()), nl=False)
     else:
         _show(audits, [target for _, target in models], all_pairs)
     kept = check_gates(gates, results)
     for gate in kept:
         if not (quiet and gate.passed):
-            typer.echo(gate.line, err=True)
+            typer.echo(one_line(gate.line), err=True)
     if not all(gate.passed for gate in kept):
         raise typer.Exit(1)
 

@@ -12,6 +12,7 @@ FLAGS = {
     "data.box_labels": "--box-labels",
     "data.image_size": "--image-size",
     "data.cache": "--cache",
+    "data.on_error": "--on-error",
     "model.backbone": "--backbone",
     "model.weights": "--weights",
     "training.mode": "--mode",

@@ -17,9 +17,9 @@ from biasaudit.analysis.gates import (
     parse_gate,
     parse_max_gap,
 )
-from biasaudit.cli.writing import write_text
+from biasaudit.cli.writing import check_target, write_text
 from biasaudit.errors import ConfigError, near_names
-from biasaudit.results import Results, Run, Split
+from biasaudit.results import Audit, GateRecord, Results, Run, Split
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def parse_gates(
         cast(GateOn, gate_on),
         junit,
     )
+    if junit is not None:
+        check_target(junit, "--junit")
     if junit is not None and not gates.least and gates.most_gap is None:
         raise ConfigError(f"--junit {junit}: there is no gate", "add --fail-under or --max-gap")
     return gates
@@ -72,14 +74,30 @@ def check_gates(gates: Gates, results: Results) -> list[GateResult]:
     """
     found: list[GateResult] = []
     for run in results.runs:
-        told = [one for gate in gates.least for one in _check(gate, run, gates.on)]
-        if gates.most_gap is not None:
-            told += _check_gap(gates.most_gap, run, gates.on)
+        told = _checked(gates, run)
         found += told if len(results.runs) == 1 else [_named(one, run.name) for one in told]
     if gates.junit is not None:
         suite = results.runs[0].name if len(results.runs) == 1 else "biasaudit"
         write_text(gates.junit, junit_xml(found, suite), "--junit")
     return found
+
+
+def with_gates(gates: Gates, audit: Audit) -> Audit:
+    """Return an audit with the gates and what became of them, for its results.json.
+
+    One that cannot be checked is left to :func:`check_gates`, which says why.
+    """
+    try:
+        told = _checked(gates, audit.run)
+    except ConfigError:
+        return audit
+    records = [GateRecord(name=one.name, passed=one.passed, line=one.line) for one in told]
+    return replace(audit, run=audit.run.model_copy(update={"gates": records}))
+
+
+def _checked(gates: Gates, run: Run) -> list[GateResult]:
+    told = [one for gate in gates.least for one in _check(gate, run, gates.on)]
+    return told + ([] if gates.most_gap is None else _check_gap(gates.most_gap, run, gates.on))
 
 
 def _check(gate: Gate, run: Run, on: GateOn) -> list[GateResult]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import out, print_table
+from biasaudit.cli.console import echo_json, out, print_table
 from biasaudit.cli.flags import FLAGS, message_of
 from biasaudit.cli.sources import Setting, settings, terms
 from biasaudit.errors import ConfigError, DataError, near_names
@@ -54,7 +53,7 @@ def list_(
 
 
 def _json(content: Any) -> None:
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+    echo_json(content)
 
 
 def _rows(kind: str, data: str, object_: str | None, context: str | None) -> list[tuple[str, str]]:

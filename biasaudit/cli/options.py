@@ -70,6 +70,14 @@ Cache = Annotated[
         help=told("data.cache"),
     ),
 ]
+OnError = Annotated[
+    str | None,
+    typer.Option(
+        "--on-error",
+        metavar="stop|skip",
+        help=told("data.on_error"),
+    ),
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", metavar="N", help=told("training.batch_size"))
 ]

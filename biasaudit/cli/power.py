@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import err, out
+from biasaudit.cli.console import err, json_line, out
 from biasaudit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def power(
     found = _find(sizes, difference, accuracy, disagreement, wanted)
     if json_:
         asked = {"difference": difference, "accuracy": accuracy, "disagreement": disagreement}
-        typer.echo(json.dumps({**asked, "power": wanted, **asdict(found)}, indent=2))
+        typer.echo(json_line(json.dumps({**asked, "power": wanted, **asdict(found)}, indent=2)))
         return
     for line in _lines(sizes.title, found, difference, accuracy, disagreement, wanted):
         out.print(line, markup=False, soft_wrap=True)

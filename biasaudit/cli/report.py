@@ -59,9 +59,11 @@ def _newest_results(parent: Path) -> Path:
     Raises:
         RunError: There is none.
     """
+    from biasaudit.inputs.files import is_file
     from biasaudit.results import RESULTS_FILE
 
-    files = sorted(parent.glob(f"*/{RESULTS_FILE}"), key=lambda file: file.stat().st_mtime_ns)
+    found = (file for file in parent.glob(f"*/{RESULTS_FILE}") if is_file(file))
+    files = sorted(found, key=lambda file: file.stat().st_mtime_ns)
     if not files:
         raise RunError(f"no results in {parent}/", "run 'biasaudit evaluate' first")
     return files[-1].parent

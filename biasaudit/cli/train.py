@@ -84,6 +84,7 @@ def train(
         str | None,
         typer.Option("--log", metavar="none|csv|tensorboard", help=told("training.log")),
     ] = None,
+    on_error: opt.OnError = None,
     config: opt.Config = None,
     set_: opt.Set = None,
     out_dir: Annotated[
@@ -131,6 +132,7 @@ def train(
             "training.workers": workers,
             "training.log": log,
             "data.cache": cache,
+            "data.on_error": on_error,
         },
     )
     run = train_run(settings, out_dir, resume=resume)
@@ -181,7 +183,7 @@ def train_run(
     from biasaudit.cli.progress import TrainingProgress
 
     data = settings.data
-    dataset = api.load_dataset(data.name, options=data.options)
+    dataset = api.load_dataset(data.name, options=data.options, on_error=data.on_error)
     with TrainingProgress(settings.training.mode, lines=lines) as progress:
         return api.train(
             dataset,

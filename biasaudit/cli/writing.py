@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from biasaudit.errors import RunError
+from biasaudit.errors import ConfigError, RunError
+from biasaudit.inputs.files import is_folder
 
 
 def write_text(file: Path, text: str, option: str) -> None:
@@ -22,11 +23,28 @@ def write_bytes(file: Path, content: bytes, option: str) -> None:
     """
     from biasaudit.results import write_atomic
 
+    check_target(file, option)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, content)
     except OSError as error:
         raise RunError(f"{option} {file}: cannot be written ({error.strerror})") from None
+
+
+def check_target(file: Path, option: str) -> None:
+    """Refuse a target that can be no file, before anything is computed for it.
+
+    Args:
+        file: Where a file is to be written.
+        option: Who asked for it.
+
+    Raises:
+        ConfigError: It is a folder, or no name of a file.
+    """
+    if is_folder(file) or not file.name:
+        raise ConfigError(f"{option} {file}: is a folder", "name a file")
+    if "\0" in str(file):
+        raise ConfigError(f"{option} {file}: not a path (it holds a NUL)")
 
 
 def plain(value: Any) -> Any:

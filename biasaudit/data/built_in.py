@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biasaudit.errors import ConfigError, DataError, named_field, near_names
@@ -44,6 +43,7 @@ def _voc2012(complain: Complain, /, **settings: Any) -> Dataset:
     """PASCAL VOC 2012 as 'biasaudit data fetch voc2012' leaves it; boats, no context annotated."""
     from biasaudit.data.download import default_folder
     from biasaudit.data.formats.toml_file import DATASET_FILE, read_dataset_file
+    from biasaudit.inputs.files import expanded, is_file
 
     for setting in settings:
         if setting != "folder":
@@ -52,8 +52,8 @@ def _voc2012(complain: Complain, /, **settings: Any) -> Dataset:
                 near_names(setting, ["folder"]),
                 field=f"data.options.{setting}",
             )
-    place = Path(settings.get("folder") or default_folder("voc2012")).expanduser()
-    if not (place / DATASET_FILE).is_file():
+    place = expanded(str(settings.get("folder") or default_folder("voc2012")))
+    if not is_file(place / DATASET_FILE):
         raise DataError(
             f"voc2012: not in {place}",
             "fetch it: biasaudit data fetch voc2012; or say where: "

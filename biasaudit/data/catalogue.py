@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from biasaudit.data.built_in import DATASETS
 from biasaudit.data.checks.faults import Complain, refuse
@@ -13,10 +13,17 @@ from biasaudit.data.formats import coco, folder, manifest, voc  # noqa: F401 -- 
 from biasaudit.data.formats.toml_file import DATASET_FILE, read_dataset_file
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, DataError, named_field, near_names
+from biasaudit.inputs.files import expanded, is_file, is_folder
+
+OnError = Literal["stop", "skip"]
+"""What is done about an image that cannot be read."""
 
 
 def load_dataset(
-    name: str, options: Mapping[str, Any] | None = None, complain: Complain = refuse
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    complain: Complain = refuse,
+    on_error: OnError = "stop",
 ) -> Dataset:
     """Load the dataset that the user calls ``name``.
 
@@ -26,6 +33,8 @@ def load_dataset(
             like a built-in.
         options: Settings of a built-in dataset.
         complain: Told of each fault of a single image or annotation; refuses it unless given.
+        on_error: ``skip`` decodes every image at once and leaves out those that cannot be read;
+            ``stop`` leaves that to whoever needs the image.
 
     Raises:
         ConfigError: A setting that the dataset does not have.
@@ -34,7 +43,7 @@ def load_dataset(
     if name in DATASETS:
         given = dict(options or {})
         if given.get("folder"):  # in full: a run may be evaluated from elsewhere
-            given["folder"] = str(Path(str(given["folder"])).expanduser().absolute())
+            given["folder"] = str(expanded(str(given["folder"])).absolute())
         found = DATASETS[name](complain, **given)
         return replace(found, origin=name, options=given)
     file = _dataset_file(name)
@@ -44,22 +53,38 @@ def load_dataset(
             f"write it into {file}",
             field=f"data.options.{setting}",
         )
-    origin = str(Path(name).expanduser().absolute())
-    return replace(read_dataset_file(file, complain), origin=origin)
+    origin = str(expanded(name).absolute())
+    found = replace(read_dataset_file(file, complain), origin=origin)
+    if on_error == "skip":
+        from biasaudit.data.loading.skipping import without_unreadable
+
+        return without_unreadable(found)
+    return found
+
+
+def checked_on_error(given: str) -> OnError:
+    """Return what is done about an image that cannot be read.
+
+    Raises:
+        ConfigError: There is no such way.
+    """
+    if given not in get_args(OnError):
+        raise ConfigError(named_field("data.on_error", given), near_names(given, get_args(OnError)))
+    return cast(OnError, given)
 
 
 def _dataset_file(name: str) -> Path:
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = expanded(name)
+    if is_folder(path):
         file = path / DATASET_FILE
-        if not file.is_file():
+        if not is_file(file):
             raise DataError(
                 f"{path}: the folder holds no {DATASET_FILE}",
                 "'biasaudit data init' writes one for images in class folders; else write one that "
                 "says format, images and subsets",
             )
         return file
-    if path.is_file():
+    if is_file(path):
         if path.suffix != ".toml":
             raise DataError(
                 f"{path}: not a {DATASET_FILE}", f"give the folder with a {DATASET_FILE}"

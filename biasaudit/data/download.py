@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import tarfile
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from biasaudit.errors import DataError, RunFailedError
+from biasaudit.inputs.files import is_file, is_folder
 
 Tell = Callable[[int, int | None], None]
 """Told of bytes done and of bytes in all, None where the server does not say."""
@@ -69,7 +71,8 @@ def default_folder(name: str) -> Path:
 def fetch(download: Download, folder: Path, tell: Tell = lambda done, total: None) -> Path:
     """Download, check and unpack a dataset; what is there already is not done again.
 
-    An archive that lies in the folder, however it came there, is used.
+    An archive that lies in the folder, however it came there, is used, and left there. Nothing
+    that was in the folder before is changed or removed.
 
     Args:
         download: What to fetch.
@@ -81,27 +84,58 @@ def fetch(download: Download, folder: Path, tell: Tell = lambda done, total: Non
 
     Raises:
         RunFailedError: No connection, or it broke off; the next call goes on from there.
-        DataError: The archive is not what it should be, or the folder cannot be written.
+        DataError: The archive is not what it should be, something stands where the dataset is to
+            be, or the folder cannot be written.
     """
     description = folder / "dataset.toml"
-    if description.is_file() and (folder / download.tree).is_dir():
+    if is_file(description) and is_folder(folder / download.tree):
         return description
+    _refuse_what_is_there(folder, download)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         archive = folder / download.filename
-        if not archive.is_file():
+        own = not archive.exists()
+        if own:
             partial = archive.with_name(archive.name + ".partial")
             _download(download.url, partial, tell)
-            _check_sum(partial, download)
+            if not _sum_fits(partial, download):
+                partial.unlink()
+                raise DataError(
+                    f"{partial}: not the archive that was published (MD5 differs); it was deleted",
+                    "fetch it again",
+                )
             partial.replace(archive)
-        else:
-            _check_sum(archive, download)
         _unpack(archive, folder, download)
         description.write_text(download.description, encoding="utf-8")
+        if own:
+            archive.unlink()
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    archive.unlink()
     return description
+
+
+def _refuse_what_is_there(folder: Path, download: Download) -> None:
+    """Refuse to replace or to delete what somebody else put into the folder.
+
+    Raises:
+        DataError: The tree or the description is there without the other, the archive is not the
+            one that was published, or a link stands where something is to be written.
+    """
+    tree, archive = folder / download.tree, folder / download.filename
+    for path in (tree, folder / "dataset.toml"):
+        if path.is_symlink() or path.exists():
+            raise DataError(
+                f"{path}: is there already, and not as a whole dataset",
+                "move it away, or fetch into another folder",
+            )
+    partial = archive.with_name(archive.name + ".partial")
+    if partial.is_symlink() or (partial.exists() and not is_file(partial)):
+        raise DataError(f"{partial}: is no download of ours", "move it away")
+    if archive.exists() and not (is_file(archive) and _sum_fits(archive, download)):
+        raise DataError(
+            f"{archive}: not the archive that was published (MD5 differs); it was left there",
+            "move it away, and fetch again",
+        )
 
 
 def _download(url: str, partial: Path, tell: Tell) -> None:
@@ -138,31 +172,24 @@ def _no_answer(url: str, partial: Path, reason: str) -> RunFailedError:
     )
 
 
-def _check_sum(archive: Path, download: Download) -> None:
+def _sum_fits(archive: Path, download: Download) -> bool:
     from torchvision.datasets.utils import check_md5
 
-    if not check_md5(archive, download.md5):
-        archive.unlink()
-        raise DataError(
-            f"{archive}: not the archive that was published (MD5 differs); it was deleted",
-            "fetch it again",
-        )
+    return bool(check_md5(archive, download.md5))
 
 
 def _unpack(archive: Path, folder: Path, download: Download) -> None:
     """Unpack beside the place and move the tree there, so that it is whole or not at all."""
     from torchvision.datasets.utils import extract_archive
 
-    beside = folder / "unpacking"
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        extract_archive(archive, beside)
-    except tarfile.TarError as error:
-        raise DataError(f"{archive}: cannot be unpacked ({error})", "fetch it again") from None
-    if not (beside / download.tree).is_dir():
-        raise DataError(f"{archive}: holds no {download.tree}")
-    target = folder / download.tree
-    shutil.rmtree(target, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    (beside / download.tree).replace(target)
-    shutil.rmtree(beside)
+    with TemporaryDirectory(prefix="unpacking-", dir=folder) as place:
+        beside = Path(place)
+        try:
+            extract_archive(archive, beside)
+        except (tarfile.TarError, EOFError, ValueError, zlib.error) as error:
+            raise DataError(f"{archive}: cannot be unpacked ({error})", "fetch it again") from None
+        if not is_folder(beside / download.tree):
+            raise DataError(f"{archive}: holds no {download.tree}")
+        target = folder / download.tree
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (beside / download.tree).rename(target)

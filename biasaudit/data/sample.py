@@ -149,6 +149,21 @@ def pairs_of(objects: Sequence[str], contexts: Sequence[str]) -> tuple[tuple[str
 
 
 @dataclass(frozen=True)
+class SkippedImage:
+    """An image that was left out because it cannot be read.
+
+    Attributes:
+        id: The sample's id.
+        subset: Where it would stand.
+        reason: What is wrong with the file.
+    """
+
+    id: str
+    subset: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A labelled image dataset in subsets.
 
@@ -168,6 +183,7 @@ class Dataset:
         options: Settings of a built-in dataset that it was loaded with.
         pairs: Objects and contexts that are audited together unless the user names others; empty
             where there is one pair at most.
+        skipped: Images that were left out because they cannot be read, where that was asked for.
     """
 
     name: str
@@ -182,6 +198,7 @@ class Dataset:
     origin: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     pairs: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[SkippedImage, ...] = ()
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {len(samples)}" for name, samples in self.subsets.items())

@@ -23,11 +23,13 @@ from biasaudit.evaluation.all_pairs import audit_pairs
 from biasaudit.evaluation.classes import Scores, answer_classes, images_of, scores_of
 from biasaudit.evaluation.faithfulness import measure_faithfulness
 from biasaudit.evaluation.predict import Pass, Subject, one_pass
-from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS, Audit, Gallery, Run
+from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS, Audit, Gallery, Run, Skipped
 
 GALLERY_PER_GROUP = 200
 """Pictures kept of each group: enough to choose the worst from, bounded whatever the dataset."""
 VAL = "val"
+SKIPPED_NAMED = 20
+"""So many images that were left out are named in the results."""
 
 Tell = Callable[[int], None]
 
@@ -137,17 +139,28 @@ def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: Non
     if request.all_pairs:
         pairs, _ = audit_pairs(case.subject, case.dataset, (case.object, context), scores)
     questions = [_question(case, split) for split in case.splits]
+    found = figures(table, questions, context)
+    for split in case.splits:
+        found[split.name].note = split.note
     run = Run(
         object=case.object,
         context=context,
         dataset=case.dataset.name,
         operating_point=point,
-        splits=figures(table, questions, context),
+        splits=found,
         classes=class_answers(classes),
+        skipped=_skipped(case.dataset),
         **case.about,
     )
     pictures = None if gallery is None else gallery.pictures()
     return Audit(run, table, pictures, pairs, gallery, maps, classes=classes)
+
+
+def _skipped(dataset: Dataset) -> Skipped | None:
+    left_out = dataset.skipped
+    if not left_out:
+        return None
+    return Skipped(n=len(left_out), images=[one.id for one in left_out[:SKIPPED_NAMED]])
 
 
 def _measure(

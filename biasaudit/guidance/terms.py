@@ -24,7 +24,7 @@ class TermOptions(BaseModel):
         warmup_epochs: The term is left out until so many epochs are done.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
     weight: float = Field(1.0, ge=0)
     warmup_epochs: float = Field(0.0, ge=0)

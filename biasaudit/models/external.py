@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ import torchvision.models
 from torch import Tensor, nn
 
 from biasaudit.errors import BiasAuditError, ConfigError, named_field, near_names
+from biasaudit.inputs.files import MEGA, Source, is_file, read_text
 from biasaudit.models.classifier import IMAGENET_MEAN, IMAGENET_STD
 from biasaudit.models.weights import read_state, without_prefix
 from biasaudit.models.whole_network import WholeNetwork
@@ -190,11 +192,10 @@ def read_classes(given: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _listed(text: str) -> list[str]:
-    file = Path(text)
-    try:
-        return file.read_text("utf-8").splitlines() if file.is_file() else text.split(",")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{named_field('classes', text)}: cannot be read ({error})") from None
+    if not is_file(text):
+        return text.split(",")
+    source = Source(Path(text), ConfigError, named_field("classes", text))
+    return read_text(source, MEGA).splitlines()
 
 
 def read_normalisation(text: str) -> tuple[Colour, Colour]:
@@ -211,7 +212,7 @@ def read_normalisation(text: str) -> tuple[Colour, Colour]:
     except ValueError:
         s1 = s2 = s3 = 0.0
         m1 = m2 = m3 = 0.0
-    if min(s1, s2, s3) <= 0:
+    if not all(map(math.isfinite, (m1, m2, m3, s1, s2, s3))) or min(s1, s2, s3) <= 0:
         raise ConfigError(
             f"{named_field('normalise', text)}: not a normalisation",
             "give imagenet, none, or mean and deviation as 0.5,0.5,0.5/0.25,0.25,0.25",
@@ -251,7 +252,7 @@ def _from_factory(path: str) -> nn.Module:
     module, _, name = path.partition(":")
     try:
         factory = getattr(import_from_here(module), name)
-    except (ImportError, AttributeError, ValueError, SyntaxError) as error:
+    except (ImportError, AttributeError, ValueError, SyntaxError, TypeError) as error:
         raise ConfigError(
             f"{named_field('model', path)}: cannot be imported ({first_line(error)})",
             "write package.module:factory, found from here or installed",
@@ -273,7 +274,7 @@ def _from_factory(path: str) -> nn.Module:
 
 
 def _fill(network: nn.Module, file: Path) -> None:
-    if not file.is_file():
+    if not is_file(file):
         raise ConfigError(
             f"{named_field('state', file)}: no such file", "give a .safetensors or state-dict file"
         )

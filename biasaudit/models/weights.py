@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import struct
+import warnings
+import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -16,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from biasaudit.errors import ConfigError, named_field
+from biasaudit.inputs.files import Source, check_regular, expanded, is_file
 from biasaudit.models.classifier import Classifier
 
 State = dict[str, Tensor]
@@ -23,6 +27,12 @@ CHECKPOINT_KEYS = ("state_dict", "model", "model_state_dict", "model_state", "ne
 """Where a checkpoint keeps the weights among other things."""
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 """What DataParallel, torch.compile, Lightning modules and the like put before every name."""
+_DAMAGED = (
+    *(SafetensorError, zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, TypeError),
+    *(AttributeError, LookupError, AssertionError, ArithmeticError, ImportError, MemoryError),
+    *(struct.error, SyntaxError),
+)
+"""What torch and safetensors raise on a damaged file."""
 Prefixes = Sequence[tuple[str, str]]
 """(from, to) prefixes that turn torchvision's state-dict names into ours."""
 
@@ -54,26 +64,62 @@ def read_state(file: Path) -> State:
     Raises:
         ConfigError: There is no such file, or it is neither, or holds more than tensors.
     """
-    if not file.is_file():
-        raise ConfigError(f"{file}: no such file of weights", "give imagenet, none or a file")
+    source = Source(
+        file,
+        ConfigError,
+        hint="give a .safetensors or state-dict file",
+        missing="no such file of weights",
+    )
+    size = check_regular(source)
     try:
         if file.suffix == ".safetensors":
             state = load_file(file)
         else:
-            with torch.serialization.safe_globals([argparse.Namespace]):  # of options, often
-                state = _state_in(torch.load(file, map_location="cpu", weights_only=True))
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as e:
-        whole = isinstance(e, pickle.UnpicklingError)
-        reason = "it holds pickled objects" if whole else str(e).splitlines()[0]
-        raise ConfigError(
-            f"{file}: not a file of weights ({reason})", "give a .safetensors or state-dict file"
-        ) from None
-    others = [str(k) for k, v in state.items() if not isinstance(v, torch.Tensor)]
-    if others:
-        raise ConfigError(
-            f"{file}: not a state dict ('{others[0]}' is no tensor)",
-            "save model.state_dict() alone",
-        )
+            _check_archive(source, size)
+            with warnings.catch_warnings():  # torch wonders about old and odd files
+                warnings.simplefilter("ignore")
+                with torch.serialization.safe_globals([argparse.Namespace]):  # of options, often
+                    state = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise source.refusal("not a file of weights (it holds pickled objects)") from None
+    except _DAMAGED as error:
+        told = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise source.refusal(f"not a file of weights ({told})") from None
+    return _checked(source, state, size)
+
+
+def _check_archive(source: Source, size: int) -> None:
+    """Refuse an archive whose members are packed: torch stores them as they are."""
+    if not zipfile.is_zipfile(source.file):
+        return
+    with zipfile.ZipFile(source.file) as archive:
+        if sum(member.file_size for member in archive.infolist()) > size:
+            raise source.refusal("not a file of weights (it holds more than its own size)")
+
+
+def _checked(source: Source, state: object, size: int) -> State:
+    """Return the tensors of a state dict, or of one that a checkpoint holds, as float32.
+
+    Raises:
+        ConfigError: It holds something else, or tensors that are not plain, not whole, or NaN.
+    """
+    if isinstance(state, dict):
+        state = _state_in(state)
+    if not isinstance(state, dict) or not state:
+        raise source.refusal("not a state dict", "save model.state_dict() alone")
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise source.refusal(
+                f"not a state dict ('{str(name)[:60]}' is no tensor)",
+                "save model.state_dict() alone",
+            )
+        plain = value.layout == torch.strided and value.device.type == "cpu"
+        if not plain or value.is_quantized or value.numel() * value.element_size() > size:
+            raise source.refusal(f"'{name[:60]}' is no plain tensor, or larger than the file")
+        if value.is_floating_point() and bool(value.float().isnan().any()):
+            raise source.refusal(
+                f"'{name[:60]}' holds NaN", "give the weights of a training that did not diverge"
+            )
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
@@ -104,7 +150,7 @@ def without_prefix(state: State, known: Collection[str]) -> State:
 def _fetch(name: str, weights: str, rename: Prefixes) -> State:
     if weights == "scenes":
         file = shipped_weights(name)
-        if not file.is_file():
+        if not is_file(file):
             raise ConfigError(
                 f"{named_field('model.weights', 'scenes')}: the package has none for {name}",
                 "give imagenet, none or PATH",
@@ -117,7 +163,7 @@ def _fetch(name: str, weights: str, rename: Prefixes) -> State:
                 "give scenes, none or PATH",
             )
         return _download(name)
-    return read_state(Path(weights))
+    return read_state(expanded(weights))
 
 
 def _download(name: str) -> State:

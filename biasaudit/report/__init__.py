@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from biasaudit.errors import ConfigError, RunError, named_field
+from biasaudit.inputs.files import is_folder
 from biasaudit.results import Audit, write_atomic
 
 FORMS = (".html", ".md", ".csv")
@@ -84,6 +85,8 @@ def form_of(file: Path | None, *, model_card: bool = False) -> str:
         ConfigError: The file's suffix stands for no form.
     """
     suffix = (".md" if model_card else ".html") if file is None else file.suffix
+    if file is not None and is_folder(file):
+        raise ConfigError(f"{named_field('out', file)}: is a folder", "name a file in it")
     if suffix not in FORMS or (model_card and suffix != ".md"):
         raise ConfigError(
             f"{named_field('out', file)}: no report of this form",

@@ -15,16 +15,22 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from biasaudit import __version__
-from biasaudit.analysis.quadrants import ENRICHMENT, MOST, QUADRANTS
+from biasaudit.analysis.decision_text import effect_explained
+from biasaudit.analysis.quadrants import QUADRANTS
 from biasaudit.errors import RunError
 from biasaudit.report import format as numbers
+from biasaudit.report import methods
 from biasaudit.report import sentences as words
-from biasaudit.report.drawing import charts, pictures
+from biasaudit.report.drawing import attention, charts, pictures
+from biasaudit.report.glossary import glossary
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.sections import limits, provenance
+from biasaudit.report.reading import reading
+from biasaudit.report.sections import cards as decisions
+from biasaudit.report.sections import limits, matrix, provenance
 from biasaudit.report.sections.changes import Change, changes_against, compared_sets
 from biasaudit.report.sections.classes import ClassPage, class_page
 from biasaudit.report.sections.decision import ErasureRow, FlipRow, erasures, flips
+from biasaudit.report.sections.excess import excess, front
 from biasaudit.report.sections.images import Images, build_images
 from biasaudit.report.sections.limits import Carry
 from biasaudit.report.sections.localization import LocalizationRow, localization
@@ -32,6 +38,7 @@ from biasaudit.report.sections.operating_point import operating_point
 from biasaudit.report.sections.pairs import PairGuard, pair_guard
 from biasaudit.report.sections.quadrants import QuadrantRow, count_quadrants
 from biasaudit.report.sections.seeds import SeedRow, over_seeds
+from biasaudit.report.sections.telling import Telling, partner, telling
 from biasaudit.report.view import AuditView, Row, group_words
 from biasaudit.results import Audit
 
@@ -47,11 +54,24 @@ class Page:
 
     Attributes:
         prefix: Begins every anchor of this audit; empty for the first.
+        headline: The verdicts in one sentence; "" where none is recorded.
+        cards: The decision on each model.
+        explained: What the effect on the cards counts.
+        level: Confidence level of the verdicts' intervals, as text.
+        identity: What the cards have in common of what tells their audits from others.
+        telling: Two wrong answers that tell most.
+        matrix: The four groups of object and context, and how the effect is made.
+        origins: The images by subset and source, in words.
+        unknown: Images whose context nobody annotated.
+        read: How to read each table and plot.
+        verdicts: The figures of each verdict.
+        data_notes: How the images were chosen.
         carry: What so many images can show.
         changes: The runs against the lead run, where both have their images.
         flips: How often an edit turned the answer.
         classes: Recall of every class, and harm to other objects, where it was measured.
         pairs: What became of other object-context pairs, where they were audited.
+        attention_charts: Plots of the attention, each with a sentence how to read it.
         erasures: How far the score falls as parts of the images are erased.
         seeds: Means over seeds, where some setting has several.
         limits: What the audit cannot tell.
@@ -60,6 +80,18 @@ class Page:
 
     audit: AuditView
     prefix: str
+    headline: str
+    cards: Sequence[decisions.Card]
+    explained: str
+    level: str
+    identity: Sequence[tuple[str, str]]
+    telling: Sequence[Telling]
+    matrix: matrix.Matrix | None
+    origins: Sequence[str]
+    unknown: int
+    data_notes: Sequence[str]
+    read: Mapping[str, str]
+    verdicts: Sequence[decisions.VerdictRow]
     verdict: str
     followup: Sequence[str]
     table: Sequence[Row]
@@ -70,15 +102,34 @@ class Page:
     classes: ClassPage | None
     pairs: PairGuard | None
     localization: Sequence[LocalizationRow]
+    attention_charts: Sequence[tuple[Markup, str]]
     erasures: Sequence[ErasureRow]
+    erasure_chart: Markup | None
     quadrants: Sequence[QuadrantRow]
     seeds: Sequence[SeedRow]
     images: Images
     curve: Markup | None
     gap_chart: Markup | None
-    localization_chart: Markup | None
     limits: Sequence[str]
     notes: Sequence[str]
+
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """Anchor and name of each section."""
+        curve = [("labels", "Labels" if self.curve else "Seeds")]
+        return [
+            ("verdict", "Decision"),
+            ("table", "Accuracy"),
+            *(curve if self.curve or self.seeds else []),
+            ("gaps", "Changes and cost"),
+            ("attention", "Attention"),
+            ("quadrants", "Quadrants"),
+            ("gallery", "Gallery"),
+            ("images", "Every image"),
+            ("data", "Data"),
+            ("method", "Method"),
+            ("limits", "Limits"),
+        ]
 
     @property
     def metrics(self) -> list[str]:
@@ -108,7 +159,12 @@ def render_html(
         _page(audit, gallery_size, first=audit.columns is not columns)
         for audit, columns in zip(audits, before, strict=False)
     ]
-    return render_template("audit.html.j2", title=title or default_title(audits), pages=pages)
+    return render_template(
+        "audit.html.j2",
+        title=title or default_title(audits),
+        pages=pages,
+        glossary=glossary(audits),
+    )
 
 
 def render_template(name: str, **fields: Any) -> str:
@@ -149,13 +205,16 @@ def default_title(audits: Sequence[AuditView]) -> str:
 def _page(audit: AuditView, gallery_size: int, *, first: bool) -> Page:
     """Build one page; ``first`` says that no page before it has the same runs."""
     prefix = "" if audit.number == 1 else f"a{audit.number}-"
-    labels = [column.label for column in audit.columns]
     lead = words.lead_place(audit)
     places = localization(audit)
     changes = changes_against(audit, lead)
+    erased = erasures(audit)
     return Page(
         audit=audit,
         prefix=prefix,
+        read=reading(audit, audit.columns[lead].label, boxes=charts.by_boxes(audit)),
+        verdicts=decisions.verdict_rows(audit),
+        **_first_layer(audit, lead),
         verdict=words.verdict(audit),
         followup=words.followup(audit, changes),
         table=audit.table(),
@@ -166,16 +225,60 @@ def _page(audit: AuditView, gallery_size: int, *, first: bool) -> Page:
         classes=class_page(audit, lead) if first else None,
         pairs=pair_guard(audit, lead) if first else None,
         localization=places,
-        erasures=erasures(audit),
+        attention_charts=_attention_charts(audit, places, prefix),
+        erasures=erased,
+        erasure_chart=attention.erasure_chart(erased, audit.object, audit.context, f"{prefix}c6"),
         quadrants=count_quadrants(audit),
         seeds=over_seeds(audit),
         images=build_images(audit, gallery_size, LIST_SIZE),
         curve=charts.label_curve(audit, f"{prefix}c1"),
         gap_chart=charts.gap_chart(audit, f"{prefix}c2"),
-        localization_chart=charts.localization_chart(places, labels, f"{prefix}c3"),
         limits=limits.limits(audit),
         notes=words.run_notes(audit.columns),
     )
+
+
+def _first_layer(audit: AuditView, lead: int) -> dict[str, Any]:
+    """Return what the first page shows."""
+    made, shared = decisions.common_identity(decisions.cards(audit, lead))
+    other = partner(audit, lead)
+    found = matrix.origins(audit)
+    return {
+        "headline": decisions.page_headline(audit),
+        "cards": made,
+        "explained": effect_explained(audit.object, audit.context or "the context"),
+        "level": words.level(audit),
+        "identity": shared,
+        "telling": telling(audit, lead) if made else [],
+        "matrix": matrix.matrix(audit, [lead] if other is None else [lead, other]),
+        "origins": [matrix.origin_words(audit, one) for one in found],
+        "unknown": matrix.unknown(found),
+        "data_notes": matrix.notes(audit),
+    }
+
+
+def _attention_charts(
+    audit: AuditView, places: Sequence[LocalizationRow], prefix: str
+) -> list[tuple[Markup, str]]:
+    """Return the plots of the attention, each with a sentence how to read it."""
+    labels = [column.label for column in audit.columns]
+    rows = excess(audit)
+    found = [
+        (
+            attention.excess_chart(rows, audit.object, audit.context, f"{prefix}c4"),
+            words.read_excess(audit, rows),
+        ),
+        (
+            None if rows else charts.localization_chart(places, labels, f"{prefix}c3"),
+            "The dashed line is the region's share of the image: an even map would score as much.",
+        ),
+        (
+            attention.front_chart(front(audit), f"{prefix}c5"),
+            "One point a run. Higher: more right answers; further right: more attention on the "
+            "object. The two may part. An arrow leads from a model to its repair.",
+        ),
+    ]
+    return [(chart, told) for chart, told in found if chart is not None]
 
 
 @cache
@@ -191,18 +294,18 @@ def _environment() -> Environment:
     environment.filters.update(_filters())
     environment.globals.update(
         quadrants=QUADRANTS,
-        most=MOST,
-        enrichment=ENRICHMENT,
         scale_stops=pictures.scale_stops(),
         operating_point=operating_point,
         group_description=words.group_description,
-        train_command=provenance.train_command,
-        evaluate_command=provenance.evaluate_command,
+        commands_of=provenance.commands,
+        facts=provenance.facts,
+        read_gallery=words.read_gallery,
+        read_list=words.read_list,
+        method=methods.method,
+        pairs_told=methods.pairs_told,
         settings_table=provenance.settings_table,
         environment_table=provenance.environment_table,
-        label_forms=provenance.label_forms,
         compared_sets=compared_sets,
-        by_boxes=charts.by_boxes,
         small=limits.SMALL,
     )
     return environment

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from biasaudit.analysis import Change, Comparison
 from biasaudit.errors import RunError
+from biasaudit.report import methods
 from biasaudit.report.build import GALLERY_SIZE, LIST_SIZE, render_template
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean, figure, points, span
 from biasaudit.report.grouping import groups_of, run_labels
@@ -122,6 +123,8 @@ def render_comparison(
         columns=audit.columns,
         classes=class_page(audit, 0),
         pairs=pair_guard(audit, 0),
+        method=methods.COMPARISON,
+        limits=methods.differences(audit.columns, audit.object),
     )
 
 

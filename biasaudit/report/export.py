@@ -6,17 +6,31 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from biasaudit import __version__
+from biasaudit.analysis.decision_text import effect_explained
 from biasaudit.report import sentences as words
 from biasaudit.report.build import audits_of
 from biasaudit.report.format import MISSING, clean, figure, percent, points, span
+from biasaudit.report.grouping import external
 from biasaudit.report.sections import provenance
+from biasaudit.report.sections.cards import Card, cards, identity, page_headline
 from biasaudit.report.sections.changes import changes_against
+from biasaudit.report.sections.decision import erasures, flips
 from biasaudit.report.sections.limits import carry, limits
 from biasaudit.report.sections.localization import localization
+from biasaudit.report.sections.matrix import notes, origin_words, origins
 from biasaudit.report.view import AuditView, Column, Row, group_words
-from biasaudit.results import METRIC_PREFIX, Audit, Group, Interval, Localization, Overall
+from biasaudit.results import (
+    METRIC_PREFIX,
+    Audit,
+    Group,
+    Interval,
+    Localization,
+    Overall,
+    Run,
+)
 
 CSV_COLUMNS = (
     "run",
@@ -78,19 +92,77 @@ def render_model_card(runs: Sequence[Audit]) -> str:
 
 
 def _summary(audit: AuditView) -> str:
-    lines = [f"### {_heading(audit)}", "", f"**{_plain(words.verdict(audit))}**", ""]
-    changes = changes_against(audit, words.lead_place(audit))
-    lines += [_plain(sentence) for sentence in words.followup(audit, changes)]
+    lead = words.lead_place(audit)
+    made = cards(audit, lead)
+    lines = [f"### {_heading(audit)}", "", *_decisions(audit, made), ""]
+    if not made:
+        lines += [_plain(s) for s in words.followup(audit, changes_against(audit, lead))]
     lines += ["", *_table(audit.table(), audit.columns)]
     mean = "; overall is the mean of the groups" if audit.groups else ""
-    lines += ["", f"Figures in brackets are 95% intervals{mean}.", ""]
-    return "\n".join(lines)
+    lines += ["", f"Figures in brackets are 95% intervals{mean}.", "", *_decided_by(audit)]
+    lines += [f"- {_plain(note)}" for note in _notes(audit)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _decisions(audit: AuditView, made: Sequence[Card]) -> list[str]:
+    """Return the verdicts in one sentence, and the decision on each model as the page has it."""
+    lines = [f"**{_plain(page_headline(audit) or words.verdict(audit))}**"]
+    if not made:
+        return lines
+    lines += ["", _plain(effect_explained(audit.object, audit.context or "the context")), ""]
+    for card in made:
+        effect = f"{points(card.effect.value)} points {span(card.effect)}".rstrip()
+        if card.effect.value is None:
+            effect = "not measured"
+        lines.append(
+            f"- **{_plain(card.label)}**: {_plain(card.mark)} {_plain(card.badge)}; effect {effect}"
+        )
+        if card.advice is not None:
+            lines.append(f"  - next: {_plain(card.advice.first)}")
+            lines += [f"  - {_plain(told)}" for told in card.advice.more]
+        lines += [f"  - {name}: {_plain(told)}" for name, told in card.costs]
+        lines.append(f"  - gates: {_plain('; '.join(card.gates) or 'none set')}")
+    return [*lines, "", _plain(words.verdict(audit))]
+
+
+def _decided_by(audit: AuditView) -> list[str]:
+    """Return flips of edited pairs and perturbation, as tables."""
+    lines: list[str] = []
+    if rows := flips(audit):
+        told = [
+            [
+                row.group,
+                row.label,
+                *(f"{figure(e)} of {e.n}" for e in (row.yes_to_no, row.no_to_yes)),
+            ]
+            for row in rows
+        ]
+        lines += ["Flips of edited pairs:", ""]
+        lines += [*_grid(["edited images", "run", "yes to no", "no to yes"], told), ""]
+    if erased := erasures(audit):
+        heads = ["images", "run", "n", "without attention", "without random pixels"]
+        heads += [f"without {audit.object}", f"without {audit.context or 'context'}", "excess"]
+        told = [
+            [
+                *(row.split, row.label, str(row.n), points(row.attention), points(row.random)),
+                *(points(row.object), points(row.context)),
+                f"{points(row.excess.value)} {span(row.excess)}".rstrip(),
+            ]
+            for row in erased
+        ]
+        lines += ["Perturbation, change of the probability in points:", ""]
+        lines += [*_grid(heads, told), ""]
+    return lines
+
+
+def _notes(audit: AuditView) -> list[str]:
+    return [*notes(audit), *words.run_notes(audit.columns)]
 
 
 def _card(audit: AuditView) -> str:
     lines = [f"# Model card: {_heading(audit)}", "", "## Model details", ""]
     for column in audit.columns:
-        lines += [*_details(column), ""]
+        lines += [*_details(audit, column), ""]
     lines += ["## Intended use", "", _use(audit), "", "## Metrics", ""]
     mean = "Overall is the mean of the accuracies of the counterfactual groups. "
     place = f"split {audit.split}" if audit.split else f"subsets {', '.join(audit.image_sets)}"
@@ -107,33 +179,50 @@ def _card(audit: AuditView) -> str:
         f"- {_plain(group_words(name))}: {_plain(words.group_description(audit, name))}"
         for name in (*audit.groups, *audit.aligned)
     ]
+    lines += [f"- {_plain(origin_words(audit, one))}" for one in origins(audit)]
+    lines += [f"- {_plain(note)}" for note in _notes(audit)]
     if carried := carry(audit):
         lines += ["", "What so many images can show:", ""]
         lines += [f"- {_plain(one.sentence)}" for one in carried]
-    lines += ["", "## Results", "", _plain(words.verdict(audit)), ""]
+    decided = _decisions(audit, cards(audit, words.lead_place(audit)))
+    lines += ["", "## Results", "", *decided, ""]
     lines += [*_table(audit.table(), audit.columns), ""]
     if audit.gaps():
         lines += ["In percentage points:", "", *_table(audit.gaps(), audit.columns), ""]
-    lines += _attention(audit)
-    lines += ["## Caveats", ""]
+    lines += [*_decided_by(audit), *_attention(audit), "## Caveats", ""]
     lines += [f"- {_plain(sentence)}" for sentence in limits(audit)]
     lines += ["", f"Written by biasaudit {__version__}.", ""]
     return "\n".join(lines)
 
 
-def _details(column: Column) -> list[str]:
+def _details(audit: AuditView, column: Column) -> list[str]:
     run = column.run
-    return [
-        f"### {_plain(column.label)}",
-        "",
-        f"- run: {_plain(run.name)}",
-        f"- backbone: {_plain(run.backbone)}; mode: {_plain(run.mode)}; seed: {run.seed}",
-        f"- pixel labels: {run.pixel_labels}; box labels: {run.box_labels}; "
-        f"by form: {_plain(provenance.label_forms(run))}",
-        f"- training data: {_plain(run.dataset)}",
-        "",
-        *_fence(provenance.train_command(run)),
-    ]
+    lines = [f"### {_plain(column.label)}", "", f"- name: {_plain(run.name)}"]
+    if external(run):
+        repaired = "" if "repair" not in run.settings else ", its last layer repaired here"
+        lines += [
+            f"- architecture: {_plain(run.backbone)}; trained elsewhere{repaired}",
+            f"- audited on: {_plain(run.dataset)}; its training data is not known here",
+        ]
+    else:
+        lines += [
+            f"- backbone: {_plain(run.backbone)}; mode: {_plain(run.mode)}; seed: {run.seed}",
+            f"- training data: {_plain(_trained_on(run))}; audited on: {_plain(run.dataset)}",
+        ]
+    if run.pixel_labels + run.box_labels or not external(run):
+        lines.append(
+            f"- pixel labels: {run.pixel_labels}; box labels: {run.box_labels}; "
+            f"by form: {_plain(provenance.label_forms(run))}"
+        )
+    lines += [f"- {name}: {_plain(told)}" for name, told in identity(column.audit)]
+    return [*lines, "", *_fence(provenance.commands(run, audit.split))]
+
+
+def _trained_on(run: Run) -> str:
+    """Return the dataset that a run was trained on, without the folders above it."""
+    data = run.settings.get("data")
+    name = data.get("name") if isinstance(data, dict) else None
+    return PurePath(str(name)).name if name else run.dataset
 
 
 def _use(audit: AuditView) -> str:
@@ -192,11 +281,12 @@ def _plain(text: str) -> str:
     return escaped.replace("](", "]\\(").replace("@", "&#64;")
 
 
-def _fence(text: str) -> list[str]:
+def _fence(lines: Sequence[str]) -> list[str]:
     """Return a code block whose fence is longer than any run of backticks inside."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    texts = [" ".join(line.splitlines()) for line in lines]
+    longest = max((len(run) for text in texts for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [f"{fence}sh", " ".join(text.splitlines()), fence]
+    return [f"{fence}sh", *texts, fence]
 
 
 def _lines(view: Audit) -> Iterator[list[object]]:

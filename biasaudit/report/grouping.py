@@ -54,13 +54,20 @@ def run_labels(views: Sequence[Audit]) -> list[str]:
 
 
 def setting_label(run: Run) -> str:
-    """Return what was set, without the seed: mode and label budget."""
+    """Return what was set, without the seed: mode and label budget; an external model's name."""
+    if external(run):
+        return _shown(run.name)
     parts = [_shown(run.mode)]
     if run.pixel_labels:
         parts.append(f"{run.pixel_labels} labels")
     if run.box_labels:
         parts.append(f"{run.box_labels} boxes")
     return " · ".join(parts)
+
+
+def external(run: Run) -> bool:
+    """Whether a run is the audit of a model that was trained elsewhere."""
+    return "external" in run.settings or run.mode.startswith("external")
 
 
 def _shown(name: str) -> str:

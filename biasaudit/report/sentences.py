@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from biasaudit.analysis.verdict_text import beside
 from biasaudit.report.format import Estimate, figure, percent, points, span
 from biasaudit.report.sections.changes import Change
+from biasaudit.report.sections.excess import ExcessRow
+from biasaudit.report.sections.images import Images
 from biasaudit.report.sections.localization import localization
 from biasaudit.report.sections.seeds import SeedRow, Spread, over_seeds
 from biasaudit.report.view import VAL, AuditView, Column
@@ -114,6 +116,58 @@ def run_notes(columns: Sequence[Column]) -> list[str]:
                 "are not shown."
             )
     return notes
+
+
+def level(audit: AuditView) -> str:
+    """Return the confidence level of the verdicts' intervals, such as "95%"."""
+    found = [split.verdict.level for split in audit.splits() if split and split.verdict]
+    return f"{100 * next(iter(found), 0.95):.4g}%"
+
+
+def read_excess(audit: AuditView, rows: Sequence[ExcessRow]) -> str:
+    """Return how to read the attention beyond chance, with the numbers of images."""
+    told = "0 is what an even map would score. A model that finds the "
+    told += f"{audit.object} by the {audit.context or 'context'} looks right of 0 at the "
+    told += f"{audit.context or 'context'}. "
+    few = [
+        f"{row.label} {row.object.n} of {row.object_of}"
+        for row in rows
+        if row.object.value is not None and row.object.n < row.object_of
+    ]
+    sizes = {row.object_of for row in rows if row.object_of}
+    if few:
+        return f"{told}Images with a map: {', '.join(few)}."
+    return f"{told}Each figure rests on {max(sizes, default=0)} images."
+
+
+def read_gallery(audit: AuditView, images: Images, changed: bool) -> str:
+    """Return how to read the gallery; ``changed``: it shows the images that two runs part on."""
+    kind = "group" if audit.groups else "subset"
+    told = (
+        "Images that one run gets right and the other wrong, those with the least probable right "
+        "answers first."
+        if changed
+        else f"The same image for every run, the worst of each {kind} first: wrong in most runs, "
+        "then the lowest probability of the right answer."
+    )
+    told += (
+        f" Each tile gives the run's answer, the probability of “{audit.object}” and the share of "
+        "its attention inside the region."
+    )
+    if images.pictured < images.total:
+        told += f" Pictures are kept of {images.pictured} of the {images.total} images."
+    return told
+
+
+def read_list(audit: AuditView, images: Images, changed: bool) -> str:
+    """Return how to read the table of single images."""
+    kind = "changed images" if changed else "counterfactual images" if audit.groups else "images"
+    shown = len(images.listed)
+    told = f"All {images.total} {kind}."
+    if shown < images.total:
+        told = f"{shown} of the {images.total} {kind}, the worst first; "
+        told += "per_image.csv holds the others."
+    return f"{told} One column a run: probability of “{audit.object}”, ✓ right or ✗ wrong."
 
 
 def _verdict_of(audit: AuditView, place: int) -> Verdict | None:

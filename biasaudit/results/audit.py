@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biasaudit.errors import RunError
+from biasaudit.inputs.files import is_folder, lies_there
 from biasaudit.results.class_table import read_classes
 from biasaudit.results.elsewhere import write_or_move
 from biasaudit.results.files import (
@@ -198,8 +199,8 @@ def load_audits(paths: Sequence[Path]) -> list[Audit]:
 
 def _audits(path: Path) -> list[Audit]:
     results = read_results(path)
-    folder = path if path.is_dir() else path.parent
-    source = str(path / RESULTS_FILE if path.is_dir() else path)
+    folder = path if is_folder(path) else path.parent
+    source = str(path / RESULTS_FILE if is_folder(path) else path)
     if len(results.runs) == 1:
         return [_audit(results.runs[0], folder, source)]
     return [_audit(run, _folder_of(run, folder), source) for run in results.runs]
@@ -212,7 +213,7 @@ def _folder_of(run: Run, parent: Path) -> Path | None:
     named = [parent / run.name, parent / "runs" / run.name]
     # a run that was evaluated from a folder of another name
     others = sorted(file.parent for file in parent.glob(f"*/{RESULTS_FILE}"))
-    places = [place for place in (*named, *others) if _is_file(place / RESULTS_FILE)]
+    places = [place for place in (*named, *others) if lies_there(place / RESULTS_FILE)]
     return next((place for place in places if _holds(place, run)), None)
 
 
@@ -232,20 +233,12 @@ def _audit(run: Run, folder: Path | None, source: str) -> Audit:
     table, gallery, pairs, classes = (folder / name for name in names)
     return Audit(
         run,
-        read_per_image(table) if _is_file(table) else None,
-        Pictures.open(gallery) if _is_file(gallery) else None,
-        read_per_image(pairs) if _is_file(pairs) else None,
+        read_per_image(table) if lies_there(table) else None,
+        Pictures.open(gallery) if lies_there(gallery) else None,
+        read_per_image(pairs) if lies_there(pairs) else None,
         source=source,
-        classes=read_classes(classes) if _is_file(classes) else None,
+        classes=read_classes(classes) if lies_there(classes) else None,
     )
-
-
-def _is_file(file: Path) -> bool:
-    """Whether the file is there; a name too long for the file system is not."""
-    try:
-        return file.is_file()
-    except OSError:
-        return False
 
 
 def _maps_bytes(table: pd.DataFrame, maps: NDArray[np.float32]) -> bytes:

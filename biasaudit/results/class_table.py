@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from biasaudit.errors import RunError
+from biasaudit.inputs.files import Source
+from biasaudit.inputs.tables import read_frame
 
 CLASS_COLUMNS = (
     "subset",  # "val", "test"
@@ -68,11 +70,7 @@ def read_classes(file: Path) -> pd.DataFrame:
             cannot have.
     """
     again = "evaluate the run again"
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"{file}: cannot be read ({reason})", again) from None
+    table = read_frame(Source(file, RunError, hint=again), _TEXTS)
     missing = [column for column in CLASS_COLUMNS if column not in table]
     if missing:
         raise RunError(f"{file}: no column '{missing[0]}'", again)

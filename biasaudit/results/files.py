@@ -11,9 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
 from biasaudit.errors import RunError
+from biasaudit.inputs.documents import RECORD_BYTES, fault_in, read_as
+from biasaudit.inputs.files import Source, digest_of_file, is_folder, lies_there
+from biasaudit.inputs.tables import frame_bytes, read_frame
 from biasaudit.results.locking import sole_writer
 from biasaudit.results.schema import FORMAT_VERSION, Results
 
@@ -65,24 +68,15 @@ def read_results(path: Path) -> Results:
         RunError: There is none, it is not JSON of this format, a newer version wrote it, or a
             file beside it is not the one that it was written with.
     """
-    if path.is_dir():
+    if is_folder(path):
         settle(path)
-    file = path / RESULTS_FILE if path.is_dir() else path
-    try:
-        results = Results.model_validate_json(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(
-            f"{path}: no {RESULTS_FILE} there", "run 'biasaudit evaluate' on it"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{file}: cannot be read ({error})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise RunError(
-            f"{file}: not a results file ({where}: {first['msg']})",
-            "give a results.json that 'biasaudit evaluate' wrote",
-        ) from None
+    file = path / RESULTS_FILE if is_folder(path) else path
+    if not lies_there(file):
+        raise RunError(f"{path}: no {RESULTS_FILE} there", "run 'biasaudit evaluate' on it")
+    source = Source(file, RunError, hint="give a results.json that 'biasaudit evaluate' wrote")
+    results: Results = read_as(source, TypeAdapter(Results), 4 * RECORD_BYTES, "a results file")
+    if wrong := fault_in(results.model_dump(), finite=True):
+        raise source.refusal(wrong)
     if results.format_version > FORMAT_VERSION:
         raise RunError(
             f"{file}: format_version {results.format_version} is newer than {FORMAT_VERSION}",
@@ -96,11 +90,9 @@ def _check_companions(file: Path, digests: Mapping[str, str]) -> None:
     """Refuse a file beside the results that another audit, or nobody, left there."""
     for name, digest in digests.items():
         companion = file.parent / Path(name).name
-        try:
-            found = digest_of(companion.read_bytes()) if companion.is_file() else None
-        except OSError as error:
-            raise RunError(f"{companion}: cannot be read ({error.strerror})") from None
-        if found is not None and found != digest:
+        if not lies_there(companion):
+            continue
+        if digest_of_file(Source(companion, RunError)) != digest:
             raise RunError(
                 f"{companion}: is not the file that {file.name} beside it was written with",
                 "evaluate the run again",
@@ -113,8 +105,12 @@ def digest_of(content: bytes) -> str:
 
 
 def table_bytes(table: pd.DataFrame) -> bytes:
-    """Return a per-image table as CSV; numbers in full, so that every figure can be recomputed."""
-    return table.to_csv(index=False, lineterminator="\n").encode()
+    """Return a table as CSV; numbers in full, so that every figure can be recomputed.
+
+    A name that a spreadsheet would take for a formula has an apostrophe before it, which reading
+    takes off again.
+    """
+    return frame_bytes(table)
 
 
 def read_per_image(file: Path) -> pd.DataFrame:
@@ -124,18 +120,12 @@ def read_per_image(file: Path) -> pd.DataFrame:
         RunError: The file cannot be read, lacks a column, or holds a value that the column
             cannot have.
     """
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"{file}: cannot be read ({reason})", "evaluate the run again") from None
+    table = read_frame(Source(file, RunError, hint="evaluate the run again"), _TEXTS)
     missing = [column for column in PER_IMAGE_COLUMNS if column not in table]
     if missing:
         raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")
     for column in table:
-        if column in _TEXTS:
-            table[column] = table[column].fillna("")
-        else:
+        if column not in _TEXTS:
             table[column] = _numbers(file, table[column])
     for column in _ANSWERS:
         _refuse_row(file, table, ~table[column].isin((0, 1)), f"{column} is neither 0 nor 1")
@@ -148,14 +138,16 @@ def read_per_image(file: Path) -> pd.DataFrame:
 
 
 def _numbers(file: Path, column: pd.Series) -> pd.Series:
+    column = column.mask(column == "")
     try:
         values = column.astype(float)  # Python's own reading: the number that was written, exactly
-    except ValueError:
+    except (ValueError, OverflowError):
         values = pd.to_numeric(column, errors="coerce").astype(float)
     wrong = column.index[~np.isfinite(values) & column.notna()]
     if len(wrong):
         raise RunError(
-            f"{file}: row {int(wrong[0]) + 2}: {column.name} is '{column[wrong[0]]}', not a number",
+            f"{file}: row {int(wrong[0]) + 2}: {column.name} is '{str(column[wrong[0]])[:60]}', "
+            "not a number",
             "evaluate the run again",
         )
     return values

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biasaudit.errors import RunError
+from biasaudit.inputs.arrays import layouts, read_array, read_array_rows, shapes_fit
+from biasaudit.inputs.files import Source
 
 _ARRAYS = ("ids", "images", "maps", "regions")
+_LARGEST = 4096
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Gallery:
 
     def pictures(self) -> Pictures:
         """Return the gallery as a report reads it."""
-        return Pictures(_rows(self.ids), self._stored)
+        return Pictures(_rows(self.ids), lambda name, rows: self._stored(name)[list(rows)])
 
     def _stored(self, name: str) -> NDArray[Any]:
         if name == "regions":
@@ -64,46 +65,51 @@ class Gallery:
         Raises:
             RunError: The file is no gallery.
         """
-        ids, images, maps, packed = (_array(file, name) for name in _ARRAYS)
+        source = _checked(file)
+        ids, images, maps, packed = (read_array(source, name) for name in _ARRAYS)
         width = images.shape[2]
         return cls(ids, images, maps, np.unpackbits(packed, axis=-1, count=width).astype(bool))
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures of one audit, read one array at a time.
+    """The pictures of one audit, of which those that are shown are read.
 
     A report shows some dozen images of perhaps thousands, and the photographs of the first run
     serve for the others.
 
     Attributes:
         index: Row of each sample id.
-        read: Gives one array by name, as :meth:`Gallery.to_bytes` stores it.
+        read: Gives rows of an array by its name, as :meth:`Gallery.to_bytes` stores it.
     """
 
     index: dict[str, int]
-    read: Callable[[str], NDArray[Any]]
+    read: Callable[[str, Sequence[int]], NDArray[Any]]
 
     @classmethod
     def open(cls, file: Path) -> Pictures:
-        """Read the ids of a gallery; the arrays are read when they are asked for.
+        """Read the ids of a gallery; rows of its arrays are read when they are asked for.
 
         Raises:
             RunError: The file is no gallery.
         """
-        return cls(_rows(_array(file, "ids")), lambda name: _array(file, name))
+        source = _checked(file)
+        return cls(
+            _rows(read_array(source, "ids")),
+            lambda name, rows: read_array_rows(source, name, rows),
+        )
 
     def images(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return the thumbnails of these rows, (N, S, S, 3) uint8 RGB."""
-        return self.read("images")[list(rows)]
+        return self.read("images", rows)
 
     def maps(self, rows: Sequence[int]) -> NDArray[np.uint8]:
         """Return the attention maps of these rows, (N, h, w) uint8."""
-        return self.read("maps")[list(rows)]
+        return self.read("maps", rows)
 
     def regions(self, rows: Sequence[int], size: int) -> NDArray[np.bool_]:
         """Return the object's regions of these rows, (N, S, S) bool; ``size`` is S."""
-        packed = self.read("regions")[list(rows)]
+        packed = self.read("regions", rows)
         return np.unpackbits(packed, axis=-1, count=size).astype(bool)
 
 
@@ -111,18 +117,30 @@ def _rows(ids: NDArray[Any]) -> dict[str, int]:
     return {str(name): row for row, name in enumerate(ids)}
 
 
-def _array(file: Path, key: str) -> NDArray[Any]:
-    """Read one array of a gallery, having seen that all four are there."""
-    try:
-        with file.open("rb") as stream:
-            data = np.load(stream, allow_pickle=False)
-            if not isinstance(data, np.lib.npyio.NpzFile):
-                raise RunError(f"{file}: not an npz file", "evaluate the run again")
-            missing = set(_ARRAYS) - set(data.files)
-            if missing:
-                raise RunError(f"{file}: no array '{min(missing)}'", "evaluate the run again")
-            array: NDArray[Any] = data[key]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"{file}: cannot be read ({reason})", "evaluate the run again") from None
-    return array
+def _checked(file: Path) -> Source:
+    """Hold the arrays of a gallery to each other by their headers.
+
+    Raises:
+        RunError: The file is no gallery.
+    """
+    source = Source(file, RunError, hint="evaluate the run again")
+    found = layouts(source, _ARRAYS)
+    images = found["images"].shape
+    packed = -(-images[2] // 8) if len(images) == 4 else 0
+    wrong = shapes_fit(
+        found,
+        {
+            "ids": ("n",),
+            "images": ("n", "side", "side", 3),
+            "maps": ("n", "rows", "columns"),
+            "regions": ("n", "side", packed),
+        },
+    )
+    if wrong:
+        raise source.refusal(wrong)
+    for name in _ARRAYS:
+        if found[name].dtype.kind != "U" if name == "ids" else found[name].dtype != np.uint8:
+            raise source.refusal(f"array '{name}' is of {found[name].dtype}")
+    if max(images[1:3], default=0) > _LARGEST or max(found["maps"].shape[1:]) > _LARGEST:
+        raise source.refusal(f"has pictures of more than {_LARGEST} pixels a side")
+    return source

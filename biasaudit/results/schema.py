@@ -415,6 +415,7 @@ class Split(_Model):
         quadrants: By group.
         flips: By group of edited images.
         faithfulness: Where it was measured.
+        note: What a reader must know of how its images were chosen, else empty.
     """
 
     object: str | None = None
@@ -425,6 +426,21 @@ class Split(_Model):
     quadrants: dict[str, Quadrants] = Field(default_factory=dict)
     flips: dict[str, FlipRates] = Field(default_factory=dict)
     faithfulness: Faithfulness | None = None
+    note: str = ""
+
+
+class GateRecord(_Model):
+    """A limit that was set for this audit, and whether it was kept.
+
+    Attributes:
+        name: The figure, such as "boat-without-water.accuracy".
+        passed: Whether the limit was kept.
+        line: The figure, its interval and the limit, in one line.
+    """
+
+    name: str
+    passed: bool
+    line: str
 
 
 class ClassFigures(_Model):
@@ -481,6 +497,18 @@ class ClassAnswers(_Model):
     confusion: Confusion | None = None
 
 
+class Skipped(_Model):
+    """Images of the dataset that were left out because they cannot be read.
+
+    Attributes:
+        n: How many.
+        images: The first of them, by their ids.
+    """
+
+    n: int = Field(ge=1)
+    images: list[str] = Field(default_factory=list)
+
+
 class Run(_Model):
     """One trained model under audit.
 
@@ -494,6 +522,13 @@ class Run(_Model):
             were fitted, in training or in this audit. None where nobody fitted any.
         classes: Recall and precision of every class, by subset: ``val``, the held-out subset, and
             whatever other whole subset was passed.
+        skipped: Images that were left out; None where none was.
+        weights_sha256: SHA-256 of the weights file; of the same weights as safetensors where there
+            is no file.
+        data: The name or folder of the audited dataset, as it loads again.
+        audited_on: Day of the audit, as in 2026-11-21.
+        audited_by: The program and its version.
+        gates: The limits that were set, and what became of them.
     """
 
     name: str
@@ -512,6 +547,12 @@ class Run(_Model):
     operating_point: OperatingPointRecord | None = None
     splits: dict[str, Split] = Field(default_factory=dict)
     classes: dict[str, ClassAnswers] = Field(default_factory=dict)
+    skipped: Skipped | None = None
+    weights_sha256: str | None = None
+    data: str | None = None
+    audited_on: str | None = None
+    audited_by: str | None = None
+    gates: list[GateRecord] = Field(default_factory=list)
 
 
 class Results(_Model):

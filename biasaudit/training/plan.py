@@ -10,6 +10,7 @@ from typing import Any
 from biasaudit.config import Settings
 from biasaudit.data.annotation.labels import LabelChoice, choose_labels
 from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.loading.skipping import told_skipped
 from biasaudit.data.sample import Dataset, context_shown
 from biasaudit.errors import ConfigError, named_field
 from biasaudit.guidance.modes import ActiveTerm, Mode, active_terms, mode_of
@@ -69,6 +70,8 @@ class Plan:
     def notes(self) -> list[str]:
         """What a user should know before the run starts, one line each."""
         data, lines = self.settings.data, []
+        if self.dataset.skipped:
+            lines.append(told_skipped(self.dataset.skipped))
         if not self.spends_labels and self._asked:
             lines.append(
                 f"mode '{self.settings.training.mode}' uses no labels: "
@@ -148,7 +151,8 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
     load_plugins(settings.plugins)
     terms = active_terms(settings)
     if dataset is None:
-        dataset = load_dataset(settings.data.name, settings.data.options)
+        own = settings.data
+        dataset = load_dataset(own.name, own.options, on_error=own.on_error)
     settings = complete(settings, dataset)
     data, training = settings.data, settings.training
     spends = any(active.term.needs_labels for active in terms)

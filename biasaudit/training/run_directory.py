@@ -35,7 +35,9 @@ from safetensors.torch import save
 
 from biasaudit.config import Settings
 from biasaudit.data.annotation.labels import LabelChoice
-from biasaudit.errors import RunError, named_field, near_names
+from biasaudit.errors import ConfigError, RunError, named_field, near_names
+from biasaudit.inputs.documents import first_fault
+from biasaudit.inputs.files import is_file, is_folder
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
@@ -46,6 +48,13 @@ from biasaudit.training.checkpoint import CHECKPOINT
 from biasaudit.training.keeper import METRICS, metrics_bytes
 from biasaudit.training.loop import EpochMetrics, Trained
 from biasaudit.training.plan import Plan
+from biasaudit.training.run_records import (
+    read_labels,
+    read_points,
+    read_repair,
+    read_run_file,
+    read_table,
+)
 
 CONFIG, RUN, ENVIRONMENT, LABELS = "config.json", "run.json", "environment.json", "labels.json"
 WEIGHTS = "weights.safetensors"
@@ -236,7 +245,7 @@ def read_run(path: Path) -> RunRecord:
         RunError: It is none, or an unfinished one.
         ConfigError: A plug-in cannot be imported.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         raise RunError(f"{named_field('run', path)}: no such folder", _others(path))
     if (path / CHECKPOINT).is_file() and not (path / WEIGHTS).is_file():
         raise RunError(
@@ -244,30 +253,51 @@ def read_run(path: Path) -> RunRecord:
             f"go on with it: biasaudit train {named_field('resume')} {named_field('out', path)}",
         )
     for name in (CONFIG, RUN, ENVIRONMENT, LABELS, WEIGHTS):
-        if not (path / name).is_file():
+        if not is_file(path / name):
             raise RunError(
                 f"{named_field('run', path)}: not a finished run (it holds no {name})",
                 "give a folder that 'biasaudit train' wrote",
             )
+    run, settings = read_run_file(path / RUN), _read_settings(path / CONFIG)
+    points, repair = path / OPERATING_POINTS, path / REPAIR
+    record = RunRecord(
+        path=path,
+        name=run.name,
+        settings=settings,
+        labels=read_labels(path / LABELS),
+        classes=run.classes,
+        device=run.device,
+        environment=read_table(path / ENVIRONMENT),
+        operating_points=read_points(points) if is_file(points) else None,
+        repair=read_repair(repair) if is_file(repair) else None,
+    )
+    load_plugins(settings.plugins, str(path / CONFIG))
     try:
-        run, settings = _read_json(path / RUN), Settings.model_validate(_read_json(path / CONFIG))
-        load_plugins(settings.plugins, str(path / CONFIG))
-        return RunRecord(
-            path=path,
-            name=run["name"],
-            settings=settings,
-            labels=LabelChoice.from_dict(_read_json(path / LABELS)),
-            classes=tuple(run["classes"]),
-            device=run["device"],
-            environment=_read_json(path / ENVIRONMENT),
-            operating_points=_read_points(path / OPERATING_POINTS),
-            repair=_read_json(path / REPAIR) if (path / REPAIR).is_file() else None,
-        )
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        BACKBONES[str(settings.model.backbone)]
+    except ConfigError as error:
+        raise RunError(f"{path / CONFIG}: {error.message}", error.hint) from None
+    return record
+
+
+def _read_settings(file: Path) -> Settings:
+    """Read the settings of a run; what a plan completes is there.
+
+    Raises:
+        RunError: They are none, or not complete.
+    """
+    try:
+        settings = Settings.model_validate(read_table(file))
+    except ValidationError as error:
         raise RunError(
-            f"{named_field('run', path)}: its records cannot be read ({error})",
-            "train the run again",
+            f"{file}: its records cannot be read ({first_fault(error)})", "train the run again"
         ) from None
+    for name, value in (
+        ("model.backbone", settings.model.backbone),
+        ("data.image_size", settings.data.image_size),
+    ):
+        if value is None:
+            raise RunError(f"{file}: its records cannot be read ({name} is missing)")
+    return settings
 
 
 def newest_run(parent: Path) -> Path:
@@ -276,16 +306,11 @@ def newest_run(parent: Path) -> Path:
     Raises:
         RunError: There is none.
     """
-    weights = sorted(parent.glob(f"*/{WEIGHTS}"), key=lambda file: file.stat().st_mtime_ns)
+    found = (file for file in parent.glob(f"*/{WEIGHTS}") if is_file(file))
+    weights = sorted(found, key=lambda file: file.stat().st_mtime_ns)
     if not weights:
         raise RunError(f"no run in {parent}/", "train one first: biasaudit train")
     return weights[-1].parent
-
-
-def _read_points(file: Path) -> dict[str, OperatingPoint] | None:
-    if not file.is_file():
-        return None
-    return {name: OperatingPoint(**point) for name, point in _read_json(file)["classes"].items()}
 
 
 def _others(path: Path) -> str:
@@ -296,7 +321,3 @@ def _others(path: Path) -> str:
 def _write_json(file: Path, content: Any) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
     write_atomic(file, text.encode())
-
-
-def _read_json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))

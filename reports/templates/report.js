@@ -119,6 +119,19 @@
     if (form) copy(forms[form](grid(button.parentNode.previousElementSibling.querySelector("table"))), form);
   });
 
+  /* A table that is wider than its box says so; a link to a section opens it. */
+  const widths = () => all(".scroll").forEach((box) => box.toggleAttribute("data-wide", box.scrollWidth > box.clientWidth + 1));
+  const reveal = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    for (let node = target; node; node = node.parentElement) if (node.matches("details")) node.open = true;
+    if (target) target.scrollIntoView();
+  };
+  addEventListener("resize", widths);
+  addEventListener("hashchange", reveal);
+  document.addEventListener("toggle", widths, true);
+  widths();
+  reveal();
+
   /* Gallery */
   const list = (text, separator) => text.split(separator).slice(0, -1).map((v) => v.trim());
   const mean = (values) => {
@@ -130,7 +143,7 @@
     return known.length ? Math.max(...known) - Math.min(...known) : null;
   };
 
-  all("section.gallery").forEach((gallery) => {
+  all(".gallery").forEach((gallery) => {
     const tools = gallery.querySelector(".tools");
     if (!tools) return;
     tools.hidden = false;
@@ -193,8 +206,7 @@
       current = card;
       const head = card.querySelector("h3").cloneNode(true);
       all("button", head).forEach((button) => button.remove());
-      const parts = [card.querySelector(".strip"), ...all("details > :not(summary)", card)];
-      stage.replaceChildren(head, ...parts.map((part) => part.cloneNode(true)));
+      stage.replaceChildren(head, card.querySelector(".strip").cloneNode(true));
       if (!dialog.open) dialog.showModal();
     };
     const move = (step) => {

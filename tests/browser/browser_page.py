@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 def open_page(context: BrowserContext, file: Path) -> Page:
     """Open a file; ``page.faults`` collects console messages, errors and requests."""
     page = context.new_page()
+    page.set_default_timeout(5_000)
     page.faults = []
     page.on("console", lambda message: page.faults.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: page.faults.append(f"error: {error}"))
@@ -23,3 +24,8 @@ def open_page(context: BrowserContext, file: Path) -> Page:
     )
     page.goto(file.as_uri())
     return page
+
+
+def open_details(page: Page) -> None:
+    """Open every folded part of a page."""
+    page.eval_on_selector_all("details", "nodes => nodes.forEach(n => { n.open = true; })")

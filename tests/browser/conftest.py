@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_page import open_page
+from browser_page import open_details, open_page
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from biasaudit.report.build import render_html
@@ -51,4 +51,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext, report: Path) -> Page:
-    return open_page(context, report)
+    """A report with every section open."""
+    page = open_page(context, report)
+    open_details(page)
+    return page

@@ -1,6 +1,10 @@
 """``evaluate``: its figures can be recomputed, its verdict is told, its files can be read."""
 
+import hashlib
+import html
 import json
+import re
+import shlex
 import shutil
 
 import numpy as np
@@ -197,6 +201,9 @@ def test_gates(biasaudit, evaluated, tmp_path):
     assert json.loads(broken.out)["format_version"] == 1
     assert broken.err.splitlines()[-1].startswith("FAIL  overall.accuracy = ")
     assert 'failures="1"' in (tmp_path / "ci" / "gates.xml").read_text()
+    (recorded,) = read_results(folder).runs[0].gates
+    assert (recorded.name, recorded.passed) == ("overall.accuracy", False)
+    assert recorded.line == broken.err.splitlines()[-1]
     val = read_results(folder).runs[0].splits["val"].overall
     between = (val.accuracy + val.accuracy_ci[0]) / 2
     gate = f"val.accuracy={between:.4f}"
@@ -270,12 +277,18 @@ def test_an_external_model_is_audited_like_the_run_that_it_is(biasaudit, trained
     given = biasaudit(
         *("evaluate", "--model", "own_logits:Logits", "--state", "m.safetensors"),
         *("--classes", "boat,car,house,tree", "--layer", "net.body", "--image-size", "64"),
-        *("--normalise", "none", "--data", "harbour"),
+        *("--normalise", "none", "--data", "harbour", "--name", "harbour-v7", "--out", "runs/m"),
     )
     assert given.code == 0, given.err
     assert biasaudit("evaluate", "--run", trained, "--data", "harbour", "--out", "r").code == 0
     found = read_results(tmp_path / "runs" / "m").runs[0]
-    assert (found.name, found.mode, found.backbone) == ("m", "external", "own_logits:Logits")
+    assert (found.name, found.mode, found.backbone) == (
+        "harbour-v7",
+        "external",
+        "own_logits:Logits",
+    )
+    digest = hashlib.sha256((tmp_path / "m.safetensors").read_bytes()).hexdigest()
+    assert (found.weights_sha256, found.data) == (digest, "harbour")
     assert found.settings["external"]["layer"] == "net.body"
     first, second = (
         read_per_image(folder / "per_image.csv")
@@ -293,6 +306,12 @@ def test_an_external_model_is_audited_like_the_run_that_it_is(biasaudit, trained
     first, second = (table.drop(columns="decision_at_operating_point") for table in (first, second))
     assert_same_figures(first, second, rtol=1e-3, atol=1e-4)
     assert biasaudit("report", "runs/m", "--out", "m.html").code == 0
+    page = (tmp_path / "m.html").read_text(encoding="utf-8")
+    (line,) = re.findall(r"biasaudit evaluate --model .*", html.unescape(page))
+    assert "biasaudit train" not in page
+    assert biasaudit(*shlex.split(line)[1:], "--out", "again").code == 0
+    again = read_results(tmp_path / "again").runs[0]
+    assert (again.name, again.splits) == (found.name, found.splits)
 
 
 @pytest.mark.parametrize(
@@ -303,6 +322,8 @@ def test_an_external_model_is_audited_like_the_run_that_it_is(biasaudit, trained
         (["--model", "resnet18", "--run", "x"], ["--model and --run"]),
         (["--layer", "body"], ["--layer", "--model"]),
         (["--state", "x.pth"], ["--state", "--model"]),
+        (["--name", "x"], ["--name", "--model"]),
+        (["--model", "resnet18", "--classes", "car", "--name", "a/b"], ["--name a/b", "slash"]),
     ],
 )
 def test_models_given_wrongly(biasaudit, arguments, words):

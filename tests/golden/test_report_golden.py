@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from report_factory import Recipe, World, write_runs
+from report_factory import Recipe, World, write_audits
 
 from biasaudit import __version__
 from biasaudit.report.build import render_html
@@ -46,7 +46,7 @@ def without_encodings(html: str) -> str:
 
 def draw(folder: Path) -> dict[str, str]:
     """Return every form of the same few runs, with the program's version left out."""
-    runs = load_audits(write_runs(folder, RECIPES, World(n=(4, 6), val=20, side=16)))
+    runs = load_audits(write_audits(folder, RECIPES, World(n=(14, 16), val=20, side=16)))
     return {
         name: render(runs).replace(f"biasaudit {__version__}", "biasaudit VERSION")
         for name, render in FORMS.items()

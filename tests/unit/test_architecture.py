@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "biasaudit"
-BASE = {"errors", "registry"}
+BASE = {"errors", "registry", "inputs"}
 PLAIN = BASE | {"config", "results", "statistics"}
 ALLOWED = {
     "errors": set(),
     "registry": {"errors"},
     "exhaustion": {"errors"},
+    "inputs": {"errors"},
     "config": BASE,
     "results": BASE | {"statistics"},
     "statistics": BASE,
@@ -28,7 +29,7 @@ ALLOWED = {
     "api": PLAIN
     | {"analysis", "cases", "data", "evaluation", "exhaustion", "models", "report", "training"},
 }
-WITHOUT_TORCH = {"errors", "registry", "config", "results", "statistics", "analysis", "report"}
+WITHOUT_TORCH = PLAIN | {"analysis", "report"}
 PRINTERS = {"cli"}
 
 

@@ -76,7 +76,7 @@ def test_bad_files_are_refused(tmp_path, content, message):
 
 
 def test_missing_file_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"none\.toml: no such file"):
         load_settings(tmp_path / "none.toml")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from biasaudit.data.loading import images
 from biasaudit.data.sample import Mask, Region
+from biasaudit.inputs.pictures import check_size
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in px: columns left to right - 1, rows top to bottom - 1."""
@@ -17,7 +18,19 @@ Size = tuple[int, int]
 """(width, height) in px."""
 
 
-def box_region(boxes: Sequence[Box], file: Path, size: Size | None) -> Region:
+class BoxRegion(Region):
+    """A region that boxes fill.
+
+    Attributes:
+        boxes: One an instance, as the annotation has them.
+    """
+
+    def __init__(self, boxes: Sequence[Box], file: Path, size: Size | None) -> None:
+        super().__init__("box", partial(_filled, tuple(boxes), file, size))
+        self.boxes = tuple(boxes)
+
+
+def box_region(boxes: Sequence[Box], file: Path, size: Size | None) -> BoxRegion:
     """Return the region that boxes fill together, cut at the image's border.
 
     Args:
@@ -25,7 +38,7 @@ def box_region(boxes: Sequence[Box], file: Path, size: Size | None) -> Region:
         file: The image.
         size: The image's size; None to look it up when the region is asked for.
     """
-    return Region("box", partial(_filled, tuple(boxes), file, size))
+    return BoxRegion(boxes, file, size)
 
 
 def has_area(box: Box) -> bool:
@@ -34,8 +47,21 @@ def has_area(box: Box) -> bool:
     return right > max(left, 0) and bottom > max(top, 0)
 
 
+def outlying(box: Sequence[float], width: int, height: int) -> bool:
+    """Whether a box reaches more than a pixel over the border of its image.
+
+    Args:
+        box: Left, top, right, bottom in px.
+        width: Of the image in px.
+        height: Of the image in px.
+    """
+    left, top, right, bottom = box
+    return left < -1 or top < -1 or right > width + 1 or bottom > height + 1
+
+
 def _filled(boxes: Sequence[Box], file: Path, size: Size | None) -> Mask:
     width, height = size or images.size_of(file)
+    check_size(width, height, str(file))
     mask = np.zeros((height, width), dtype=np.bool_)
     for left, top, right, bottom in boxes:
         mask[max(top, 0) : bottom, max(left, 0) : right] = True

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
-from io import StringIO
 from typing import NamedTuple
 
 from biasaudit.data.annotation.labels import label_order
 from biasaudit.data.sample import Sample
 from biasaudit.errors import DataError, named_field
+from biasaudit.inputs.tables import csv_text
 
 
 class ToDraw(NamedTuple):
@@ -66,11 +65,7 @@ def _has(sample: Sample, object: str) -> str:
 
 def as_csv(rows: Sequence[ToDraw]) -> str:
     """Return the list as CSV with a header."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(ToDraw._fields)
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(ToDraw._fields, rows)
 
 
 def told(rows: Sequence[ToDraw]) -> str:

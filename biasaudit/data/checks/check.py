@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from biasaudit.data.annotation.boxes import BoxRegion, outlying
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.checks.cooccurrence import (
     GroupSize,
@@ -18,8 +19,11 @@ from biasaudit.data.checks.cooccurrence import (
     unknown_counts,
 )
 from biasaudit.data.checks.faults import (
+    EMPTY,
     NEAR_DUPLICATE,
     NO_CLASS,
+    NOT_TRAINED,
+    OUTLYING,
     UNREADABLE,
     WRONG_SIZE,
     Fault,
@@ -114,6 +118,7 @@ def check_dataset(
                 looks[subset][sample.id] = look
             step()
     notes.faults += _duplicates(looks)
+    notes.faults += _nothing_to_learn(dataset, object or dataset.object)
     return Check(
         dataset.name,
         {subset: len(samples) for subset, samples in dataset.subsets.items()},
@@ -180,8 +185,31 @@ def _check_region(
                 f"{shape[1]}x{shape[0]}"
             ),
         )
+    if not mask.any():
+        notes(EMPTY, DataError(f"{where} holds no pixel"))
+    region = sample.regions[name]
+    if isinstance(region, BoxRegion):
+        height, width = mask.shape
+        for box in region.boxes:
+            if outlying(box, width, height):
+                notes(
+                    OUTLYING,
+                    DataError(f"{where}: box {box} reaches over the {width}x{height} image"),
+                )
     if name not in sample.labels and name not in sample.contexts:
         notes(NO_CLASS, DataError(f"{where}, which the image is not said to show"))
+
+
+def _nothing_to_learn(dataset: Dataset, object: str | None) -> Iterator[Fault]:
+    """Find a training subset that shows no object, or not the one that is audited."""
+    train = dataset.subset("train")
+    where = f"{dataset.root or dataset.name}"
+    if not any(sample.labels for sample in train):
+        yield Fault(where, NOT_TRAINED, "no training image shows any object", "annotate some")
+    elif object is not None and not any(object in sample.labels for sample in train):
+        yield Fault(
+            where, NOT_TRAINED, f"no training image shows '{object}'", "name another object"
+        )
 
 
 def _duplicates(looks: Mapping[str, Mapping[str, Look]]) -> Iterator[Fault]:

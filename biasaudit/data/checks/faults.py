@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from biasaudit.errors import DataError
+from biasaudit.inputs.files import LINKS_VARIABLE
 
 UNREADABLE = "unreadable"
 MISSING = "missing file"
@@ -17,9 +19,25 @@ LEAK = "in train and held out"
 NEAR_DUPLICATE = "near-duplicate of a training image"
 OUTSIDE = "path outside the root"
 ANNOTATION = "faulty annotation"
+OUTLYING = "box outside its image"
+EMPTY = "region without a pixel"
+NOT_TRAINED = "nothing to train on"
 
-TOLERATED = frozenset({NO_CLASS})
-"""What no reader refuses: the region is left out, and ``data check`` says so."""
+TOLERATED = frozenset({NO_CLASS, OUTLYING, EMPTY})
+"""What no reader refuses: the region is left out or cut, and ``data check`` says so."""
+
+
+def leading_out(path: Path) -> DataError:
+    """Return the error of a file that is a link to one outside the dataset's folders."""
+    return DataError(
+        f"{path}: is a link that leads out of the dataset's folders",
+        f"put the file itself there, or set {LINKS_VARIABLE}=1",
+    )
+
+
+def dangling(path: Path) -> DataError:
+    """Return the error of a link that leads nowhere."""
+    return DataError(f"{path}: is a link that leads nowhere", "mend it or take it out")
 
 
 @dataclass(frozen=True, order=True)

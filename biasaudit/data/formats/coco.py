@@ -33,7 +33,18 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from biasaudit.data.checks.faults import ANNOTATION, MISSING, WRONG_SIZE, Complain, refuse
+from biasaudit.data.annotation.boxes import outlying
+from biasaudit.data.checks.faults import (
+    ANNOTATION,
+    EMPTY,
+    MISSING,
+    OUTLYING,
+    OUTSIDE,
+    WRONG_SIZE,
+    Complain,
+    leading_out,
+    refuse,
+)
 from biasaudit.data.formats import coco_masks
 from biasaudit.data.formats.coco_json import (
     Annotation,
@@ -46,6 +57,7 @@ from biasaudit.data.formats.toml_file import READERS, DatasetFile
 from biasaudit.data.loading.images import ImageFile
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import DataError, near_names
+from biasaudit.inputs.files import is_file, is_folder, leads_out
 
 Roles = Mapping[str, bool]
 """Category name to True for an object, False for a context."""
@@ -158,7 +170,7 @@ class CocoDataset(DatasetFile):
         name: str | None = getattr(self.images, subset)
         if name is None:
             raise DataError(f"{file}: images.{subset} is missing", "name the subset's folder")
-        if not (file.parent / name).is_dir():
+        if not is_folder(file.parent / name):
             raise DataError(f"{file}: images: no such folder: {file.parent / name}")
         return name
 
@@ -292,11 +304,31 @@ class SubsetReader:
                 what = f"annotations[{index}] of '{image.file_name}'"
                 self.complain(ANNOTATION, DataError(f"{file}: {what}: {error.message}"))
                 continue
+            self._check_place(f"{file}: annotations[{index}]", annotation, image, instance)
             found = self._found[image.file_name]
             found[categories[annotation.category_id]].append(instance)
 
+    def _check_place(
+        self, where: str, annotation: Annotation, image: ImageRecord, instance: _Instance
+    ) -> None:
+        """Say so where an annotation has no pixel, or its box lies outside the image."""
+        of = f"of '{image.file_name}'"
+        box = annotation.bbox
+        if instance[0] is None and box:
+            self.complain(EMPTY, DataError(f"{where}: bbox {of} holds no pixel of the image"))
+        elif box and outlying(
+            (box[0], box[1], box[0] + box[2], box[1] + box[3]), image.width, image.height
+        ):
+            self.complain(
+                OUTLYING,
+                DataError(
+                    f"{where}: bbox {of} reaches over the border of the "
+                    f"{image.width}x{image.height} image"
+                ),
+            )
+
     def _check_exist(self, file: Path) -> None:
-        missing = [name for name in self._records if not (self.images / name).is_file()]
+        missing = [name for name in self._records if not is_file(self.images / name)]
         more = f" ({len(missing)} of {len(self._records)} are missing)"
         for name in missing:
             self.complain(
@@ -307,6 +339,10 @@ class SubsetReader:
                 ),
             )
             del self._records[name]
+        for name in list(self._records):
+            if leads_out(self.images / name, self.images):
+                self.complain(OUTSIDE, leading_out(self.images / name))
+                del self._records[name]
 
     def _sample(self, name: str, record: ImageRecord) -> Sample:
         found = self._found.pop(name)
@@ -328,7 +364,8 @@ _Instance = tuple[coco_masks.Rle | None, bool]
 
 
 def _encode(annotation: Annotation, image: ImageRecord) -> _Instance:
-    if annotation.segmentation:
+    # Lists of boxes have an empty list here; an empty table is no way to say that.
+    if annotation.segmentation is not None and annotation.segmentation != []:
         rle = coco_masks.encode_segmentation(annotation.segmentation, image.height, image.width)
         return rle, True
     if annotation.bbox:

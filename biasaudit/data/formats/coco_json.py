@@ -7,15 +7,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, FiniteFloat, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, FiniteFloat, StringConstraints, TypeAdapter
 
-from biasaudit.data.checks.faults import ANNOTATION, DUPLICATE, NO_NAME, OUTSIDE, Complain, refuse
-from biasaudit.data.formats.toml_file import first_fault
+from biasaudit.data.checks.faults import (
+    ANNOTATION,
+    DUPLICATE,
+    NO_NAME,
+    OUTSIDE,
+    WRONG_SIZE,
+    Complain,
+    refuse,
+)
 from biasaudit.errors import DataError
+from biasaudit.inputs.documents import ANNOTATION_BYTES, read_as
+from biasaudit.inputs.files import Source
+from biasaudit.inputs.pictures import check_size
 
-Id = int | str
+Id = Annotated[int, Field(ge=-(2**63), lt=2**63)] | str
 _Name = Annotated[str, StringConstraints(min_length=1)]
-_Pixels = Annotated[int, Field(gt=0)]
+_Pixels = Annotated[int, Field(gt=0, lt=2**31)]
 Contexts = bool | list[str]
 """Names of contexts; true for all of them, false for none."""
 
@@ -93,15 +103,13 @@ def read_annotation_file(file: Path, complain: Complain = refuse) -> AnnotationF
         DataError: It cannot be read, is not COCO JSON, names an image or a category twice, or
             an annotation speaks of one that the file lacks.
     """
-    try:
-        content = _ADAPTER.validate_json(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    except ValidationError as error:
-        raise DataError(
-            f"{file}: not COCO JSON ({first_fault(error)})",
-            "give a file with images, annotations and categories",
-        ) from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+    content: AnnotationFile = read_as(
+        Source(file),
+        _ADAPTER,
+        ANNOTATION_BYTES,
+        "COCO JSON",
+        "give a file with images, annotations and categories",
+    )
     _refuse_twice(file, "categories: id", (category.id for category in content.categories))
     _refuse_twice(file, "categories: name", (category.name for category in content.categories))
     images = _images(file, content.images, complain)
@@ -119,6 +127,11 @@ def _images(file: Path, given: Iterable[ImageRecord], complain: Complain) -> lis
             plain = replace(image, file_name=_path(file, image))
         except DataError as error:
             complain(OUTSIDE, error)
+            continue
+        try:
+            check_size(image.width, image.height, f"{file}: image '{plain.file_name}'")
+        except DataError as error:
+            complain(WRONG_SIZE, error)
             continue
         for key, value, seen in (("id", plain.id, ids), ("file_name", plain.file_name, names)):
             if value in seen:

@@ -19,6 +19,12 @@ Rle = dict[str, Any]
 """``size`` [height, width] and ``counts`` as pycocotools writes them (bytes)."""
 
 
+_LONGEST = 2_000_000
+"""Pixels of a polygon's outline: pycocotools takes some 60 bytes for each of them."""
+_RUN_BITS = 35
+"""A run-length code of one number has no more: 50 megapixels take 26."""
+
+
 def mask_api() -> Any:
     """Return ``pycocotools.mask``.
 
@@ -102,7 +108,7 @@ def _polygon(points: object, height: int, width: int) -> list[float]:
     """Check one polygon ``[x1, y1, x2, y2, ...]`` and return it."""
     try:
         array = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DataError("segmentation: a polygon is not a list of numbers") from None
     # With four numbers pycocotools would take the polygon for a box.
     if array.ndim != 1 or len(array) < 6 or len(array) % 2:
@@ -111,6 +117,9 @@ def _polygon(points: object, height: int, width: int) -> list[float]:
     quadrants = array.reshape(-1, 2)
     if not ((quadrants >= -limits) & (quadrants <= 2 * limits)).all():
         raise DataError(f"segmentation: a polygon lies far outside the {width}x{height} image")
+    closed = np.vstack([quadrants, quadrants[:1]])
+    if np.abs(np.diff(closed, axis=0)).max(axis=1).sum() > _LONGEST:
+        raise DataError(f"segmentation: the outline of a polygon is longer than {_LONGEST} pixels")
     return array.tolist()
 
 
@@ -118,15 +127,17 @@ def _encode_rle(rle: dict[str, Any], height: int, width: int) -> Rle:
     size, counts = rle.get("size"), rle.get("counts")
     if size != [height, width]:
         raise DataError(
-            f"segmentation.size is {size}, the image's [height, width] is {[height, width]}"
+            f"segmentation.size is {str(size)[:60]}, the image's [height, width] is "
+            f"{[height, width]}"
         )
     if isinstance(counts, str):
         return _check_compressed({"size": size, "counts": counts.encode()})
     if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
         raise DataError("segmentation.counts is neither a string nor a list of whole numbers")
     if sum(counts) != height * width:
+        total = sum(counts) if max(counts, default=0) < 2**63 else "more than 2^63"
         raise DataError(
-            f"segmentation.counts add up to {sum(counts)}, the image has {height * width} pixels"
+            f"segmentation.counts add up to {total}, the image has {height * width} pixels"
         )
     return mask_api().frPyObjects({"size": size, "counts": counts}, height, width)
 
@@ -163,6 +174,8 @@ def run_lengths(code: bytes) -> list[int]:
         value |= (bits & 31) << shift
         shift += 5
         if bits & 32:
+            if shift > _RUN_BITS:
+                return []
             continue
         if bits & 16:
             value -= 1 << shift

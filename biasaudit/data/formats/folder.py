@@ -25,12 +25,22 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from biasaudit.data.checks.faults import NO_NAME, Complain, refuse
+from biasaudit.data.checks.faults import (
+    MISSING,
+    NO_NAME,
+    OUTSIDE,
+    UNREADABLE,
+    Complain,
+    dangling,
+    leading_out,
+    refuse,
+)
 from biasaudit.data.formats.label_maps import SUFFIXES
 from biasaudit.data.formats.masked import Found, MaskValues, join
 from biasaudit.data.formats.toml_file import READERS, DatasetFile
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import DataError, near_names
+from biasaudit.inputs.files import entries, is_dangling, is_file, is_folder, leads_out, utf8
 
 
 class SubsetFolders(BaseModel):
@@ -74,7 +84,7 @@ class FolderDataset(DatasetFile):
         subsets = {}
         for subset, folder in folders.items():
             found = [
-                self._found(root, masks, image, name)
+                self._found(root, masks, image, name, complain)
                 for image, name in _listed(folder, [*classes, *self.background], complain)
             ]
             subsets[subset] = join(found, self.mask_values, classes, complain)
@@ -93,7 +103,7 @@ class FolderDataset(DatasetFile):
         for subset, given in self.subsets:
             if given is not None:
                 folders[subset] = _existing(file, f"subsets.{subset}", root / given)
-            elif (root / subset).is_dir():
+            elif is_folder(root / subset):
                 folders[subset] = root / subset
         if not folders:
             raise DataError(
@@ -103,7 +113,7 @@ class FolderDataset(DatasetFile):
         return folders
 
     def _classes(self, file: Path, train: Path) -> list[str]:
-        names = sorted(entry.name for entry in train.iterdir() if entry.is_dir())
+        names = [entry.name for entry in entries(train) if is_folder(entry)]
         for name in self.background:
             if name not in names:
                 raise DataError(
@@ -114,17 +124,19 @@ class FolderDataset(DatasetFile):
             raise DataError(f"{train}: holds no class folder", "put images into one for each class")
         return classes
 
-    def _found(self, root: Path, masks: Path | None, image: Path, name: str) -> Found:
+    def _found(
+        self, root: Path, masks: Path | None, image: Path, name: str, complain: Complain
+    ) -> Found:
         relative = image.relative_to(root)
         one = Found(relative.as_posix(), image, frozenset({name} - set(self.background)))
-        mask = _beside(masks / relative) if masks else None
+        mask = _beside(masks, relative, complain) if masks else None
         if mask is not None:
             one.masks.append((mask, None if self.mask_values else name))
         return one
 
 
 def _existing(file: Path, key: str, folder: Path) -> Path:
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"{file}: {key}: no such folder: {folder}")
     return folder
 
@@ -133,7 +145,7 @@ def _listed(folder: Path, names: list[str], complain: Complain) -> list[tuple[Pa
     """List (image, its class folder) in the order of torchvision's ImageFolder."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
-    here = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    here = [entry.name for entry in entries(folder) if is_folder(entry)]
     for name in here:
         if name not in names:
             complain(
@@ -143,10 +155,33 @@ def _listed(folder: Path, names: list[str], complain: Complain) -> list[tuple[Pa
     known = [name for name in here if name in names]
     numbers = {name: number for number, name in enumerate(known)}
     listed = make_dataset(str(folder), numbers, IMG_EXTENSIONS, allow_empty=True) if known else []
-    return [(Path(path), known[number]) for path, number in listed]
+    return [
+        (Path(path), known[number]) for path, number in listed if _sound(folder, path, complain)
+    ]
 
 
-def _beside(image: Path) -> Path | None:
+def _sound(folder: Path, path: str, complain: Complain) -> bool:
+    """Whether an image's name is text and the image lies where it seems to lie."""
+    if not utf8(path):
+        name = path.encode(errors="replace").decode()
+        complain(UNREADABLE, DataError(f"{name}: the name is not UTF-8", "rename the file"))
+    elif not is_file(path):
+        complain(MISSING, dangling(Path(path)))
+    elif leads_out(Path(path), folder):
+        complain(OUTSIDE, leading_out(Path(path)))
+    else:
+        return True
+    return False
+
+
+def _beside(masks: Path, relative: Path, complain: Complain) -> Path | None:
     """Return the mask of an image: the same path, with the suffix of a lossless format."""
-    candidates = (image.with_suffix(suffix) for suffix in SUFFIXES)
-    return next((path for path in candidates if path.is_file()), None)
+    for suffix in SUFFIXES:
+        path = (masks / relative).with_suffix(suffix)
+        if is_dangling(path):
+            complain(MISSING, dangling(path))
+        elif is_file(path):
+            if not leads_out(path, masks):
+                return path
+            complain(OUTSIDE, leading_out(path))
+    return None

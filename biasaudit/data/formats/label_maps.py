@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 from biasaudit.data.checks.faults import UNREADABLE, Complain
-from biasaudit.data.loading.images import UNREADABLE_ERRORS
 from biasaudit.data.sample import Mask, Region
 from biasaudit.errors import DataError
+from biasaudit.inputs.pictures import opened
 
 VOID = 255
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
@@ -67,22 +66,17 @@ def read_label_map(path: Path) -> NDArray[Any]:
         (H, W) unsigned integers: palette indices or grey values.
 
     Raises:
-        DataError: It is missing, unreadable, or a picture in colours.
+        DataError: It is missing, unreadable, too large, or a picture in colours.
     """
-    try:
-        with PIL.Image.open(path) as stored:
-            if stored.mode == "1":
-                return np.array(stored).astype(np.uint8)
-            if stored.mode not in ("P", "L", "I", "I;16"):
-                raise DataError(
-                    f"{path}: a picture in colours ({stored.mode}), not a label map",
-                    "save it with one channel or a palette",
-                )
-            return np.array(stored)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such mask") from None
-    except (*UNREADABLE_ERRORS, PIL.UnidentifiedImageError) as error:
-        raise DataError(f"{path}: cannot be read as a mask ({error})") from None
+    with opened(path, "a mask", "no such mask") as stored:
+        if stored.mode == "1":
+            return np.array(stored).astype(np.uint8)
+        if stored.mode not in ("P", "L", "I", "I;16"):
+            raise DataError(
+                f"{path}: a picture in colours ({stored.mode}), not a label map",
+                "save it with one channel or a palette",
+            )
+        return np.array(stored)
 
 
 def count_labels(path: Path) -> LabelCounts:

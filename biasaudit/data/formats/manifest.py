@@ -33,24 +33,29 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from biasaudit.data.annotation.boxes import has_area
 from biasaudit.data.checks.faults import (
     ANNOTATION,
     DUPLICATE,
+    EMPTY,
     MISSING,
     NO_NAME,
     OUTSIDE,
     Complain,
+    leading_out,
     refuse,
 )
 from biasaudit.data.formats.masked import Found, MaskValues, join
-from biasaudit.data.formats.table import Row, read_table
-from biasaudit.data.formats.toml_file import READERS, DatasetFile
+from biasaudit.data.formats.table import Row, Table, read_table
+from biasaudit.data.formats.toml_file import READERS, DatasetFile, each_once
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import DataError, near_names
+from biasaudit.inputs.files import is_file, leads_out
 
 SUBSETS = ("train", "val", "test")
+_FARTHEST = 2**31
 _YES, _NO = frozenset({"1", "1.0", "true", "yes", "y"}), frozenset({"0", "0.0", "false", "no", "n"})
 
 
@@ -87,6 +92,11 @@ class ManifestDataset(DatasetFile):
     classes: tuple[str, ...] = ()
     mask_values: MaskValues = Field(default_factory=dict)
 
+    @field_validator("classes", "contexts")
+    @classmethod
+    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(names)
+
     def read(self, file: Path, complain: Complain = refuse) -> Dataset:
         """Read the table and the masks; images are decoded when asked for.
 
@@ -105,6 +115,7 @@ class ManifestDataset(DatasetFile):
         found: dict[str, list[Found]] = {}
         for row in table:
             reader.add(row, found)
+        _check_columns(table, self.contexts, complain)
         seen = {name for rows in found.values() for one in rows for name in one.contexts}
         subsets = {
             subset: join(
@@ -124,6 +135,23 @@ class ManifestDataset(DatasetFile):
             context=self.context,
             root=str(file.parent),
         )
+
+
+def _check_columns(table: Table, columns: Sequence[str], complain: Complain) -> None:
+    """Complain of a context column that says yes or no in some rows and names a value in others."""
+    for column in columns:
+        told = [(row, row.text(column).lower()) for row in table if row.text(column)]
+        named = [row for row, text in told if text not in _YES | _NO]
+        if named and len(named) < len(told):
+            complain(
+                ANNOTATION,
+                named[0].error(
+                    column,
+                    f"'{named[0].text(column)[:60]}' in a column that has yes or no in "
+                    f"{len(told) - len(named)} other rows",
+                    "write 1 or 0 in every row, or a text in every row",
+                ),
+            )
 
 
 def _annotated(one: Found, seen: Collection[str]) -> Found:
@@ -204,8 +232,10 @@ class _Rows:
                     column, f"'{given}' leaves the images folder", f"name files in {self.root}"
                 ),
             )
-        elif not (self.root / path).is_file():
+        elif not is_file(self.root / path):
             self.complain(MISSING, row.error(column, f"no such file: {self.root / path}"))
+        elif leads_out(self.root / path, self.root):
+            self.complain(OUTSIDE, leading_out(self.root / path))
         else:
             return self.root / path
         return None
@@ -251,6 +281,12 @@ class _Rows:
                 box = (round(x), round(y), round(x + width), round(y + height))
             except (ValueError, OverflowError):
                 self.complain(ANNOTATION, row.error(column, f"'{text}' is not x y width height"))
+                continue
+            if width < 0 or height < 0 or max(map(abs, box)) >= _FARTHEST:
+                self.complain(ANNOTATION, row.error(column, f"'{text}' is no box of pixels"))
+                continue
+            if not has_area(box):
+                self.complain(EMPTY, row.error(column, f"'{text}' holds no pixel"))
                 continue
             boxes.setdefault(name, []).append(box)
         return boxes

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from biasaudit.errors import ConfigError, DataError, near_names
+from biasaudit.inputs.files import Source, check_regular
+from biasaudit.inputs.tables import TABLE_BYTES, read_rows
 
 
 @dataclass(frozen=True)
@@ -72,37 +73,30 @@ def read_table(file: Path) -> Table:
         DataError: It cannot be read.
         ConfigError: It is Parquet and pyarrow is not installed.
     """
-    try:
-        table = _parquet(file) if file.suffix in (".parquet", ".pq") else _csv(file)
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such table", "correct manifest in dataset.toml") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: cannot be read ({error})") from None
+    source = Source(file, hint="correct manifest in dataset.toml", missing="no such table")
+    check_regular(source, TABLE_BYTES)
+    table = _parquet(file) if file.suffix in (".parquet", ".pq") else _csv(source)
     if not table.rows:
         raise DataError(f"{file}: the table has no rows")
     return table
 
 
-def _csv(file: Path) -> Table:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        header = lines.readline()
-        separator = max(",\t;", key=header.count)
-        lines.seek(0)
-        reader = csv.DictReader(lines, delimiter=separator, restkey="", restval="")
-        rows = []
-        for cells in reader:
-            if cells.get(""):
-                raise DataError(
-                    f"{file}: row {reader.line_num}: more cells than the header has columns",
-                    "put a text that holds the separator between quotes",
-                )
-            rows.append(Row(file, reader.line_num, _texts(cells)))
-        return Table(file, [name.strip() for name in reader.fieldnames or ()], rows)
+def _csv(source: Source) -> Table:
+    header, lines = read_rows(source)
+    rows = []
+    for number, cells in lines:
+        if len(cells) > len(header):
+            raise DataError(
+                f"{source.file}: row {number}: more cells than the header has columns",
+                "put a text that holds the separator between quotes",
+            )
+        rows.append(Row(source.file, number, _texts(dict(zip(header, cells, strict=False)))))
+    return Table(source.file, header, rows)
 
 
 def _parquet(file: Path) -> Table:
     try:
-        from pyarrow import ArrowInvalid, parquet
+        from pyarrow import ArrowException, parquet
     except ImportError:
         raise ConfigError(
             f"{file}: Parquet needs pyarrow, which is not installed",
@@ -110,9 +104,11 @@ def _parquet(file: Path) -> Table:
         ) from None
     try:
         table = parquet.read_table(file)
-    except ArrowInvalid as error:
-        raise DataError(f"{file}: not a Parquet file ({str(error).splitlines()[0]})") from None
-    rows = [Row(file, number, _texts(cells)) for number, cells in enumerate(table.to_pylist(), 1)]
+        cells = table.to_pylist()
+    except (ArrowException, OSError, ValueError, OverflowError, MemoryError, LookupError) as error:
+        told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise DataError(f"{file}: not a Parquet file ({told})") from None
+    rows = [Row(file, number, _texts(one)) for number, one in enumerate(cells, 1)]
     return Table(file, table.column_names, rows)
 
 

@@ -26,7 +26,6 @@ More ways to declare one: :class:`biasaudit.data.splits.declared.DeclaredSplit`.
 
 from __future__ import annotations
 
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +33,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from biasaudit.data.checks.faults import LEAK, Complain, refuse
 from biasaudit.data.formats.tags import read_tags, tagged
@@ -42,6 +40,8 @@ from biasaudit.data.formats.validation import held_back
 from biasaudit.data.sample import BIASED, EDITED, Dataset, Sample, pairs_of
 from biasaudit.data.splits.declared import DeclaredSplit
 from biasaudit.errors import ConfigError, DataError, near_names
+from biasaudit.inputs.documents import first_fault, first_of, read_toml
+from biasaudit.inputs.files import Source
 from biasaudit.registry import Registry
 
 DATASET_FILE = "dataset.toml"
@@ -90,6 +90,14 @@ class DatasetFile(BaseModel, ABC):
         """
 
 
+def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names if each is given once and none is empty; for validators of formats."""
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise ValueError(f"'{name}' is given twice" if name else "a name is empty")
+    return names
+
+
 READERS: Registry[type[DatasetFile]] = Registry("format")
 
 
@@ -104,7 +112,7 @@ def read_dataset_file(file: Path, complain: Complain = refuse) -> Dataset:
         DataError: The file is not TOML, a key is unknown, missing or wrong, or the format's
             reader found a fault.
     """
-    keys = _parse(file)
+    keys = read_toml(Source(file))
     objects, contexts = (_several(file, keys, key) for key in ("object", "context"))
     if contexts:
         keys["context"] = next((c for c in contexts if c != keys.get("object")), contexts[0])
@@ -202,15 +210,6 @@ def _check_leak(file: Path, subsets: Mapping[str, Sequence[Sample]], complain: C
             )
 
 
-def _parse(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: not TOML ({error})") from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
-
-
 def _check_names(
     file: Path, dataset: Dataset, table: str, object: str | None, context: str | None
 ) -> None:
@@ -242,30 +241,9 @@ def _check_split(file: Path, dataset: Dataset, name: str, split: DeclaredSplit) 
     _check_names(file, dataset, f"splits.{name}.", split.object, split.context)
 
 
-def first_fault(error: ValidationError) -> str:
-    """Say in a few words what the first fault is and in which field; an unknown key comes first.
-
-    Returns:
-        Such as ``images[3].width: field required``.
-    """
-    fault = _first(error)
-    where = ""
-    for part in fault["loc"]:
-        where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
-    if fault["type"] == "extra_forbidden":
-        return f"unknown key '{where}'"
-    message = fault["msg"][:1].lower() + fault["msg"][1:]
-    return f"{where}: {message}" if where else message
-
-
-def _first(error: ValidationError) -> ErrorDetails:
-    faults = error.errors(include_url=False)
-    return next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-
-
 def _hint(error: ValidationError, schema: type[DatasetFile]) -> str:
     """Name the key that was meant: one of the file's, or one that the same table lacks."""
-    fault = _first(error)
+    fault = first_of(error)
     if fault["type"] != "extra_forbidden":
         return ""
     *table, key = fault["loc"]

@@ -32,7 +32,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from biasaudit.data.annotation.boxes import Box, Size, box_region
 from biasaudit.data.checks.faults import (
@@ -41,16 +48,28 @@ from biasaudit.data.checks.faults import (
     MISSING,
     NO_CLASS,
     NO_NAME,
+    OUTSIDE,
     WRONG_SIZE,
     Complain,
+    dangling,
+    leading_out,
     refuse,
 )
 from biasaudit.data.formats.label_maps import VOID, LabelCounts, Part, count_all, mask_region
-from biasaudit.data.formats.toml_file import READERS, DatasetFile
+from biasaudit.data.formats.toml_file import READERS, DatasetFile, each_once
 from biasaudit.data.formats.voc_xml import VocAnnotation, read_annotation
 from biasaudit.data.loading.images import ImageFile
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import DataError, near_names
+from biasaudit.inputs.documents import RECORD_BYTES
+from biasaudit.inputs.files import (
+    Source,
+    is_dangling,
+    is_file,
+    is_folder,
+    leads_out,
+    read_text,
+)
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -94,6 +113,11 @@ class VocDataset(DatasetFile):
     masks: _Folders = Field(default_factory=lambda: ["SegmentationClass"])
     context_masks: str | None = None
     context_values: dict[str, _Value] = Field(default_factory=dict)
+
+    @field_validator("classes")
+    @classmethod
+    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(names)
 
     @model_validator(mode="after")
     def _contexts_are_whole(self) -> VocDataset:
@@ -144,13 +168,13 @@ class VocDataset(DatasetFile):
         here = root / self.context_masks
         return (
             here
-            if here.is_dir()
+            if is_folder(here)
             else _folder(file, "context_masks", file.parent / self.context_masks)
         )
 
 
 def _folder(file: Path, key: str, folder: Path) -> Path:
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"{file}: {key}: no such folder: {folder}")
     return folder
 
@@ -170,16 +194,13 @@ def _read_list(file: Path, root: Path, subset: str, given: str) -> list[str]:
     places = [file.parent / name, sets / name, sets / "Segmentation" / name, sets / "Main" / name]
     if not given.endswith(".txt"):
         places = places[1:]
-    found = next((place for place in places if place.is_file()), None)
+    found = next((place for place in places if is_file(place)), None)
     if found is None:
         known = (path.relative_to(sets).with_suffix("").as_posix() for path in sets.rglob("*.txt"))
         raise DataError(
             f"{file}: subsets.{subset}: no such image list: {given}", near_names(given, known)
         )
-    try:
-        lines = found.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{found}: cannot be read ({error})") from None
+    lines = read_text(Source(found), RECORD_BYTES).splitlines()
     return [Path(line.split()[0]).stem for line in lines if line.strip()]
 
 
@@ -219,12 +240,14 @@ def read_samples(folders: VocFolders, names: Sequence[str], complain: Complain) 
         file = _image_file(folders.images, name)
         if file is None:
             complain(MISSING, DataError(f"{folders.images / name}.jpg: no such image file"))
+        elif leads_out(file, folders.images):
+            complain(OUTSIDE, leading_out(file))
         elif name in files:
             complain(DUPLICATE, DataError(f"{file}: listed twice in one subset"))
         else:
             files[name] = file
-    maps = {name: _first(folders.masks, name) for name in files}
-    context_maps = {name: _first((folders.contexts,), name) for name in files}
+    maps = {name: _first(folders.masks, name, complain) for name in files}
+    context_maps = {name: _first((folders.contexts,), name, complain) for name in files}
     counts = count_all((m for m in (*maps.values(), *context_maps.values()) if m), complain)
     return [
         _Image(folders, file, _annotation(folders, name, complain), counts, complain).sample(
@@ -236,17 +259,26 @@ def read_samples(folders: VocFolders, names: Sequence[str], complain: Complain) 
 
 def _image_file(folder: Path, name: str) -> Path | None:
     candidates = (folder / f"{name}{suffix}" for suffix in _IMAGE_SUFFIXES)
-    return next((file for file in candidates if file.is_file()), None)
+    return next((file for file in candidates if is_file(file)), None)
 
 
-def _first(folders: Sequence[Path | None], name: str) -> Path | None:
-    candidates = (folder / f"{name}.png" for folder in folders if folder is not None)
-    return next((file for file in candidates if file.is_file()), None)
+def _first(folders: Sequence[Path | None], name: str, complain: Complain) -> Path | None:
+    for folder in folders:
+        if folder is None:
+            continue
+        file = folder / f"{name}.png"
+        if is_dangling(file):
+            complain(MISSING, dangling(file))
+        elif is_file(file):
+            if not leads_out(file, folder):
+                return file
+            complain(OUTSIDE, leading_out(file))
+    return None
 
 
 def _annotation(folders: VocFolders, name: str, complain: Complain) -> VocAnnotation | None:
     file = folders.annotations / f"{name}.xml"
-    if not file.is_file():
+    if not is_file(file):
         return None
     try:
         annotation = read_annotation(file)

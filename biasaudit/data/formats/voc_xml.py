@@ -8,6 +8,11 @@ from xml.etree import ElementTree
 
 from biasaudit.data.annotation.boxes import Box, has_area
 from biasaudit.errors import DataError
+from biasaudit.inputs.documents import read_xml
+from biasaudit.inputs.files import Source
+from biasaudit.inputs.pictures import check_size
+
+_FARTHEST = 2**31
 
 
 @dataclass(frozen=True)
@@ -27,14 +32,10 @@ def read_annotation(file: Path) -> VocAnnotation:
     """Parse an annotation file.
 
     Raises:
-        DataError: It cannot be read, is not XML, or a number in it is none.
+        DataError: It cannot be read, is no annotation, a number in it is none, or the image is
+            said to be of more pixels than are allowed.
     """
-    try:
-        root = ElementTree.fromstring(file.read_bytes())
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
-    except ElementTree.ParseError as error:
-        raise DataError(f"{file}: not XML ({error})") from None
+    root = read_xml(Source(file), "annotation")
     return VocAnnotation(
         _size(file, root), tuple(_object(file, node) for node in root.findall("object"))
     )
@@ -45,7 +46,10 @@ def _size(file: Path, root: ElementTree.Element) -> tuple[int, int] | None:
     if node is None:
         return None
     size = (_number(file, node, "width"), _number(file, node, "height"))
-    return size if min(size) > 0 else None
+    if min(size) <= 0:
+        return None
+    check_size(*size, f"{file}: size")
+    return size
 
 
 def _object(file: Path, node: ElementTree.Element) -> tuple[str, Box | None]:
@@ -71,6 +75,9 @@ def _number(file: Path, node: ElementTree.Element, key: str) -> int:
     text = node.findtext(key)
     try:
         # Some files of VOC 2011 and 2012 hold fractions of a pixel.
-        return round(float(text or ""))
+        number = round(float(text or ""))
     except (ValueError, OverflowError):
-        raise DataError(f"{file}: {node.tag}.{key} is not a number ({text!r})") from None
+        number = _FARTHEST
+    if abs(number) >= _FARTHEST:
+        raise DataError(f"{file}: {node.tag}.{key} is not a number ({str(text)[:60]!r})")
+    return number

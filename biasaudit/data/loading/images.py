@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,7 @@ import PIL.ImageOps
 
 from biasaudit.data.sample import Image
 from biasaudit.errors import DataError
-
-UNREADABLE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError)
-"""What Pillow raises on a damaged file: SyntaxError and struct.error come from its parsers."""
+from biasaudit.inputs.pictures import opened
 
 
 class WrongSizeError(DataError):
@@ -41,22 +38,16 @@ def decode(path: Path, size: tuple[int, int] | None = None) -> Image:
         (height, width, 3) uint8, writable and owned by the caller.
 
     Raises:
-        DataError: The file is missing, unreadable or of another size.
+        DataError: The file is missing, unreadable, of another size, or of more pixels than
+            :func:`biasaudit.inputs.pictures.pixel_limit` allows.
     """
-    try:
-        with PIL.Image.open(path) as stored:
-            stored.load()
-            upright = PIL.ImageOps.exif_transpose(stored)
-            chosen = _of_size(path, stored, upright, size)
-            return np.array(_to_rgb(chosen))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such image file") from None
-    except PIL.Image.DecompressionBombError as error:
-        raise DataError(f"{path}: {error}", "make the image smaller") from None
-    except PIL.UnidentifiedImageError:
-        raise DataError(f"{path}: not an image that can be read", _REPLACE) from None
-    except UNREADABLE_ERRORS as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})", _REPLACE) from None
+    with opened(path) as stored:
+        if size is not None and size not in (stored.size, stored.size[::-1]):
+            raise _wrong_size(path, stored.size, size)
+        stored.load()
+        upright = PIL.ImageOps.exif_transpose(stored)
+        chosen = _of_size(path, stored, upright, size)
+        return np.array(_to_rgb(chosen))
 
 
 @dataclass(frozen=True)
@@ -84,19 +75,11 @@ def size_of(path: Path) -> tuple[int, int]:
     """Return the (width, height) in pixels of the upright picture, without decoding it.
 
     Raises:
-        DataError: The file is missing or unreadable.
+        DataError: The file is missing, unreadable or too large.
     """
-    try:
-        with PIL.Image.open(path) as stored:
-            lying = stored.getexif().get(PIL.ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-            return (stored.height, stored.width) if lying else stored.size
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such image file") from None
-    except (*UNREADABLE_ERRORS, PIL.UnidentifiedImageError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})", _REPLACE) from None
-
-
-_REPLACE = "replace the file or take it out of the dataset"
+    with opened(path) as stored:
+        lying = stored.getexif().get(PIL.ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        return (stored.height, stored.width) if lying else stored.size
 
 
 def _of_size(
@@ -110,8 +93,12 @@ def _of_size(
         return upright
     if stored.size == size:
         return stored
-    raise WrongSizeError(
-        f"{path}: the image is {_times(upright.size)} pixels, its annotation says {_times(size)}",
+    raise _wrong_size(path, upright.size, size)
+
+
+def _wrong_size(path: Path, found: tuple[int, int], said: tuple[int, int]) -> WrongSizeError:
+    return WrongSizeError(
+        f"{path}: the image is {_times(found)} pixels, its annotation says {_times(said)}",
         "correct width and height in the annotation file, or give the image that was annotated",
     )
 

@@ -27,10 +27,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from biasaudit.data.checks.faults import leading_out
 from biasaudit.data.loading.images import ImageFile
 from biasaudit.data.sample import Sample, SplitRule
 from biasaudit.data.splits.edited_samples import EDITS
 from biasaudit.errors import DataError, near_names
+from biasaudit.inputs.files import is_file, is_folder, leads_out
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -118,9 +120,14 @@ def _images(file: Path, split: str, key: str, given: str) -> list[Path]:
     from torchvision.datasets.folder import IMG_EXTENSIONS
 
     folder = file.parent / given
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"{file}: splits.{split}.{key}: no such folder: {folder}")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMG_EXTENSIONS)
+    found = sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in IMG_EXTENSIONS and is_file(p)
+    )
+    for path in found:
+        if leads_out(path, folder):
+            raise leading_out(path)
     if not found:
         raise DataError(f"{file}: splits.{split}.{key}: no image in {folder}")
     return found

@@ -14,6 +14,8 @@ from PIL import Image, features
 
 LEVELS = 32
 """Steps of the attention scale: finer ones cannot be told apart and cost bytes."""
+SIDE = 56
+"""Pixels a side of an attention layer: on paper, squares of half a millimetre."""
 TOP_ALPHA = 0.85
 """Opacity of the strongest attention; the photograph stays visible below it."""
 COLOUR_MAP = "plasma"
@@ -33,13 +35,16 @@ def photo_uri(image: NDArray[np.uint8]) -> str:
 
 
 def attention_uri(attention: NDArray[np.uint8]) -> str:
-    """Encode an (h, w) uint8 map as a transparent PNG at its own resolution.
+    """Encode an (h, w) uint8 map as a transparent PNG of at least :data:`SIDE` pixels a side.
 
-    The colour and the opacity both rise with the attention: zero is fully transparent. The
-    browser scales the layer up with the same bilinear rule that training uses.
+    The colour and the opacity both rise with the attention: zero is fully transparent. It is scaled
+    up with the bilinear rule that training uses, as a printed page shows the pixels as they are.
     """
     colours, alphas = _scale()
-    steps = np.rint(attention.astype(np.float32) / 255 * (LEVELS - 1)).astype(np.uint8)
+    shares = Image.fromarray(attention.astype(np.float32) / 255)
+    wide = (max(SIDE, attention.shape[1]), max(SIDE, attention.shape[0]))
+    smooth = np.asarray(shares.resize(wide, Image.Resampling.BILINEAR))
+    steps = np.rint(smooth * (LEVELS - 1)).astype(np.uint8)
     picture = Image.fromarray(steps, "P")
     picture.putpalette(colours)
     buffer = io.BytesIO()

@@ -26,6 +26,7 @@ class Shot:
         iou: Intersection over union, or None.
         quadrant: One of :data:`biasaudit.report.sections.quadrants.QUADRANTS`.
         layer: Attention as a data URI, or None.
+        empty: Whether the attention map is zero everywhere.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Shot:
     iou: float | None
     quadrant: str
     layer: str | None = None
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,21 @@ def build_images(
     return Images(tuple(gallery), every, len(ranked), with_picture)
 
 
+def items_with_pictures(audit: AuditView, keys: Sequence[tuple[str, str]]) -> list[Item]:
+    """Return single images with their pictures, in the order of their groups and ids.
+
+    Args:
+        audit: The audit.
+        keys: Group and id of each.
+    """
+    labels = [column.label for column in audit.columns]
+    return [
+        item
+        for item in _with_pictures(_items(keys, tables_of(audit), labels), audit)
+        if item.photo is not None
+    ]
+
+
 def _rank(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return one row an image, the worst first: wrong in most runs, then least probable."""
     if not tables:
@@ -216,8 +233,11 @@ def _with_pictures(items: Sequence[Item], audit: AuditView) -> list[Item]:
         layers.append({})
         if pictures is None or not own:
             continue
-        rows = [pictures.index[name] for name in own]
-        layers[-1] = dict(zip(own, map(attention_uri, pictures.maps(rows)), strict=True))
+        maps = pictures.maps([pictures.index[name] for name in own])
+        layers[-1] = {
+            name: attention_uri(one) if one.any() else ""
+            for name, one in zip(own, maps, strict=True)
+        }
         new = [name for name in own if name not in photos]
         if new:
             rows = [pictures.index[name] for name in new]
@@ -225,16 +245,17 @@ def _with_pictures(items: Sequence[Item], audit: AuditView) -> list[Item]:
             regions = pictures.regions(rows, images.shape[2])
             for name, image, region in zip(new, images, regions, strict=True):
                 photos[name] = (photo_uri(image), image.shape[0], outline(region))
-    return [
-        replace(
-            item,
-            photo=photos[item.id][0],
-            size=photos[item.id][1],
-            border=photos[item.id][2],
-            shots=tuple(
-                None if shot is None else replace(shot, layer=layer.get(item.id))
-                for shot, layer in zip(item.shots, layers, strict=True)
-            ),
-        )
-        for item in items
-    ]
+    return [_pictured(item, photos.get(item.id), layers) for item in items]
+
+
+def _pictured(
+    item: Item, photo: tuple[str, int, str] | None, layers: Sequence[dict[str, str]]
+) -> Item:
+    if photo is None:
+        return item
+    found = [layer.get(item.id) for layer in layers]
+    shots = tuple(
+        None if shot is None else replace(shot, layer=layer or None, empty=layer == "")
+        for shot, layer in zip(item.shots, found, strict=True)
+    )
+    return replace(item, photo=photo[0], size=photo[1], border=photo[2], shots=shots)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from biasaudit.report.grouping import external
 from biasaudit.report.view import AuditView, Column
 from biasaudit.statistics import detectable, power_paired, wilson_interval
 
@@ -78,7 +79,7 @@ def _carry(name: str, n: int, same: int) -> Carry:
 
 def limits(audit: AuditView) -> list[str]:
     """Return what this audit cannot tell, as sentences with its own figures."""
-    found = [_small(audit), _one_seed(audit.columns)]
+    found = [_skipped(audit.columns), _small(audit), _one_seed(audit.columns)]
     if len(audit.columns) > 2:
         found.append(
             f"{len(audit.columns)} runs stand side by side. The best of several is partly lucky, "
@@ -96,10 +97,19 @@ def limits(audit: AuditView) -> list[str]:
         "An attention map shows where the score is sensitive, not why the decision fell. "
         "Attention can move onto the object while the decision still reads the context: read "
         "the overlap together with the accuracy in the groups.",
-        "Val is drawn like the training images and shares their bias. A high accuracy there "
-        "says nothing about other images.",
+        _val(audit.columns),
     ]
     return [sentence for sentence in found if sentence]
+
+
+def _skipped(columns: Sequence[Column]) -> str:
+    left_out = [run.skipped for column in columns if (run := column.run).skipped is not None]
+    if not left_out:
+        return ""
+    most = max(left_out, key=lambda one: one.n)
+    images = "1 image" if most.n == 1 else f"{most.n} images"
+    named = ", ".join(most.images[:3]) + (", ..." if most.n > 3 else "")
+    return f"{images} of the dataset could not be read and were left out: {named}."
 
 
 def _small(audit: AuditView) -> str:
@@ -110,7 +120,22 @@ def _small(audit: AuditView) -> str:
     return f"Few images carry {' and '.join(few)}: read the interval, not the point."
 
 
+def _val(columns: Sequence[Column]) -> str:
+    if all(external(column.run) for column in columns):
+        return (
+            "What the models were trained on is not known here: val may be like it or not, and "
+            "may even have been part of it."
+        )
+    return (
+        "Val is drawn like the training images and shares their bias. A high accuracy there says "
+        "nothing about other images."
+    )
+
+
 def _one_seed(columns: Sequence[Column]) -> str:
+    columns = [column for column in columns if not external(column.run)]
+    if not columns:
+        return ""
     settings = {(c.run.mode, c.run.pixel_labels, c.run.box_labels) for c in columns}
     if len(columns) > len(settings):
         return ""

@@ -20,6 +20,10 @@ class LocalizationRow:
         iou: Intersection over union of each run.
         area_fraction: The region's share of the image: what a uniform map would score.
         metrics: A plug-in's metrics by name, of each run.
+        of: Images that could have a map; each run's own count is ``n`` of its energy. None where
+            that is not known.
+        context: Energy on the context of each run.
+        context_area: The context's share of the image.
     """
 
     name: str
@@ -27,6 +31,19 @@ class LocalizationRow:
     iou: tuple[Estimate, ...]
     area_fraction: float | None
     metrics: Mapping[str, tuple[Estimate, ...]] = field(default_factory=dict)
+    of: int | None = None
+    context: tuple[Estimate, ...] = ()
+    context_area: float | None = None
+
+    @property
+    def has_context(self) -> bool:
+        """Whether some run's attention on the context was measured."""
+        return any(entry.value is not None for entry in self.context)
+
+    def counted(self, place: int) -> str:
+        """Return on how many images a run's figure rests, "7 of 16"."""
+        n = self.energy[place].n or (self.context[place].n if self.context else 0)
+        return str(n) if self.of is None else f"{n} of {self.of}"
 
 
 def localization(audit: AuditView) -> list[LocalizationRow]:
@@ -38,7 +55,22 @@ def localization(audit: AuditView) -> list[LocalizationRow]:
     names = list(
         dict.fromkeys(name for _, found in sources for a in found if a for name in a.metrics)
     )
-    return [_localization_row(words, found, names) for words, found in sources if any(found)]
+    sizes = [_images(audit, split, group) for _, split, group in _places(audit)]
+    return [
+        _localization_row(words, found, names, size)
+        for (words, found), size in zip(sources, sizes, strict=True)
+        if any(found)
+    ]
+
+
+def _images(audit: AuditView, name: str, group: str | None) -> int | None:
+    """Return how many images of a group or split there are that could have a map."""
+    if group is not None:
+        splits = [AuditView.split_of(column, name) for column in audit.columns]
+        return first(s.groups[group].n for s in splits if s is not None and group in s.groups)
+    tables = [column.audit.per_image for column in audit.columns]
+    table = first(table for table in tables if table is not None)
+    return None if table is None else int(table.query("split == @name")["area_fraction"].count())
 
 
 def _places(audit: AuditView) -> list[tuple[str, str, str | None]]:
@@ -53,11 +85,11 @@ def _attention(column: Column, name: str, group: str | None) -> Localization | N
     if split is None or (group is not None and group not in split.groups):
         return None
     attention = split.overall.attention if group is None else split.groups[group].attention
-    return attention if attention.n_valid else None
+    return attention if attention.n_valid or attention.context_n else None
 
 
 def _localization_row(
-    name: str, found: Sequence[Localization | None], metrics: Sequence[str]
+    name: str, found: Sequence[Localization | None], metrics: Sequence[str], of: int | None
 ) -> LocalizationRow:
     return LocalizationRow(
         name,
@@ -73,6 +105,14 @@ def _localization_row(
         ),
         first(a.area_fraction for a in found if a is not None),
         {clean(metric, NAME_LENGTH): _metric(metric, found) for metric in metrics},
+        of,
+        tuple(
+            Estimate.of(a.context_energy, a.context_energy_ci, a.context_n)
+            if a is not None
+            else Estimate(None)
+            for a in found
+        ),
+        first(a.context_area for a in found if a is not None),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from biasaudit.report.format import MISSING
+from biasaudit.report.grouping import external
 from biasaudit.report.view import Column
 from biasaudit.results import Run
 
@@ -44,19 +45,43 @@ class Setting:
         return len(set(self.values)) == 1
 
 
-def train_command(run: Run) -> str:
-    """Return the command lines that make this model again, quoted for a POSIX shell.
+def commands(run: Run, split: str | None) -> list[str]:
+    """Return the command lines that make and audit this model again, quoted for a POSIX shell.
 
-    A repaired run is trained and repaired, one command a line; an external model was not trained
-    here, and is evaluated, where need be after its repair.
+    A repaired run is trained and repaired; an external model was not trained here, and is audited
+    alone, where need be after its repair.
+
+    Args:
+        run: The model's figures.
+        split: The audited split; None for the usual one.
     """
-    external, repair = run.settings.get("external"), run.settings.get("repair")
-    if isinstance(external, Mapping):
-        evaluate = _command("evaluate", [(key, external.get(key)) for key in _EXTERNAL])
+    made = train_command(run)
+    # several pairs of an object share no option
+    named = None if split is None or "@" in split else split
+    asked: list[tuple[str, Any]] = [("split", named or None)]
+    if isinstance(run.settings.get("external"), Mapping):
+        *before, evaluate = made.splitlines()
+        asked = [("data", run.data), ("object", run.object), ("context", run.context), *asked]
+        return [*before, f"{evaluate} {_options([('name', run.name), *asked])}".strip()]
+    trained_on = _at(run.settings, "data", "name") or run.dataset
+    if run.data is not None and run.data != trained_on:
+        asked = [("data", run.data), ("object", run.object), ("context", run.context), *asked]
+    return [*made.splitlines(), _command("evaluate", asked)]
+
+
+def train_command(run: Run) -> str:
+    """Return the command lines that make this model again, the audit aside.
+
+    Of an external model, the line that loads it for an audit, where need be after its repair.
+    """
+    loaded, repair = run.settings.get("external"), run.settings.get("repair")
+    if isinstance(loaded, Mapping):
+        evaluate = _command("evaluate", [(key, loaded.get(key)) for key in _EXTERNAL])
         if not isinstance(repair, Mapping):
             return evaluate
-        given = [(key, external.get(key)) for key in _EXTERNAL if key != "state"]
+        given = [(key, loaded.get(key)) for key in _EXTERNAL if key != "state"]
         given.insert(1, ("state", repair.get("repaired")))
+        given += [("data", run.data), ("object", repair.get("object"))]
         return f"{_command('repair', [*given, *_repair_options(repair)])}\n{evaluate}"
     if not isinstance(repair, Mapping):
         return _train_command(run)
@@ -99,17 +124,18 @@ def _train_command(run: Run) -> str:
     return _command("train", given)
 
 
-def evaluate_command(split: str | None) -> str:
-    """Return the command line that evaluates the newest run again."""
-    return _command("evaluate", [("split", split or None)])
-
-
 def _command(verb: str, given: Sequence[tuple[str, Any]]) -> str:
     """Return a command line; a field without a value is left out."""
-    words = ["biasaudit", verb]
+    return " ".join(filter(None, ["biasaudit", verb, _options(given)]))
+
+
+def _options(given: Sequence[tuple[str, Any]]) -> str:
+    words = []
     for field, value in given:
         if value is not None:
-            words += ["--" + field.replace("_", "-"), str(value)]
+            listed = isinstance(value, list | tuple)
+            text = ",".join(map(str, value)) if listed else str(value)
+            words += ["--" + field.replace("_", "-"), text]
     return shlex.join(words)
 
 
@@ -121,6 +147,19 @@ def settings_table(columns: Sequence[Column]) -> list[Setting]:
 def environment_table(columns: Sequence[Column]) -> list[Setting]:
     """Return versions and machine of all runs, the differing ones first."""
     return _table([column.run.environment for column in columns])
+
+
+def facts(run: Run) -> list[str]:
+    """Return mode, labels, their forms, seed, backbone and device; a dash for what is not known.
+
+    Of a model that was trained elsewhere neither labels nor seed are known, a repair's apart.
+    """
+    outside = external(run)
+    spent = [str(run.pixel_labels), str(run.box_labels), label_forms(run)]
+    if outside and "repair" not in run.settings:
+        spent = [MISSING] * 3
+    seed = MISSING if outside else str(run.seed)
+    return [run.mode, *spent, seed, run.backbone, run.device]
 
 
 def label_forms(run: Run) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from biasaudit.errors import ConfigError
+from biasaudit.inputs.files import is_file
 from biasaudit.models.batch_norm import untouched_batch_norm
 from biasaudit.models.classifier import Classifier
 
@@ -135,9 +138,9 @@ class FeatureReader:
     def _batch(self, images: list[Tensor]) -> Features:
         stacked = torch.stack(images)
         file = self._file(stacked)
-        if file is not None and file.is_file():
-            found: Features = np.load(file, allow_pickle=False)
-            if found.shape == (len(images), self.last.layer.in_features):
+        if file is not None:
+            found = _kept(file, (len(images), self.last.layer.in_features))
+            if found is not None:
                 return found
         features = self._computed(stacked)
         if file is not None:
@@ -163,6 +166,18 @@ class FeatureReader:
         digest.update(images.contiguous().numpy().tobytes())
         name = digest.hexdigest()
         return self.cache / "features" / name[:2] / f"{name}.npy"
+
+
+def _kept(file: Path, shape: tuple[int, int]) -> Features | None:
+    """Return features that were kept; None where there are none, or not whole ones."""
+    try:
+        content = file.read_bytes() if is_file(file) else b""
+        values = np.frombuffer(content[-4 * math.prod(shape) :], np.float32).reshape(shape)
+    except (OSError, ValueError):
+        return None
+    header = io.BytesIO()
+    np.save(header, values, allow_pickle=False)
+    return values.copy() if header.getvalue() == content else None
 
 
 def _digest_of(model: nn.Module) -> bytes:

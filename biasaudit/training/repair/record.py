@@ -17,7 +17,8 @@ from biasaudit.config import RepairSettings
 from biasaudit.data.annotation.labels import LabelChoice, choose_labels
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset
-from biasaudit.errors import ConfigError, RunError, named_field
+from biasaudit.errors import ConfigError, named_field
+from biasaudit.inputs.files import is_file
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.external import LoadedModel
 from biasaudit.results import write_atomic, write_or_move, write_whole
@@ -33,6 +34,7 @@ from biasaudit.training.run_directory import (
     RunRecord,
     prepare,
 )
+from biasaudit.training.run_records import read_repair
 
 VAL = "val"
 KEPT = {"pasted": 0, "blurred": 0, "covered": 0, "inpainted": 0, "alone": 2}
@@ -136,14 +138,9 @@ def read_external_repair(state: Path) -> tuple[str, dict[str, Any]] | None:
         RunError: The record cannot be read.
     """
     file = state.parent / REPAIR
-    if state.name != WEIGHTS or not file.is_file():
+    if state.name != WEIGHTS or not is_file(file):
         return None
-    try:
-        record = json.loads(file.read_text("utf-8"))
-        record["object"], record["pixel_labels"], record["box_labels"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{file}: cannot be read ({error})", "repair the model again") from None
-    return state.parent.name, record
+    return state.parent.name, read_repair(file)
 
 
 def summary_of(record: Mapping[str, Any]) -> str:

@@ -89,12 +89,13 @@ def test_planted_faults_in_coco(tmp_path):
         ("faulty annotation", "no image has the id 99"),
         ("faulty annotation", "[1.0, 2.0, 3.0] is not x, y, width, height"),
         ("in train and held out", "'two.png'"),
+        ("box outside its image", "'mixed.png'"),
         ("near-duplicate of a training image", "again.png"),
     ):
         assert any(line.startswith(kind) and words in line for line in said.splitlines()), words
     # every picture of coco_tree is the same noise: those pairs are duplicates too
     others = [f for f in found.faults if f.kind != "near-duplicate of a training image"]
-    assert len(others) == 12
+    assert len(others) == 13
     assert found.images == {"train": 8, "val": 5, "test": 2}
     assert json.loads(json.dumps(found.to_dict()))["faults"][0]["kind"]
 

@@ -179,3 +179,37 @@ def test_the_command(monkeypatch, tmp_path, capsys, download, server):
         captured = capsys.readouterr()
         assert (end.value.code or 0) == code, captured.err
         assert said in captured.out + captured.err
+
+
+def files_in(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("place", [f"{TREE}/JPEGImages/mine.jpg", "dataset.toml", "voc.tar"])
+def test_what_somebody_put_there_is_neither_replaced_nor_removed(tmp_path, download, place):
+    file = tmp_path / "out" / place
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"mine")
+    with pytest.raises(DataError, match="move it away"):
+        fetch(download, tmp_path / "out")
+    assert files_in(tmp_path / "out") == {place: b"mine"}
+
+
+def test_an_archive_placed_by_hand_is_used_and_stays(tmp_path, download, content, server):
+    (tmp_path / "voc.tar").write_bytes(content)
+    fetch(download, tmp_path)
+    assert server.asked == []
+    assert (tmp_path / "voc.tar").read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["voc.tar.partial", "dataset.toml", "VOCdevkit/VOC2012"])
+def test_links_are_not_written_through(tmp_path, download, name):
+    other = tmp_path / "other"
+    other.write_bytes(b"precious")
+    link = tmp_path / "out" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(other)
+    with pytest.raises(DataError, match="move it away"):
+        fetch(download, tmp_path / "out")
+    assert other.read_bytes() == b"precious"
+    assert link.is_symlink()

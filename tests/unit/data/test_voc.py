@@ -168,7 +168,7 @@ FAULTS = {
     "broken": (
         lambda devkit, tree: put(devkit / "SegmentationClass", "two.png", b"PNG"),
         "unreadable",
-        "two.png: cannot be read as a mask",
+        "two.png: not a mask that can be read",
     ),
 }
 

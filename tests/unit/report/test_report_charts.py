@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from report_factory import Recipe, World, write_runs
 
 from biasaudit.report.drawing import charts
+from biasaudit.report.drawing.axes import finish, short
 from biasaudit.report.drawing.svg import INK, SERIES, inline
 from biasaudit.report.grouping import build_audits
 from biasaudit.report.sections.localization import localization
@@ -77,9 +78,9 @@ def test_hostile_labels_are_plain_text(name):
     figure = Figure(figsize=(2, 1))
     axes = figure.add_subplot()
     with charts.mpl.rc_context(charts.STYLE):
-        axes.set_xlabel(charts._short(name), color=INK)
+        axes.set_xlabel(short(name), color=INK)
         axes.plot([0, 1], [0, 1], color=SERIES[0])
-        svg = str(charts._finish(figure, "x", name))
+        svg = str(finish(figure, "x", name))
     ElementTree.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
     assert "<b>" not in svg
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from biasaudit.report.drawing.pictures import (
     LEVELS,
+    SIDE,
     TOP_ALPHA,
     attention_uri,
     outline,
@@ -41,13 +42,42 @@ def test_no_attention_is_transparent_and_more_is_lighter_and_denser():
     ramp = np.linspace(0, 255, LEVELS).round().astype(np.uint8)[None]
     kind, picture = decode(attention_uri(ramp))
     assert kind == "image/png"
-    assert picture.size == (LEVELS, 1)
+    assert picture.size == (SIDE, SIDE)
     pixels = np.asarray(picture.convert("RGBA")).astype(float)[0]
     assert pixels[0, 3] == 0
     assert pixels[-1, 3] == round(TOP_ALPHA * 255)
     assert (np.diff(pixels[:, 3]) >= 0).all()
     luminance = pixels[:, :3] @ [0.2126, 0.7152, 0.0722]
-    assert (np.diff(luminance) > 0).all()
+    assert (np.diff(luminance) >= 0).all()
+    assert len(np.unique(luminance)) == LEVELS
+
+
+def test_a_small_map_is_smooth_on_paper():
+    """No printed square of an 8 by 8 map: neighbouring pixels differ by a few steps alone."""
+    map_ = np.zeros((8, 8), np.uint8)
+    map_[3, 4] = 255
+    _, picture = decode(attention_uri(map_))
+    steps = np.asarray(picture).astype(int)
+    assert steps.shape == (SIDE, SIDE)
+    assert np.abs(np.diff(steps, axis=0)).max() <= LEVELS / 6
+    assert np.unravel_index(steps.argmax(), steps.shape)[0] // (SIDE // 8) == 3
+    expected = torch_free_bilinear(map_ / 255.0, SIDE) * (LEVELS - 1)
+    assert np.abs(steps - expected).max() <= 0.51
+
+
+def torch_free_bilinear(values, side):
+    """Return the bilinear upsampling without aligned corners, written out by its definition."""
+    small = len(values)
+    at = np.clip((np.arange(side) + 0.5) * small / side - 0.5, 0, small - 1)
+    low = np.minimum(np.floor(at).astype(int), small - 2)
+    part = at - low
+    rows = values[low] * (1 - part)[:, None] + values[low + 1] * part[:, None]
+    return rows[:, low] * (1 - part) + rows[:, low + 1] * part
+
+
+def test_a_larger_map_keeps_its_pixels():
+    _, picture = decode(attention_uri(np.full((SIDE * 2, SIDE * 2), 255, np.uint8)))
+    assert picture.size == (SIDE * 2, SIDE * 2)
 
 
 def test_the_legend_has_the_same_ends_as_the_layer():

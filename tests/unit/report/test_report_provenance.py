@@ -1,7 +1,8 @@
 import shlex
 
 from biasaudit.report.sections.provenance import (
-    evaluate_command,
+    commands,
+    facts,
     label_forms,
     settings_table,
     train_command,
@@ -53,8 +54,54 @@ def test_settings_fill_the_options():
 def test_names_cannot_break_out_of_the_command():
     command = train_command(run(object="boat; rm -rf ~ $(x) `y`"))
     assert "boat; rm -rf ~ $(x) `y`" in shlex.split(command)
-    assert evaluate_command("biased-a b") == "biasaudit evaluate --split 'biased-a b'"
-    assert evaluate_command(None) == "biasaudit evaluate"
+    assert commands(run(), "biased-a b")[-1] == "biasaudit evaluate --split 'biased-a b'"
+    assert commands(run(), None)[-1] == "biasaudit evaluate"
+
+
+EXTERNAL = {"external": {"model": "resnet18", "state": "m.pth", "classes": ["boat", "car"]}}
+
+
+def outside(**fields):
+    settings = {**EXTERNAL, **fields.pop("settings", {})}
+    return run(mode="external", name="mine", settings=settings, data="/d/photos", **fields)
+
+
+def test_an_external_model_is_audited_and_not_trained():
+    (line,) = commands(outside(), "biased-boat")
+    words = shlex.split(line)
+    assert words[:2] == ["biasaudit", "evaluate"]
+    options = dict(zip(words[2::2], words[3::2], strict=True))
+    assert options == {
+        "--model": "resnet18",
+        "--state": "m.pth",
+        "--classes": "boat,car",
+        "--name": "mine",
+        "--data": "/d/photos",
+        "--object": "boat",
+        "--context": "water",
+        "--split": "biased-boat",
+    }
+    assert facts(outside()) == ["external", "–", "–", "–", "–", "mobilenet_v2", "cpu"]
+
+
+def test_a_repaired_external_model_is_repaired_first():
+    record = {"repaired": "m.pth", "object": "boat", "settings": {"pixel_labels": 9}}
+    repair, evaluate = commands(outside(settings={"repair": record}), None)
+    assert repair.startswith("biasaudit repair --model resnet18 --state m.pth --classes boat,car")
+    assert "--data /d/photos --object boat --pixel-labels 9" in repair
+    assert evaluate.startswith("biasaudit evaluate --model resnet18")
+
+
+def test_an_audit_on_other_data_names_them():
+    *_, line = commands(run(data="/d/elsewhere"), "biased-boat")
+    assert line == (
+        "biasaudit evaluate --data /d/elsewhere --object boat --context water --split biased-boat"
+    )
+    assert commands(run(data="photos"), None)[-1] == "biasaudit evaluate"
+
+
+def test_a_split_of_several_pairs_is_no_option():
+    assert commands(run(), "biased-boat@water")[-1] == "biasaudit evaluate"
 
 
 def test_differing_settings_come_first():

@@ -177,7 +177,7 @@ def test_modes_beyond_the_paper_are_named(tmp_path, demo_runs):
 def test_templates_stay_small():
     files = [f for f in (ROOT / "reports" / "templates").rglob("*") if f.is_file()]
     assert len(files) >= 6
-    assert sum(f.stat().st_size for f in files) <= 64_000
+    assert sum(f.stat().st_size for f in files) <= 60_000
 
 
 def test_templates_in_the_package_come_first(monkeypatch, tmp_path, demo_runs):

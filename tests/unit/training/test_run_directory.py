@@ -65,5 +65,5 @@ def test_a_missing_run_names_the_nearest(tmp_path):
 def test_broken_records_are_refused(tmp_path, content):
     run = finished(tmp_path / "run")
     (run / "run.json").write_text(content)
-    with pytest.raises(RunError, match="its records cannot be read"):
+    with pytest.raises(RunError, match=r"run\.json: (its records|not JSON|holds no table)"):
         read_run(run)
