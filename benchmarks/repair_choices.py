@@ -27,23 +27,18 @@ from biasaudit.config import repair_settings
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.statistics import auroc
-from biasaudit.training.repair.choose import (
-    DOSES,
-    STRENGTHS,
-    answered,
-    best_shift,
-    left_out_scores,
-)
+from biasaudit.training.repair.choose import answered, left_out_scores
 from biasaudit.training.repair.engine import Material, gather
 from biasaudit.training.repair.features import Features
 from biasaudit.training.repair.record import labels_for, options_of
 from biasaudit.training.repair.refit import EDITED, ORIGINAL, Recipe, Row, Vector, refit
 
-AUGMENTED = (0, 2)
-REFITS = (1,)
+DOSES = (0.1, 0.2, 0.3, 0.5, 0.8)
+STRENGTHS = (6.0, 20.0, 60.0)
+REFITS = (1, 10)
 YES, NO = ("whole", "pasted"), ("inpainted", "covered", "ground")
-KEY = ["labels", "seed", "augmented"]
-CRITERIA = {"edits_accuracy": 1, "edits_auroc": 1, "edits_log_loss": -1}
+KEY = ["labels", "seed"]
+CRITERIA = {"edits_auroc": 1, "edits_log_loss": -1, "mixed_auroc": 1}
 """Columns that a choice may go by, and whether more is better."""
 LOSSES = (0.0, 0.01, 0.02, 0.03, 0.05)
 
@@ -64,51 +59,40 @@ def main() -> None:
         print(summary(pd.read_csv(arguments.out)))
         return
     rows = pd.read_csv(arguments.out).to_dict("records") if arguments.out.is_file() else []
-    grid_ = itertools.product(arguments.labels.split(","), arguments.run, AUGMENTED)
-    for labels, folder, augmented in grid_:
-        made = measure(folder, arguments, int(labels), augmented)
+    for labels, folder in itertools.product(arguments.labels.split(","), arguments.run):
+        made = measure(folder, arguments.data, int(labels), arguments.cache)
         rows = [row for row in rows if any(row[key] != made[0][key] for key in KEY)] + made
         pd.DataFrame(rows).to_csv(arguments.out, index=False, float_format="%.6f")
-        print(folder, labels, augmented, flush=True)
+        print(folder, labels, flush=True)
 
 
-def measure(
-    folder: Path, arguments: argparse.Namespace, labels: int, augmented: int
-) -> list[dict[str, object]]:
-    """Return one row for each recipe and guard; the first is the run as it was."""
-    data, cache = arguments.data, arguments.cache
+def measure(folder: Path, data: str, labels: int, cache: str | None) -> list[dict[str, object]]:
+    """Return one row for each recipe; the first is the run as it was."""
     run, dataset = ba.load_run(folder), ba.load_dataset(data)
     name, size = str(dataset.object), int(run.settings.data.image_size or 0)
     seed = run.settings.training.seed
-    settings = repair_settings(
-        {"pixel_labels": labels, "seed": seed, "cache": cache, "augmented": augmented}
-    )
+    settings = repair_settings({"pixel_labels": labels, "seed": seed, "cache": cache})
     chosen = labels_for(dataset, name, settings, outlines=run.settings.data.outlines)
     material = gather(run.load_model(), dataset, name, chosen, size, options_of(settings))
     judges = judged_by(material, dataset, name, size)
-    return rows_of(material, judges, {"labels": labels, "seed": seed, "augmented": augmented})
+    return rows_of(material, judges, {"labels": labels, "seed": seed})
 
 
 def rows_of(
     material: Material, judges: dict[str, Features], key: dict[str, object]
 ) -> list[dict[str, object]]:
-    """Return a row for each recipe and guard, with its shift and without."""
+    """Return one row for each recipe, refitted once and as a mean of bootstrap refits."""
     row, seed = material.before, int(str(key["seed"]))
-    start = shown(row, material, judges)
-    rows = [{**key, "dose": 0.0, "strength": 0.0, "refits": 0, "loss": 0.0, **start}]
+    rows = [{**key, "dose": 0.0, "strength": 0.0, "refits": 0, **shown(row, material, judges)}]
     for strength, dose in itertools.product(STRENGTHS, DOSES):
         recipe = Recipe(dose, strength)
         left = left_out_scores(material.train, recipe, row, seed)
         row = refit(material.train, recipe, row, seed)
-        fitted = {n: refit(material.train, replace(recipe, refits=n), row, seed) for n in REFITS}
-        for loss, shifted in itertools.product(LOSSES, (False, True)):
-            least = start["val"] - loss
-            shift = best_shift(left, material.train, material.val, row, least) if shifted else 0.0
-            what = {"dose": dose, "strength": strength, "loss": loss, "shifted": shifted}
-            seen = seen_by_choice(left + shift, material, row.raised(shift))
-            for refits in REFITS:
-                told = shown(fitted[refits].raised(shift), material, judges)
-                rows.append({**key, **what, "refits": refits, "shift": shift, **seen, **told})
+        seen = seen_by_choice(left, material, row)
+        for refits in REFITS:
+            fitted = refit(material.train, replace(recipe, refits=refits), row, seed)
+            what = {"dose": dose, "strength": strength, "refits": refits}
+            rows.append({**key, **what, **seen, **shown(fitted, material, judges)})
     return rows
 
 
@@ -119,12 +103,15 @@ def seen_by_choice(left: Vector, material: Material, row: Row) -> dict[str, floa
     edits, originals = train.origins == EDITED, train.origins == ORIGINAL
     of_edits = answered(left[edits], train.answers[edits], balanced=True)
     of_originals = answered(left[originals], train.answers[originals], balanced=True)
+    scores = np.concatenate([val, left[edits]])
+    answers = np.concatenate([material.val.answers, train.answers[edits]])
     return {
         "val_once": answered(val, material.val.answers).accuracy,
         "originals_accuracy": of_originals.accuracy,
         "edits_accuracy": of_edits.accuracy,
         "edits_auroc": of_edits.auroc,
         "edits_log_loss": of_edits.log_loss,
+        "mixed_auroc": auroc(scores[answers], scores[~answers]),
     }
 
 
@@ -162,34 +149,30 @@ def summary(table: pd.DataFrame) -> str:
     """
     shown_ = ["val", "judged", "judged_auroc"]
     lines = [
-        "| labels | copies | shift | criterion | may lose | refits | seeds | left as it was | val "
-        "| worst val | edits of val | worst | AUROC |",
-        "|---" * 13 + "|",
+        "| labels | criterion | least dose | may lose | refits | left as it was | val | worst val "
+        "| edits of val | worst | AUROC |",
+        "|---" * 11 + "|",
     ]
-    for (labels, augmented), rows in table.groupby(["labels", "augmented"]):
-        rules = itertools.product((False, True), CRITERIA, LOSSES, REFITS)
-        for shifted, criterion, loss, refits in rules:
-            picked = [
-                pick(run, shifted, criterion, loss, refits) for _, run in rows.groupby("seed")
-            ]
+    for labels, rows in table.groupby("labels"):
+        rules = itertools.product(CRITERIA, (0.1, 0.2, 0.3), LOSSES, REFITS)
+        for criterion, least, loss, refits in rules:
+            picked = [pick(run, criterion, least, loss, refits) for _, run in rows.groupby("seed")]
             found = pd.DataFrame(picked)
             val, judged, ranked = (found[name].mean() for name in shown_)
             lines.append(
-                f"| {labels} | {augmented} | {'yes' if shifted else 'no'} | {criterion} | {loss} "
-                f"| {refits} | {len(found)} | {(found['refits'] == 0).sum()} | {val:.3f} "
-                f"| {found['val'].min():.3f} | {judged:.3f} | {found['judged'].min():.3f} "
-                f"| {ranked:.3f} |"
+                f"| {labels} | {criterion} | {least} | {loss} | {refits} "
+                f"| {(found['refits'] == 0).sum()} | {val:.3f} | {found['val'].min():.3f} "
+                f"| {judged:.3f} | {found['judged'].min():.3f} | {ranked:.3f} |"
             )
     return "\n".join(lines)
 
 
-def pick(run: pd.DataFrame, shifted: bool, criterion: str, loss: float, refits: int) -> pd.Series:
+def pick(run: pd.DataFrame, criterion: str, least: float, loss: float, refits: int) -> pd.Series:
     """Return the row that a rule chooses among those of one run."""
     before = run[run["refits"] == 0].iloc[0]
     kept = run[
         (run["refits"] == refits)
-        & (run["shifted"] == shifted)
-        & np.isclose(run["loss"], loss)
+        & (run["dose"] >= least)
         & (run["val_once"] >= before["val"] - loss - 1e-6)
     ]
     if kept.empty:

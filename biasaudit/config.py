@@ -145,7 +145,7 @@ class RepairSettings(_Section):
         max_val_loss: How much validation accuracy of the object may fall, in [0, 1].
         seed: Seed of labels, edits and folds.
         folds: Folds of the cross-validation that chooses the recipe.
-        augmented: Copies of each training image, cropped, mirrored and recoloured, that count too.
+        flip: Whether training images count mirrored too.
         edits: Options of the edits, such as ``{"pasted": 8}``.
         refits: Bootstrap refits of the chosen recipe that are averaged.
         cache: Folder that keeps features; no folder where None.
@@ -160,7 +160,7 @@ class RepairSettings(_Section):
     max_val_loss: float = Field(0.02, ge=0, le=1)
     seed: int = Field(0, ge=0, lt=2**31)
     folds: int = Field(5, ge=2)
-    augmented: int = Field(2, ge=0)
+    flip: bool = True
     edits: dict[str, Any] = Field(default_factory=dict)
     refits: int = Field(1, ge=1)
     cache: str | None = None

@@ -24,12 +24,14 @@ class Question:
         object: The audited object.
         context: The context that parts its groups; None for a pool.
         training: Training images of each group, where they are known.
+        note: How its images were chosen, where a reader must know.
     """
 
     split: str
     object: str
     context: str | None = None
     training: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
 
 
 def questions_of(run: Run) -> list[Question]:
@@ -44,6 +46,7 @@ def questions_of(run: Run) -> list[Question]:
                 for group, found in split.groups.items()
                 if found.n_training is not None
             },
+            split.note,
         )
         for name, split in run.splits.items()
     ]
@@ -111,6 +114,7 @@ def _figures(
     split = summarise(rows, question.training)
     split.object = question.object
     split.context = question.context
+    split.note = question.note
     split.faithfulness = faithfulness_of(rows)
     if not split.groups or question.context is None:
         return split

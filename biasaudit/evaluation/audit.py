@@ -139,15 +139,12 @@ def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: Non
     if request.all_pairs:
         pairs, _ = audit_pairs(case.subject, case.dataset, (case.object, context), scores)
     questions = [_question(case, split) for split in case.splits]
-    found = figures(table, questions, context)
-    for split in case.splits:
-        found[split.name].note = split.note
     run = Run(
         object=case.object,
         context=context,
         dataset=case.dataset.name,
         operating_point=point,
-        splits=found,
+        splits=figures(table, questions, context),
         classes=class_answers(classes),
         skipped=_skipped(case.dataset),
         **case.about,
@@ -213,7 +210,9 @@ def _question(case: Case, split: SplitSpec) -> Question:
     training: Mapping[str, int] = {}
     if case.trained_here and split.groups and split.context:
         training = count_groups(case.dataset, split)
-    return Question(split.name, split.object, split.context if split.groups else None, training)
+    return Question(
+        split.name, split.object, split.context if split.groups else None, training, split.note
+    )
 
 
 def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:

@@ -65,21 +65,21 @@ MODES.add(
     "evidence",
     Mode(
         "signed evidence matched to N labelled regions, and to nothing where a class is absent",
-        {"classification": {}, "evidence": {"weight": 3.0}, "absent": {"weight": 1.0}},
+        {"classification": {}, "evidence": {"weight": 1.0}, "absent": {"weight": 1.0}},
     ),
 )
 MODES.add(
     "energy",
     Mode(
         "rival: the energy of Grad-CAM outside N labelled regions (Rao et al. 2023)",
-        {"classification": {}, "energy": {"weight": 1.0}},
+        {"classification": {}, "energy": {"weight": 0.3}},
     ),
 )
 MODES.add(
     "rrr",
     Mode(
         "rival: input gradients outside N labelled regions (RRR, Ross et al. 2017)",
-        {"classification": {}, "input_gradient": {"weight": 0.01}},
+        {"classification": {}, "input_gradient": {"weight": 0.003}},
     ),
 )
 MODES.add(
@@ -111,7 +111,7 @@ MODES.add(
         "evidence, and training on edited pairs of the same N labelled images",
         {
             "classification": {},
-            "evidence": {"weight": 3.0},
+            "evidence": {"weight": 1.0},
             "absent": {"weight": 1.0},
             "edited": {"weight": 10.0},
         },

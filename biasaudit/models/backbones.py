@@ -134,7 +134,7 @@ BACKBONES.add(
         learning_rate=5e-4,
         batch_size=16,
         labels_per_step=8,
-        frozen=14,
+        frozen=7,
         rename=(("features.", "body."),),
     ),
 )

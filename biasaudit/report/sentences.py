@@ -105,6 +105,9 @@ def run_notes(columns: Sequence[Column]) -> list[str]:
     notes = []
     for column in columns:
         found = column.audit
+        if (skipped := found.run.skipped) is not None:
+            images = "1 image" if skipped.n == 1 else f"{skipped.n} images"
+            notes.append(f"{column.label}: {images} could not be read and were left out.")
         if found.per_image is None:
             notes.append(
                 f"{column.label}: no per_image.csv lies beside its results, so its single images "

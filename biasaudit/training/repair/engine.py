@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import logsumexp
+from torch import Tensor
 
 from biasaudit.data.annotation.labels import LabelChoice
-from biasaudit.data.sample import Dataset
+from biasaudit.data.loading.batches import SampleTensors, region_square
+from biasaudit.data.sample import Dataset, Sample, context_shown
 from biasaudit.errors import ConfigError, DataError, named_field
 from biasaudit.models.classifier import Classifier
-from biasaudit.training.repair.choose import Answered, Candidate, best, compare, on
-from biasaudit.training.repair.examples import train_examples, val_examples
-from biasaudit.training.repair.features import FeatureReader, LastLayer, last_layer
-from biasaudit.training.repair.options import RepairOptions, Tell
-from biasaudit.training.repair.refit import Examples, Row, refit
+from biasaudit.training.repair.choose import Answered, Candidate, best, compare, grid, on
+from biasaudit.training.repair.edits import KINDS, Edit, EditRecipe, assign_folds, make_edits
+from biasaudit.training.repair.features import FeatureReader, Features, LastLayer, last_layer
+from biasaudit.training.repair.refit import CROPPED, EDITED, ORIGINAL, Examples, Recipe, Row, refit
+
+Tell = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class RepairOptions:
+    """How a repair is done.
+
+    Attributes:
+        max_val_loss: How much val accuracy of the object may fall, in [0, 1].
+        seed: Of edits, folds and bootstrap samples, 0 or more.
+        folds: Cross-validation folds, 2 or more.
+        flip: Whether training images count mirrored too.
+        edits: How many edits, and how.
+        recipes: What is compared; with one alone nothing is chosen.
+        refits: How many bootstrap refits of the chosen recipe are averaged.
+        softmax: Whether the logits belong to exclusive classes.
+        batch_size: Images a pass.
+        cache: Folder that keeps features, None for none.
+        contexts: Contexts whose labels of the training images are read.
+    """
+
+    max_val_loss: float = 0.02
+    seed: int = 0
+    folds: int = 5
+    flip: bool = True
+    edits: EditRecipe = field(default_factory=EditRecipe)
+    recipes: tuple[Recipe, ...] = field(default_factory=lambda: tuple(grid()))
+    refits: int = 1
+    softmax: bool = False
+    batch_size: int = 32
+    cache: Path | None = None
+    contexts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,8 +136,8 @@ def gather(
     column = dataset.class_index[object]
     others = Others(last, column, options.softmax)
     reader = FeatureReader(model, last, options.batch_size, options.cache)
-    train, counts = train_examples(reader, dataset, object, labels, image_size, options, tell)
-    val = val_examples(reader, dataset, object, image_size, tell)
+    train, counts = _train_examples(reader, dataset, object, labels, image_size, options, tell)
+    val = _val_examples(reader, dataset, object, image_size, tell)
     return Material(
         last, column, others.with_offsets(train), others.with_offsets(val), counts, reader, others
     )
@@ -143,7 +180,7 @@ def repair(
     )
     chosen = best(candidates)
     recipe = replace(chosen.recipe, refits=options.refits)
-    fitted = refit(material.train, recipe, material.before, options.seed).raised(chosen.shift)
+    fitted = refit(material.train, recipe, material.before, options.seed)
     return Repaired(
         material.last.name,
         material.column,
@@ -224,3 +261,126 @@ class Others:
         if not self._softmax:
             return row
         return Row(row.weight + sign * self._anchor.weight, row.bias + sign * self._anchor.bias)
+
+
+def _train_examples(
+    reader: FeatureReader,
+    dataset: Dataset,
+    object: str,
+    labels: LabelChoice,
+    size: int,
+    options: RepairOptions,
+    tell: Tell,
+) -> tuple[Examples, dict[str, int]]:
+    """Return originals, mirrored originals, edits and crops, and how many edits of each kind."""
+    samples = dataset.subset("train")
+    images = SampleTensors(samples, dataset.classes, size)
+    answers = np.array([object in sample.labels for sample in samples])
+    shown = _contexts(samples, options.contexts, dataset.classes)
+    folds = assign_folds(samples, object, options.folds, options.seed)
+    made: list[Edit] = []
+    counted = dict.fromkeys(KINDS, 0)
+    parts = [reader(_pixels(images), lambda n: tell("images", n))]
+    if options.flip:
+        parts.append(reader((i.flip(-1) for i in _pixels(images)), lambda n: tell("images", n)))
+    regions = _regions(samples, labels, size)
+    grounds = {row: np.flatnonzero(~answers & (folds == folds[row])).tolist() for row in regions}
+    edits = make_edits(
+        samples,
+        lambda i: images[i].image,
+        regions,
+        grounds,
+        options.edits,
+        options.seed,
+        answers.tolist(),
+    )
+    parts.append(reader(_noted(edits, made), lambda n: tell("edits", n)))
+    for edit in made:
+        counted[edit.kind] += 1
+    copies = len(parts) - 1
+    numbers = np.arange(len(samples))
+    sources = np.array([edit.source for edit in made], dtype=np.int64)
+    origins = [CROPPED if KINDS[edit.kind].crop else EDITED for edit in made]
+    examples = Examples(
+        np.concatenate(parts),
+        np.concatenate([*[answers] * copies, np.array([e.answer for e in made], dtype=bool)]),
+        np.array([ORIGINAL] * (copies * len(samples)) + origins, dtype=np.int64),
+        np.concatenate([*[numbers] * copies, sources]),
+        np.concatenate([*[folds] * copies, folds[sources]]),
+        np.zeros(copies * len(samples) + len(made)),
+        None if shown is None else _for_rows(shown, copies, len(made)),
+    )
+    return examples, counted
+
+
+def _for_rows(shown: NDArray[np.bool_], copies: int, edits: int) -> NDArray[np.bool_]:
+    """Repeat what images show for each of their copies; of edits nothing is said."""
+    return np.concatenate([shown] * copies + [np.zeros((edits, shown.shape[1]), dtype=bool)])
+
+
+def _contexts(
+    samples: Sequence[Sample], names: Sequence[str], classes: Sequence[str]
+) -> NDArray[np.bool_] | None:
+    """Return which contexts each image shows, (N, A); None where no label is to be read.
+
+    Raises:
+        DataError: Nobody said of an image whether it shows one of them.
+    """
+    if not names:
+        return None
+    shown = np.array([[context_shown(s, name, classes) for name in names] for s in samples])
+    for name, column in zip(names, shown.T, strict=True):
+        if np.isnan(column).any():
+            raise DataError(
+                f"{named_field('context_labels', name)}: {int(np.isnan(column).sum())} of "
+                f"{len(samples)} training images are not annotated for it",
+                "name contexts that every training image is annotated for",
+                field="context_labels",
+            )
+    return np.asarray(shown > 0)
+
+
+def _val_examples(
+    reader: FeatureReader, dataset: Dataset, object: str, size: int, tell: Tell
+) -> Examples:
+    samples = dataset.subset("val")
+    features: Features = reader(
+        _pixels(SampleTensors(samples, dataset.classes, size, keep=False)),
+        lambda n: tell("images", n),
+    )
+    count = len(samples)
+    zeros: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
+    answers = np.array([object in sample.labels for sample in samples])
+    return Examples(features, answers, zeros, np.arange(count), zeros, np.zeros(count))
+
+
+def _pixels(images: SampleTensors) -> Iterator[Tensor]:
+    return (images[number].image for number in range(len(images)))
+
+
+def _regions(samples: Sequence[Sample], labels: LabelChoice, size: int) -> dict[int, Tensor]:
+    places = {sample.id: number for number, sample in enumerate(samples)}
+    return {
+        places[entry.id]: region_square(
+            samples[places[entry.id]], entry.object, size, entry.form
+        ).float()
+        for entry in labels.entries
+    }
+
+
+def _noted(edits: Iterable[Edit], made: list[Edit]) -> Iterator[Tensor]:
+    """Pass edited images on, and note all but their pixels."""
+    threads = torch.get_num_threads()
+    made_one_by_one = iter(edits)
+    while True:
+        # An edit is many operations on one image: handing each to several threads costs more
+        # than it saves.
+        torch.set_num_threads(1)
+        try:
+            edit = next(made_one_by_one, None)
+        finally:
+            torch.set_num_threads(threads)
+        if edit is None:
+            return
+        made.append(replace(edit, image=edit.image[:, :0, :0]))
+        yield edit.image

@@ -25,8 +25,7 @@ from biasaudit.results import write_atomic, write_or_move, write_whole
 from biasaudit.statistics import OperatingPoint, fit_operating_point
 from biasaudit.training.repair.choose import BALANCES, DOSES, KEPT_DOSES, grid
 from biasaudit.training.repair.edits import EditRecipe
-from biasaudit.training.repair.engine import Repaired, repair, replace_row
-from biasaudit.training.repair.options import RepairOptions, Tell
+from biasaudit.training.repair.engine import Repaired, RepairOptions, Tell, repair, replace_row
 from biasaudit.training.run_directory import (
     REPAIR,
     REPAIRED,
@@ -182,7 +181,7 @@ def options_of(settings: RepairSettings, *, softmax: bool = False) -> RepairOpti
         max_val_loss=settings.max_val_loss,
         seed=settings.seed,
         folds=settings.folds,
-        augmented=settings.augmented,
+        flip=settings.flip,
         edits=EditRecipe(**((KEPT if kept else {}) | settings.edits)),
         recipes=tuple(grid(doses=KEPT_DOSES if kept else DOSES, balances=balances)),
         refits=settings.refits,

@@ -47,10 +47,6 @@ class Row:
         scores: Vector = features.astype(np.float64) @ self.weight + self.bias + offsets
         return scores
 
-    def raised(self, shift: float) -> Row:
-        """Return the row whose scores are all higher by ``shift``."""
-        return Row(self.weight, self.bias + shift)
-
 
 @dataclass(frozen=True)
 class Examples:

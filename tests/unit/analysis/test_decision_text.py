@@ -15,7 +15,7 @@ def verdict(kind, sizes=(200, 16, 16, 200), **fields):
         "evidence": "same-subset groups",
         "effect": 0.3,
         "effect_ci": (0.2, 0.4),
-        "accuracy_ci": (0.6, 0.8),
+        "accuracy_ci": (0.7, 0.8),
         "margin": 0.05,
         "level": 0.95,
         **fields,

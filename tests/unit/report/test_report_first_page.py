@@ -14,7 +14,14 @@ from biasaudit.report.sections.cards import cards, common_identity
 from biasaudit.report.sections.excess import excess, front
 from biasaudit.report.sections.matrix import matrix, notes, origins, unknown
 from biasaudit.report.sections.telling import partner, telling
-from biasaudit.results import Answered, AnswerEffect, GateRecord, load_audits, read_results
+from biasaudit.results import (
+    Answered,
+    AnswerEffect,
+    GateRecord,
+    Skipped,
+    load_audits,
+    read_results,
+)
 
 RECIPES = [Recipe("baseline", 0, 0.3, 0.4, 0.2), Recipe("gain_ext", 78, 0.97, 0.98, 0.7)]
 REPAIR = {"repair": {"repaired": "runs/baseline-0-s0", "settings": {}}}
@@ -107,6 +114,12 @@ def test_notes_of_the_split_are_shown(paths):
     run.splits["biased-boat"].note = "all images of a group are taken by hand"
     (audit,) = build_audits([replace(load_audits(paths[:1])[0], run=run)])
     assert notes(audit) == ["All images of a group are taken by hand."]
+
+
+def test_images_that_could_not_be_read_are_told(views):
+    run = views[0].run.model_copy(update={"skipped": Skipped(n=3)})
+    html = render_html([replace(views[0], run=run)], gallery_size=0)
+    assert "baseline: 3 images could not be read and were left out." in html
 
 
 def test_two_pictures_of_wrong_answers_that_the_other_run_mends(audit):

@@ -75,11 +75,11 @@ def test_more_dose_answers_more_edits_and_val_guards():
 
 
 def candidate(area, allowed, val=0.9):
-    edits = Answered(area, 1 - area, 0.5)
+    edits = Answered(0.5, 1 - area, area)
     return Candidate(Recipe(), Answered(0.9, 0.1, 0.9), edits, Answered(val, 0.1, 0.9), allowed)
 
 
-def test_best_answers_most_edits_of_the_allowed():
+def test_best_ranks_edits_best_of_the_allowed():
     found = [candidate(0.9, False), candidate(0.7, True), candidate(0.8, True)]
     assert best(found) is found[2]
     with pytest.raises(ConfigError, match=r"max_val_loss.*0\.930"):
@@ -89,7 +89,7 @@ def test_best_answers_most_edits_of_the_allowed():
 def test_where_contexts_are_read_the_bias_conflicting_groups_decide():
     def candidate(edits, conflicting, allowed=True):
         figures = Answered(0.9, 0.1, edits)
-        return Candidate(Recipe(), figures, figures, figures, allowed, conflicting=conflicting)
+        return Candidate(Recipe(), figures, figures, figures, allowed, conflicting)
 
     low, high = candidate(0.9, 0.5), candidate(0.8, 0.7)
     assert best([low, high, candidate(0.7, 0.9, allowed=False)]) is high
@@ -134,51 +134,3 @@ def test_where_contexts_are_read_the_order_of_val_is_guarded_too():
         assert choose.on(few, wrong).accuracy == choose.on(few, before).accuracy
         assert allowed(None, patched)
         assert not allowed(np.zeros((160, 1), dtype=bool), patched)
-
-
-def of_scores(scores, answers, origins):
-    """Examples whose one feature is their score."""
-    count = len(scores)
-    return Examples(
-        np.array(scores, dtype=np.float32)[:, None],
-        np.array(answers),
-        np.array(origins),
-        np.arange(count),
-        np.arange(count) % 2,
-        np.zeros(count),
-    )
-
-
-SAME = Row(np.array([1.0]), 0.0)
-
-
-def test_the_intercept_suits_edits_as_far_as_val_allows():
-    # three of four pasted objects are called absent by a little; nothing else is near 0
-    scores = [3.0, -3.0, -0.32, -0.28, -0.22, 1.0, -2.0, -2.0, -2.0, -2.0]
-    answers = [True, False, True, True, True, True, False, False, False, False]
-    examples = of_scores(scores, answers, [ORIGINAL] * 2 + [EDITED] * 8)
-    left = np.array(scores)
-    free = of_scores([2.0, -2.0], [True, False], [ORIGINAL] * 2)
-    assert choose.best_shift(left, examples, free, SAME, 1.0) == 0.35
-    # val has an image without the object at -.27: at most .25 keeps it
-    tight = of_scores([2.0, -0.27], [True, False], [ORIGINAL] * 2)
-    assert choose.best_shift(left, examples, tight, SAME, 1.0) == 0.25
-    assert choose.best_shift(left, examples, tight, SAME, 0.5) == 0.35
-
-
-def test_of_equal_shifts_the_nearest_to_none_and_none_where_val_is_lost():
-    examples = of_scores(
-        [3.0, -3.0, 2.9, -2.9], [True, False] * 2, [ORIGINAL, ORIGINAL, EDITED, EDITED]
-    )
-    left = examples.features[:, 0].astype(float)
-    assert choose.best_shift(left, examples, examples, SAME, 1.0) == 0.0
-    lost = of_scores([-9.0], [True], [ORIGINAL])
-    assert choose.best_shift(left, examples, lost, SAME, 1.0) == 0.0
-
-
-def test_figures_are_those_with_the_shift():
-    examples, val = made(), made(1).part(np.arange(80))
-    (found,) = compare(examples, val, BEFORE, [Recipe(0.3, 20.0)], 0.5, 0)
-    row = choose.refit(examples, Recipe(0.3, 20.0), BEFORE, 0)
-    assert found.val == choose.on(val, row.raised(found.shift))
-    assert found.to_dict()["shift"] == found.shift

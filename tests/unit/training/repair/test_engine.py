@@ -13,11 +13,10 @@ from biasaudit.errors import ConfigError, DataError
 from biasaudit.models.backbones import BACKBONES
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.whole_network import WholeNetwork, against_the_rest
-from biasaudit.training.repair import engine, examples
+from biasaudit.training.repair import engine
 from biasaudit.training.repair.edits import EditRecipe
-from biasaudit.training.repair.engine import repair, replace_row, row_of
+from biasaudit.training.repair.engine import RepairOptions, repair, replace_row, row_of
 from biasaudit.training.repair.features import FeatureReader, last_layer
-from biasaudit.training.repair.options import RepairOptions
 from biasaudit.training.repair.refit import Recipe
 
 SIDE = 32
@@ -98,10 +97,10 @@ def test_no_fold_knows_another(dataset, model, monkeypatch):
         seen.update(grounds=grounds)
         return engine_make_edits(samples, pixels, regions, grounds, *rest)
 
-    engine_make_edits = examples.make_edits
-    monkeypatch.setattr(examples, "make_edits", spy)
+    engine_make_edits = engine.make_edits
+    monkeypatch.setattr(engine, "make_edits", spy)
     repair(model, dataset, "boat", labels(dataset), SIDE, OPTIONS)
-    folds = examples.assign_folds(dataset.subset("train"), "boat", 2, 0)
+    folds = engine.assign_folds(dataset.subset("train"), "boat", 2, 0)
     assert len(seen["grounds"]) == 4
     for row, grounds in seen["grounds"].items():
         assert grounds
@@ -229,14 +228,14 @@ def test_regions_of_both_answers_and_context_labels_reach_the_refit(dataset, mod
     both = choose_labels(data.subset("train"), ("boat", "cow"), 3, 0, 0)
     options = replace(OPTIONS, edits=EditRecipe(0, 0, 0, 0, alone=2), contexts=("ruler",))
     train = engine.gather(model, data, "boat", both, SIDE, options).train
-    edited = train.origins == examples.EDITED
+    edited = train.origins == engine.EDITED
     assert edited.sum() == 2 * (3 + 3)
     boats = np.array(["boat" in s.labels for s in data.subset("train")])
     assert (train.answers == boats[train.sources]).all()
     assert sorted(train.answers[edited]) == [False] * 6 + [True] * 6
-    # 32 images and two copies of each, every third with a ruler; of edits nothing is said
-    assert train.contexts[:96, 0].tolist() == [n % 3 == 0 for n in range(32)] * 3
-    assert not train.contexts[96:].any()
+    # 32 images and their mirror images, every third with a ruler; of edits nothing is said
+    assert train.contexts[:64, 0].tolist() == [n % 3 == 0 for n in range(32)] * 2
+    assert not train.contexts[64:].any()
 
 
 def test_without_context_labels_none_is_read(dataset, model):
