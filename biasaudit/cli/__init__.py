@@ -36,7 +36,7 @@ app = typer.Typer(
     name="biasaudit",
     help=(
         "Audit an image classifier for dataset bias, and repair it by guided attention.\n\n"
-        "Start with 'biasaudit demo': it trains seven boat classifiers and repairs one, shows "
+        "Start with 'biasaudit demo': it trains four boat classifiers and repairs one, shows "
         "whether they find boats by the water, and writes one HTML report."
     ),
     no_args_is_help=True,

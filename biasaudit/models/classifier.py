@@ -82,7 +82,7 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Output:
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
-        return self.finish(self.start(images))
+        return self._output(self.body(self._normalised(images)))
 
     @property
     def starts_frozen(self) -> bool:
@@ -94,8 +94,7 @@ class Classifier(nn.Module):
 
         Of a network without any, or whose body is no plain sequence: the normalised images.
         """
-        started = (images - self.mean) / self.std
-        started = started.contiguous(memory_format=torch.channels_last)
+        started = self._normalised(images)
         for layer in self._split()[0]:
             started = layer(started)
         return started
@@ -105,6 +104,13 @@ class Classifier(nn.Module):
         features = started.contiguous(memory_format=torch.channels_last)
         for layer in self._split()[1]:
             features = layer(features)
+        return self._output(features)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        normalised = (images - self.mean) / self.std
+        return normalised.contiguous(memory_format=torch.channels_last)
+
+    def _output(self, features: Tensor) -> Output:
         logits = self.head(features)
         scores = against_the_rest(full_precision(logits)) if self.softmax else logits
         return Output(scores, features)
