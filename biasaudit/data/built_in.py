@@ -22,7 +22,7 @@ DATASETS: Registry[Builder] = Registry("dataset")
 
 @DATASETS.register("harbour")
 def _harbour(_: Complain, /, **settings: Any) -> Dataset:
-    """Drawn scenes of boats, cars, houses and trees; 95 boats out of 100 lie on water."""
+    """Drawn scenes of boats, cars, houses and trees; 98 boats out of 100 lie on water."""
     from biasaudit.data.synthetic.harbour import HarbourSettings, harbour
 
     _check_settings("harbour", HarbourSettings, settings)
