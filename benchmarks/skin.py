@@ -31,7 +31,7 @@ from biasaudit.models.backbones import BACKBONES
 from biasaudit.models.classifier import IMAGENET_MEAN, Classifier
 from biasaudit.models.weights import load_start
 from biasaudit.statistics import auroc
-from biasaudit.training.repair.choose import BALANCES, KEPT_DOSES, best, compare
+from biasaudit.training.repair.choose import BALANCES, KEPT_DOSES, STRENGTHS, best, compare
 from biasaudit.training.repair.edits import EditRecipe
 from biasaudit.training.repair.engine import gather, row_of
 from biasaudit.training.repair.features import FeatureReader, last_layer
@@ -42,7 +42,6 @@ SIZE, LABELS, MAX_VAL_LOSS = 192, 78, 0.05
 OBJECT, CONTEXT = "malignant", "ruler"
 CLASSES = ("malignant", "benign")
 WEIGHTS = "../shared/weights/mobilenet_v2_imagenet.safetensors"
-STRENGTHS = (6.0, 20.0)
 MODES = "upweight,last_layer,gain_ext,counterfactual,edited,evidence,energy,rrr"
 KEY = ["network", "what", "seed"]
 
@@ -60,7 +59,6 @@ class Variant:
             pixel_labels=LABELS,
             max_val_loss=MAX_VAL_LOSS,
             seed=seed,
-            flip=False,
             regions=CLASSES,
             context_labels=tuple(contexts) if self.contexts else (),
             cache=cache,
