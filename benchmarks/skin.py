@@ -92,7 +92,8 @@ def main() -> None:
     if not arguments.summary:
         data = ba.load_dataset(arguments.data)
         for key, measure in work(arguments, data):
-            if any([row[name] for name in KEY] == list(key) for row in rows):
+            left_out = arguments.only and key[1] not in arguments.only.split(",")
+            if left_out or any([row[name] for name in KEY] == list(key) for row in rows):
                 continue
             rows.append(dict(zip(KEY, key, strict=True)) | measure())
             pd.DataFrame(rows).to_csv(arguments.out, index=False, float_format="%.4f")
@@ -112,6 +113,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--modes", default=MODES, help="trained rivals, with commas")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--parts", default="frozen,trained,modes,bound", help="with commas")
+    parser.add_argument("--only", help="what to measure of these parts, with commas")
     parser.add_argument("--cache", help="folder that keeps features")
     parser.add_argument("--summary", action="store_true", help="print the CSV's means alone")
     return parser.parse_args()

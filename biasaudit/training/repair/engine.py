@@ -283,7 +283,7 @@ def _train_examples(
     parts = [reader(_pixels(images), lambda n: tell("images", n))]
     if options.flip:
         parts.append(reader((i.flip(-1) for i in _pixels(images)), lambda n: tell("images", n)))
-    regions = _regions(samples, labels, size)
+    regions = _regions(samples, object, labels, size)
     grounds = {row: np.flatnonzero(~answers & (folds == folds[row])).tolist() for row in regions}
     edits = make_edits(
         samples,
@@ -358,14 +358,21 @@ def _pixels(images: SampleTensors) -> Iterator[Tensor]:
     return (images[number].image for number in range(len(images)))
 
 
-def _regions(samples: Sequence[Sample], labels: LabelChoice, size: int) -> dict[int, Tensor]:
+def _regions(
+    samples: Sequence[Sample], object: str, labels: LabelChoice, size: int
+) -> dict[int, Tensor]:
+    """Return by image what an edit has the answer of: the object, or what lies in its place.
+
+    An image that shows the object gives no region but the object's.
+    """
     places = {sample.id: number for number, sample in enumerate(samples)}
-    return {
-        places[entry.id]: region_square(
-            samples[places[entry.id]], entry.object, size, entry.form
-        ).float()
-        for entry in labels.entries
-    }
+    found: dict[int, Tensor] = {}
+    for entry in labels.entries:
+        row = places[entry.id]
+        if entry.object == object or object not in samples[row].labels:
+            region = region_square(samples[row], entry.object, size, entry.form).float()
+            found[row] = torch.maximum(found.get(row, region), region)
+    return found
 
 
 def _noted(edits: Iterable[Edit], made: list[Edit]) -> Iterator[Tensor]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from biasaudit.data.annotation.labels import LabelChoice, choose_labels
+from biasaudit.data.annotation.labels import LabelChoice, LabelEntry, choose_labels
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import ConfigError, DataError
 from biasaudit.models.backbones import BACKBONES
@@ -15,7 +15,7 @@ from biasaudit.models.classifier import Classifier
 from biasaudit.models.whole_network import WholeNetwork, against_the_rest
 from biasaudit.training.repair import engine
 from biasaudit.training.repair.edits import EditRecipe
-from biasaudit.training.repair.engine import RepairOptions, repair, replace_row, row_of
+from biasaudit.training.repair.engine import RepairOptions, _regions, repair, replace_row, row_of
 from biasaudit.training.repair.features import FeatureReader, last_layer
 from biasaudit.training.repair.refit import Recipe
 
@@ -248,3 +248,24 @@ def test_a_context_that_nobody_looked_for_is_refused(dataset, model):
     options = replace(OPTIONS, contexts=("ruler",))
     with pytest.raises(DataError, match="21 of 32 training images are not annotated"):
         repair(model, data, "boat", labels(dataset), SIDE, options)
+
+
+def test_an_image_that_shows_the_object_gives_no_other_region(dataset, model):
+    data = marked(dataset)
+    first, *rest = data.subset("train")
+    both = replace(
+        first,
+        labels=frozenset(["boat", "cow"]),
+        regions={**first.regions, "cow": rest[0].regions["cow"]},
+    )
+    data = replace(data, subsets={**data.subsets, "train": [both, *rest]})
+    named = tuple(
+        LabelEntry(one.id, "mask", name)
+        for one, name in ((both, "boat"), (both, "cow"), (rest[0], "cow"))
+    )
+    chosen = LabelChoice(("boat", "cow"), 0, 2, 0, named)
+    regions = _regions(data.subset("train"), "boat", chosen, SIDE)
+    assert sorted(regions) == [0, 1]
+    for row, name in ((0, "boat"), (1, "cow")):
+        mask = data.subset("train")[row].regions[name].load()
+        assert torch.equal(regions[row] > 0.5, torch.from_numpy(mask))
