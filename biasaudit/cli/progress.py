@@ -137,5 +137,6 @@ class TrainingProgress:
             err.print(
                 f"epoch {metrics.epoch}/{self._epochs}  {losses}  "
                 f"val accuracy {metrics.val_accuracy:.3f}  "
-                f"elapsed {clock(elapsed)}  remaining {clock(remaining)}"
+                f"elapsed {clock(elapsed)}  remaining {clock(remaining)}",
+                soft_wrap=True,
             )
