@@ -8,8 +8,7 @@ where it can change something is as likely as every other, and every module gets
 change no behaviour is not drawn: annotations, ``frozen=True``, ``==`` for ``is``.
 
 Each change is written into a temporary copy of the repository, and a fresh process runs the tests
-that reach the changed line, those that reach it first, then the rest of their files, until one
-fails. Tests that fail without any change, or that take longer than ``--slowest`` seconds, are left
+that reach the changed statement, the quickest first, until one fails. Tests that fail without any change, or that take longer than ``--slowest`` seconds, are left
 out. Writes ``benchmarks/results/mutation.csv``, a row a module, and ``mutation_survivors.csv``,
 where the last column is written by hand: ``equivalent: ...`` says why no test can notice, and
 anything else why none does. ``--survivors`` runs those alone again, after tests were added.
@@ -91,7 +90,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=60, help="changes a package")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slowest", type=float, default=4.0, help="seconds of a test at most")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds of a change at most")
+    parser.add_argument("--timeout", type=float, default=60.0, help="seconds of a change at most")
     parser.add_argument("--survivors", action="store_true", help="run the known survivors again")
     parser.add_argument("--planted", action="store_true", help="those made by hand; writes nothing")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -282,6 +281,10 @@ class _Watch:
         self.tool = tool
         self.reach = Reach()
 
+    def pytest_collectstart(self, collector: Any) -> None:
+        # what a test file computes when it is imported counts for all its tests
+        self.tool.switch_context(f"{collector.nodeid}::")
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.tool.switch_context(nodeid)
 
@@ -312,21 +315,20 @@ def _file(module: Any) -> str | None:
 
 
 class _Chosen:
-    """A pytest plug-in that runs the tests that reach a change first, and the slow ones never."""
+    """A pytest plug-in that runs some tests alone, the quickest first."""
 
-    def __init__(self, first: set[str], reach: Reach) -> None:
-        self.first, self.reach = first, reach
+    def __init__(self, nodes: set[str], seconds: dict[str, float]) -> None:
+        self.nodes, self.seconds = nodes, seconds
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        left_out, seconds = set(self.reach.failing), self.reach.seconds
-        items[:] = [item for item in items if item.nodeid not in left_out]
-        items.sort(key=lambda item: (item.nodeid not in self.first, seconds.get(item.nodeid, 0.0)))
+        items[:] = [item for item in items if item.nodeid in self.nodes]
+        items.sort(key=lambda item: self.seconds[item.nodeid])
 
 
 def _run(mutant: Mutant, tree: Path, reach: Reach, options: argparse.Namespace) -> str:
     """Return ``killed``, ``timed out`` or ``survived``."""
-    first = _nodes(mutant, reach)
-    if not first:
+    nodes = _nodes(mutant, reach, tree)
+    if not nodes:
         return "survived"
     path = tree / mutant.module
     kept, stat = path.read_bytes(), path.stat()
@@ -335,16 +337,17 @@ def _run(mutant: Mutant, tree: Path, reach: Reach, options: argparse.Namespace) 
     age = random.Random(str(mutant)).randint(10_000, 10_000_000)
     os.utime(path, (stat.st_atime, stat.st_mtime - age))
     try:
-        code = _tests(tree, reach, first, options.timeout)
+        code = _tests(tree, reach, nodes, options.timeout)
     finally:
         path.write_bytes(kept)
         os.utime(path, (stat.st_atime, stat.st_mtime))
     return {None: "timed out", 0: "survived", 5: "survived"}.get(code, "killed")
 
 
-def _tests(tree: Path, reach: Reach, first: set[str], timeout: float) -> int | None:
-    """Run some tests, then the others of their files, until one fails; return how pytest ended."""
-    files = sorted({node.partition("::")[0] for node in first})
+def _tests(tree: Path, reach: Reach, nodes: set[str], timeout: float) -> int | None:
+    """Run some tests until one fails; return how pytest ended, None where it took too long."""
+    nodes = nodes - set(reach.failing)
+    files = sorted({node.partition("::")[0] for node in nodes})
 
     def run() -> int:
         import pytest
@@ -352,18 +355,30 @@ def _tests(tree: Path, reach: Reach, first: set[str], timeout: float) -> int | N
         # the plug-ins' modules are imported already, and nobody reads why a test fails
         quick = ["--assert=plain", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
         arguments = ["-x", "-q", "-p", "no:cacheprovider", *quick, *files]
-        return int(pytest.main(arguments, plugins=[_Chosen(first, reach)]))
+        return int(pytest.main(arguments, plugins=[_Chosen(nodes, reach.seconds)]))
 
     return _forked(run, tree, timeout)
 
 
-def _nodes(mutant: Mutant, reach: Reach) -> set[str]:
-    """Return the tests that reach the changed statement; of one run at import, the module's."""
+def _nodes(mutant: Mutant, reach: Reach, tree: Path) -> set[str]:
+    """Return the tests that reach the changed statement; of one run at import, the module's.
+
+    Where the tests of a file share what one of them, or its import, made, all of them count.
+    """
     lines = reach.lines.get(mutant.module, {})
     span, at_import = _statement(mutant)
     chosen = lines if at_import else [str(line) for line in span]
-    nodes = {node for line in chosen for node in lines.get(str(line), [])}
-    return nodes - set(reach.failing)
+    found = {node for line in chosen for node in lines.get(str(line), [])}
+    whole = {node.partition("::")[0] for node in found if _shared(node, tree)}
+    return {node for node in reach.seconds if node in found or node.partition("::")[0] in whole}
+
+
+def _shared(node: str, tree: Path) -> bool:
+    file, _, test = node.partition("::")
+    if not file.endswith(".py"):
+        return False
+    text = (tree / file).read_text(encoding="utf-8")
+    return not test or 'scope="' in text or "cache" in text
 
 
 def _statement(mutant: Mutant) -> tuple[range, bool]:
