@@ -104,6 +104,14 @@ def test_mining_averages_over_true_classes_then_images():
     assert loss == pytest.approx(((alone[0] + alone[1]) / 2 + alone[2]) / 2, abs=1e-9)
 
 
+def test_a_class_that_is_absent_is_not_mined_whatever_speaks_for_it():
+    model = tiny([[4.0, 0, 0], [8.0, 0, 0]], [0.25, 0.0])
+    step = Step(model, batch([RED], [[1, 0]]))
+    assert [found.tolist() for found in step.true_pairs] == [[0], [0]]
+    kept = (1 - sigmoid(5)) + 0.5 * (1 - sigmoid(0))
+    assert item(mining(step, PLAIN)) == pytest.approx(sigmoid(kept + 0.25))
+
+
 def test_mining_options_change_what_they_name():
     model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.25, -1.0])
     step = Step(model, batch([RED], [[1, 0]]))
