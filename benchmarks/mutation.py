@@ -8,10 +8,12 @@ where it can change something is as likely as every other, and every module gets
 change no behaviour is not drawn: annotations, ``frozen=True``, ``==`` for ``is``.
 
 Each change is written into a temporary copy of the repository, and a fresh process runs the tests
-that reach the changed statement, the quickest first, until one fails. Tests that fail without any change, or that take longer than ``--slowest`` seconds, are left
-out. Writes ``benchmarks/results/mutation.csv``, a row a module, and ``mutation_survivors.csv``,
-where the last column is written by hand: ``equivalent: ...`` says why no test can notice, and
-anything else why none does. ``--survivors`` runs those alone again, after tests were added.
+that reach the changed statement, the quickest first, until one fails. Tests that fail without any
+change, are marked ``slow`` or take longer than ``--slowest`` seconds, are left out. Writes
+``benchmarks/results/mutation.csv``, a row a module, and ``mutation_survivors.csv``, where the last
+column is written by hand: ``equivalent: ...`` says why no test can notice, and anything else why
+none does. ``--survivors`` runs those alone again, after tests were added; ``--planted`` the changes
+of ``mutation_planted.toml``, which were made by hand.
 About four seconds a change on one core; Linux and macOS (it forks).
 """
 

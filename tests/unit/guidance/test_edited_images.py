@@ -204,7 +204,9 @@ def test_a_seam_is_as_soft_as_asked():
     for sigma in (1.0, 2.0):
         row = paste(torch.ones_like(images), region, black, edge=sigma)[0, 0, 16]
         # a step under a Gaussian: its slope at the step is the Gaussian's middle
-        taps = torch.exp(-torch.arange(-round(3 * sigma), round(3 * sigma) + 1) ** 2 / 2 / sigma**2)
+        taps = torch.exp(
+            -(torch.arange(-round(3 * sigma), round(3 * sigma) + 1) ** 2) / 2 / sigma**2
+        )
         assert (row[16] - row[15]).item() == pytest.approx((1 / taps.sum()).item(), rel=1e-6)
     assert paste(torch.ones_like(images), region, black)[0, 0, 16].tolist() == pytest.approx(
         paste(torch.ones_like(images), region, black, edge=1.0)[0, 0, 16].tolist()
