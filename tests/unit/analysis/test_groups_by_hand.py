@@ -14,7 +14,7 @@ from biasaudit.analysis.groups import summarise, weighted_accuracy, worst_group_
 from biasaudit.analysis.pairs import by_pair
 from biasaudit.analysis.versus import worse_pairs
 from biasaudit.results import Audit, Group, Overall, Run, Split, class_rows
-from biasaudit.statistics.permutation import exact_p_value
+from biasaudit.statistics.permutation import clustered_p_value, exact_p_value
 
 NAN = float("nan")
 
@@ -123,6 +123,18 @@ def test_images_that_come_twice_count_once():
     found = measure_effect(twice).found
     assert found.effect == pytest.approx((4 / 12 + 4 / 12) / 2)
     assert found.p_value == pytest.approx(exact, abs=4 * math.sqrt(exact / 9999))
+
+
+def test_images_of_a_cluster_that_differ_are_permuted_together():
+    """Where the copies' answers differ no count is whole, and clusters are permuted."""
+    said = [1] * 9 + [0] * 3 + [1] * 5 + [0] * 7 + [1] * 6 + [0] * 6 + [1] * 2 + [0] * 10
+    single = stratum(said, ([1.0] * 12 + [0.0] * 12) * 2, [1] * 24 + [0] * 24)
+    copies = single.assign(decision=[1 - said[0], *said[1:]])
+    twice = pd.concat([single, copies], ignore_index=True).assign(cluster=[*range(48)] * 2)
+    found = measure_effect(twice).found
+    columns = (twice["decision"], twice["context"], twice["label"], ["test"] * 96, twice["cluster"])
+    assert 0 < found.p_value < 0.2
+    assert found.p_value == pytest.approx(clustered_p_value(*columns), abs=0.02)
 
 
 def test_sizes_for_the_power_are_counted_by_stratum_and_answer():

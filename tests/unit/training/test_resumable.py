@@ -73,6 +73,8 @@ def test_a_finished_run_stands_in_its_folder_and_is_trained_once(plan, tmp_path,
     again = train_into(plan, Place(run.path, None, resume=True), Silent(), lines.append)
     assert lines == [f"{run.path}: finished already"]
     assert again.name == run.name
+    assert repr(again) == f"RunRecord('{plan.name}', path='{run.path}')"
+    assert repr(replace(again, path=None)) == f"RunRecord('{plan.name}', path=None)"
     assert CHECKPOINT not in names(run.path)
     # nor does it matter whether there was anything left
     train_into(plan, Place(run.path, None, resume=True), Silent(), lines.append)
@@ -122,6 +124,18 @@ def test_what_fails_before_anything_is_kept_leaves_nothing(plan, tmp_path):
         train_into(plan, place, Halt(0, 1, RunFailedError("no number")), print)
     assert names(place.out) <= {LOCK}
     assert train_into(plan, place, Silent(), print).path == place.out
+
+
+def test_what_was_kept_outlives_a_failure_at_once_after_it(tmp_path):
+    often = planned("training.checkpoint_steps=1")
+    place = Place(tmp_path / "run", None)
+    with pytest.raises(ZeroDivisionError):
+        train_into(often, place, Halt(1, 2), print)  # kept: step 1 of epoch 2
+    content = (place.out / CHECKPOINT).read_bytes()
+    halt = Halt(1, 2, RunFailedError("no number"))
+    with pytest.raises(RunFailedError):
+        train_into(often, replace(place, resume=True), halt, print)
+    assert (place.out / CHECKPOINT).read_bytes() == content
 
 
 def test_a_folder_of_something_else_is_refused(plan, tmp_path):

@@ -3,7 +3,10 @@
 import pytest
 import torch
 
+from biasaudit.errors import RunError
 from biasaudit.training.repair.edits import EditRecipe, _Draw, _jittered, _window
+from biasaudit.training.repair.record import read_external_repair
+from biasaudit.training.run_directory import REPAIR, WEIGHTS
 
 SIDE = 64
 
@@ -63,6 +66,8 @@ def test_windows_lie_anywhere_beside_the_object():
     assert max(rights) > 0.97
     assert 0.3 < min(widths) < 0.42
     assert 0.66 < max(widths) < 0.78
+    narrow = [high for high, width in zip(rights, widths, strict=True) if width < 0.45]
+    assert max(narrow) > 0.95  # small ones reach the far side, too
     region = torch.zeros(1, SIDE, SIDE)
     region[0, :, 32:] = 1  # the right half: a window is to its left, if any is
     found = [_window(draw) for draw in draws(40, image, region, margin=0.0)]
@@ -70,3 +75,11 @@ def test_windows_lie_anywhere_beside_the_object():
     assert max(float(one[0, 0].max()) for one in found if one is not None) < 0.51
     everywhere = torch.ones(1, SIDE, SIDE)
     assert {_window(draw) for draw in draws(3, image, everywhere)} == {None}
+
+
+def test_a_repaired_external_model_is_known_by_the_record_beside_its_weights(tmp_path):
+    assert read_external_repair(tmp_path / WEIGHTS) is None
+    (tmp_path / REPAIR).write_text("[]")
+    assert read_external_repair(tmp_path / "other.safetensors") is None
+    with pytest.raises(RunError, match="repair"):
+        read_external_repair(tmp_path / WEIGHTS)
