@@ -43,7 +43,7 @@ def test_estimate_and_interval_are_those_of_a_plain_loop():
 
 
 def test_the_spread_is_the_unbiased_standard_error():
-    values = RNG.random(12)
+    values = np.random.default_rng(13).random(12)
     low, high = bootstrap(mean_of(values), np.zeros(12), level=0.6827, resamples=20000).interval
     assert (high - low) / 2 == pytest.approx(values.std(ddof=1) / math.sqrt(12), rel=0.03)
 
