@@ -5,23 +5,23 @@ from pydantic import ValidationError
 
 from biasaudit.config import load_settings
 from biasaudit.errors import ConfigError
+from biasaudit.guidance.built_in import TERMS
 from biasaudit.guidance.edited import edited_images
 from biasaudit.guidance.modes import MODES, active_terms
-from biasaudit.guidance.terms import TERMS
 
 # mode: weights of its terms, whether groups are balanced, epochs of the head alone
 RECIPES = {
     "baseline": ({"classification": 1.0}, False, 0),
     "gain": ({"classification": 1.0, "mining": 1.0}, False, 0),
     "gain_ext": ({"classification": 1.0, "mining": 1.0, "external": 10.0}, False, 0),
-    "evidence": ({"classification": 1.0, "evidence": 3.0, "absent": 1.0}, False, 0),
-    "energy": ({"classification": 1.0, "energy": 1.0}, False, 0),
-    "rrr": ({"classification": 1.0, "input_gradient": 0.01}, False, 0),
+    "evidence": ({"classification": 1.0, "evidence": 1.0, "absent": 1.0}, False, 0),
+    "energy": ({"classification": 1.0, "energy": 0.3}, False, 0),
+    "rrr": ({"classification": 1.0, "input_gradient": 0.003}, False, 0),
     "upweight": ({"classification": 1.0}, True, 0),
     "last_layer": ({"classification": 1.0}, False, 3),
     "edited": ({"classification": 1.0, "edited": 10.0}, False, 0),
     "counterfactual": (
-        {"classification": 1.0, "evidence": 3.0, "absent": 1.0, "edited": 10.0},
+        {"classification": 1.0, "evidence": 1.0, "absent": 1.0, "edited": 10.0},
         False,
         0,
     ),

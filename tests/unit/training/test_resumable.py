@@ -73,8 +73,8 @@ def test_a_finished_run_stands_in_its_folder_and_is_trained_once(plan, tmp_path,
     again = train_into(plan, Place(run.path, None, resume=True), Silent(), lines.append)
     assert lines == [f"{run.path}: finished already"]
     assert again.name == run.name
-    assert repr(again) == f"RunRecord('{plan.name}', path='{run.path}')"
-    assert repr(replace(again, path=None)) == f"RunRecord('{plan.name}', path=None)"
+    assert repr(again) == f"RunRecord('run', path='{run.path}')"
+    assert repr(replace(again, path=None)) == f"RunRecord('run', path=None)"
     assert CHECKPOINT not in names(run.path)
     # nor does it matter whether there was anything left
     train_into(plan, Place(run.path, None, resume=True), Silent(), lines.append)

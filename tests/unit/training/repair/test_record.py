@@ -20,7 +20,7 @@ SMALL = [
 def test_a_repair_names_the_folder_or_the_run_that_it_repaired(tmp_path):
     plan = make_plan(load_settings(None, SMALL))
     run = RunRecord.of(plan, train(plan, Silent()))
-    settings = RepairSettings(pixel_labels=3, folds=2, augmented=0, max_val_loss=1.0)
+    settings = RepairSettings(pixel_labels=3, folds=2, max_val_loss=1.0)
     before = {name: values.clone() for name, values in run.load_model().state_dict().items()}
     for path, source in ((None, run.name), (tmp_path / "there", str(tmp_path / "there"))):
         given = replace(run, path=path)
