@@ -74,7 +74,7 @@ def test_a_finished_run_stands_in_its_folder_and_is_trained_once(plan, tmp_path,
     assert lines == [f"{run.path}: finished already"]
     assert again.name == run.name
     assert repr(again) == f"RunRecord('run', path='{run.path}')"
-    assert repr(replace(again, path=None)) == f"RunRecord('run', path=None)"
+    assert repr(replace(again, path=None)) == "RunRecord('run', path=None)"
     assert CHECKPOINT not in names(run.path)
     # nor does it matter whether there was anything left
     train_into(plan, Place(run.path, None, resume=True), Silent(), lines.append)
