@@ -13,6 +13,8 @@ from biasaudit.statistics import (
     mean_of,
     mean_over,
     mean_over_seeds,
+    means,
+    resampling,
     worst_of,
 )
 
@@ -155,3 +157,7 @@ def test_a_figure_without_value_has_no_interval_over_seeds():
 def test_no_seed_is_refused():
     with pytest.raises(ValueError, match="no seed"):
         mean_over_seeds([], ["a"])
+
+
+def test_intervals_rest_on_two_thousand_resamples():
+    assert (resampling.RESAMPLES, means.RESAMPLES) == (2000, 2000)
