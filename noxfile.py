@@ -75,6 +75,13 @@ def newest(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Change the code at random and see whether the tests notice: docs/testing.md."""
+    _install(session, "-e", ".[test]", "cosmic-ray>=8.4", "coverage>=7.6")
+    session.run("python", "-m", "benchmarks.mutation", *session.posargs)
+
+
+@nox.session
 def licences(session: nox.Session) -> None:
     """Refuse an environment with a package under the GPL or AGPL."""
     _install(session, "-e", ".[test,timm]")

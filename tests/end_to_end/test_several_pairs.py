@@ -22,7 +22,8 @@ def test_one_object_and_two_contexts(biasaudit, small, tmp_path):
     assert [verdict.level for verdict in verdicts] == pytest.approx([0.975, 0.975])
     assert "boat-without-grass" in run.splits["biased-boat@grass"].groups
     assert "2 pairs of object and context" in answer.err
-    assert "by biased-boat@grass" in answer.out or "grass" in answer.out
+    for context in ("water", "grass"):
+        assert f"biased-boat@{context}" in answer.out
     assert biasaudit("report", "run", "--out", "r.html").code == 0
     page = (tmp_path / "r.html").read_text()
     assert "boat without grass" in page

@@ -139,3 +139,75 @@ def test_a_grown_region_reaches_its_margin_to_each_side():
     expected[0, 6:12, 0:5] = 1.0
     assert torch.equal(wide, expected)
     assert torch.equal(grown(region, 0.0), region)
+
+
+@pytest.mark.parametrize("corner", [(10, 10), (2, 2), (2, 10), (10, 2)])
+def test_an_object_is_scaled_about_its_own_middle_wherever_it_stands(corner):
+    down, right = corner
+    regions = torch.zeros(1, 16, 16, dtype=torch.float64)
+    regions[0, down : down + 4, right : right + 4] = 1
+    images = regions[:, None].expand(1, 3, 16, 16)
+    _, smaller = placed(images, regions, torch.tensor([0.5]).double(), torch.zeros(1, 2).double())
+    expected = torch.zeros(16, 16).double()
+    expected[down + 1 : down + 3, right + 1 : right + 3] = 1
+    torch.testing.assert_close(smaller[0], expected)
+    # moved as far as the frame goes: an object of half the size has 2 px more of room
+    for way in (1.0, -1.0):
+        _, moved = placed(images, regions, torch.ones(1).double(), torch.full((1, 2), way).double())
+        edge = torch.zeros(16, 16).double()
+        edge[-4:, -4:] = way > 0
+        edge[:4, :4] = way < 0
+        torch.testing.assert_close(moved[0], edge)
+
+
+def test_an_object_that_keeps_half_of_itself_is_moved_and_one_that_does_not_stays():
+    """Two squares, one in a corner: scaled by 2 about the common middle, the corner's leaves."""
+    regions = torch.zeros(2, 32, 32, dtype=torch.float64)
+    regions[:, 12:20, 12:20] = 1  # 64 px in the middle, 256 once doubled
+    regions[0, 1:7, 1:7] = regions[0, 25:31, 25:31] = 1  # 72 px that leave: 256 of 544 stay
+    regions[1, 1:7, 1:7] = 1
+    regions[1, 25:31, 28:31] = 1  # 54 px that leave: 256 of 472 stay
+    images = regions[:, None].expand(2, 3, 32, 32)
+    factors = torch.tensor([2.0, 2.0]).double()
+    _, moved = placed(images, regions, factors, torch.zeros(2, 2).double())
+    assert torch.equal(moved[0], regions[0])
+    assert not torch.equal(moved[1], regions[1])
+
+
+def test_far_inside_a_large_region_the_fill_is_the_mean_colour_around():
+    images = torch.zeros(1, 3, 64, 64, dtype=torch.float64)
+    images[0, 0, :, :4] = 1.0  # a red rim to the left, black to the right
+    regions = torch.zeros(1, 64, 64, dtype=torch.float64)
+    regions[0, :, 4:60] = 1
+    fill = remove(images, regions, spread=0.02)
+    assert fill[0, 0, 32, 32].item() == pytest.approx(0.5)  # half of what is outside is red
+    assert fill[0, 1:, 32, 32].abs().max().item() == 0.0
+    assert fill[0, 0, 32, 4].item() == pytest.approx(1.0)  # beside the rim, the rim's red
+    assert fill[0, 0, 32, 59].item() == pytest.approx(0.0)
+
+
+def test_without_a_colour_around_the_others_are_weighed_by_their_surroundings():
+    images = torch.zeros(3, 3, 8, 8, dtype=torch.float64)
+    images[1], images[2] = 0.8, 0.2
+    regions = torch.zeros(3, 8, 8, dtype=torch.float64)
+    regions[0] = 1
+    regions[1, :, :6] = 1  # 16 px of .8 are left, and 48 px of .2
+    regions[2, :, :2] = 1
+    assert remove(images, regions)[0].flatten().tolist() == pytest.approx([0.35] * 192)
+
+
+def test_a_seam_is_as_soft_as_asked():
+    region = torch.zeros(1, 33, 33, dtype=torch.float64)
+    region[0, :, 16:] = 1
+    images = region[:, None].expand(1, 3, 33, 33)
+    black = torch.zeros(1, 3, 33, 33, dtype=torch.float64)
+    for sigma in (1.0, 2.0):
+        row = paste(torch.ones_like(images), region, black, edge=sigma)[0, 0, 16]
+        # a step under a Gaussian: its slope at the step is the Gaussian's middle
+        taps = torch.exp(
+            -(torch.arange(-round(3 * sigma), round(3 * sigma) + 1) ** 2) / 2 / sigma**2
+        )
+        assert (row[16] - row[15]).item() == pytest.approx((1 / taps.sum()).item(), rel=1e-6)
+    assert paste(torch.ones_like(images), region, black)[0, 0, 16].tolist() == pytest.approx(
+        paste(torch.ones_like(images), region, black, edge=1.0)[0, 0, 16].tolist()
+    )

@@ -5,15 +5,20 @@ import pytest
 from biasaudit.config import load_settings
 from biasaudit.errors import ConfigError
 from biasaudit.guidance.modes import MODES, active_terms
-from biasaudit.guidance.terms import TERMS
+from biasaudit.guidance.terms import TERMS, Term, TermOptions
 
 
 @pytest.mark.parametrize("mode", list(MODES))
 def test_every_mode_is_whole(mode):
     terms = active_terms(load_settings(None, [f"training.mode={mode}"]))
     assert [active.name for active in terms] == list(MODES[mode].terms)
-    assert MODES[mode].summary
-    assert all(TERMS[active.name].summary for active in terms)
+    assert len(MODES[mode].summary.split()) >= 3
+    assert all(len(TERMS[active.name].summary.split()) >= 3 for active in terms)
+
+
+def test_a_terms_summary_is_the_first_line_of_what_its_function_says():
+    assert TERMS["energy"].summary == "Share of the attention's energy outside the labelled region."
+    assert Term(lambda step, options: step, TermOptions).summary == ""
 
 
 def test_a_mode_of_the_users_own(tmp_path):

@@ -104,6 +104,14 @@ def test_mining_averages_over_true_classes_then_images():
     assert loss == pytest.approx(((alone[0] + alone[1]) / 2 + alone[2]) / 2, abs=1e-9)
 
 
+def test_a_class_that_is_absent_is_not_mined_whatever_speaks_for_it():
+    model = tiny([[4.0, 0, 0], [8.0, 0, 0]], [0.25, 0.0])
+    step = Step(model, batch([RED], [[1, 0]]))
+    assert [found.tolist() for found in step.true_pairs] == [[0], [0]]
+    kept = (1 - sigmoid(5)) + 0.5 * (1 - sigmoid(0))
+    assert item(mining(step, PLAIN)) == pytest.approx(sigmoid(kept + 0.25))
+
+
 def test_mining_options_change_what_they_name():
     model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.25, -1.0])
     step = Step(model, batch([RED], [[1, 0]]))
@@ -112,6 +120,64 @@ def test_mining_options_change_what_they_name():
     assert sigmoid(raw) == pytest.approx(plain)
     harder = item(mining(step, PLAIN.model_copy(update={"sigma": 0.1})))
     assert harder < plain
+    # A = (1, 0, .5, 0) erased where A > sigma: sigmoid(scale (A - sigma))
+    for sigma, scale in ((0.1, 10.0), (0.5, 2.0), (0.75, 40.0)):
+        options = PLAIN.model_copy(update={"sigma": sigma, "mask_scale": scale})
+        kept = [a * (1 - sigmoid(scale * (a - sigma))) for a in (1.0, 0.5)]
+        assert item(mining(step, options)) == pytest.approx(sigmoid(sum(kept) + 0.25))
+
+
+@pytest.mark.parametrize(("fill", "colour"), [("mean", 0.25), ("black", 0.0)])
+def test_what_is_erased_gets_the_fill(fill, colour):
+    """With the mean, the place has the colour that normalises to zero; black is black."""
+    head = PooledLinear(3, 1).double()
+    head.linear.weight.data = torch.tensor([[4.0, 0, 0]], dtype=torch.float64)
+    head.linear.bias.data.zero_()
+    model = Classifier(Recorder(), head, (0.25, 0.25, 0.25), (0.5, 0.5, 0.5)).double()
+    steep = MiningOptions(fill=fill, mask_scale=1000.0, sigma=0.25)
+    mining(Step(model, batch([RED], [[1]])), steep)
+    # the network sees (I - mean) / deviation: A = ReLU(4·(1.5, -.5, .5, -.5)), so that all of
+    # the first pixel and of the third is taken
+    red = model.body.seen[-1][0, 0].flatten().tolist()
+    erased = (colour - 0.25) / 0.5
+    assert red == pytest.approx([erased, -0.5, erased, -0.5], abs=1e-6)
+
+
+@pytest.mark.parametrize("statistics", ["batch", "running"])
+@pytest.mark.parametrize("name", ["mining", "input_gradient"])
+def test_the_pass_apart_is_normalised_by_what_is_asked_for(name, statistics, monkeypatch):
+    asked = []
+    untouched = Step.untouched
+
+    def noted(self, images, by):
+        asked.append(by)
+        return untouched(self, images, by)
+
+    monkeypatch.setattr(Step, "untouched", noted)
+    model = tiny([[4.0, 0, 0]], [0.0])
+    data = batch([RED], [[1]], [[[1.0, 0.0], [0.0, 0.0]]], [0], [0])
+    if name == "mining":
+        mining(Step(model, data), MiningOptions(batch_norm=statistics))
+    else:
+        input_gradient(Step(model, data, data), InputGradientOptions(batch_norm=statistics))
+    assert asked == [statistics]
+
+
+@pytest.mark.parametrize(
+    ("scaling", "scaled"),
+    [("max", (1.0, 0.5, 0.25, 0.5)), ("minmax", (1.0, 1 / 3, 0.0, 1 / 3)), ("none", None)],
+)
+def test_external_scales_maps_as_asked_and_each_image_has_its_region(scaling, scaled):
+    model = tiny([[8.0, 0, 0]], [0.0])
+    image = [[[1.0, 0.5], [0.25, 0.5]], RED[1], RED[1]]
+    regions = [[[1.0, 0.0], [0.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]]
+    data = batch([image, image], [[1], [1]], regions, [0, 1], [0, 0])
+    loss = item(external(Step(model, data, data), ExternalOptions(scaling=scaling)))
+    # w = 8 / 4 pixels, A = 2·red
+    scaled = scaled or (2.0, 1.0, 0.5, 1.0)
+    flat = [[cell for row in region for cell in row] for region in regions]
+    costs = [sum((a - h) ** 2 for a, h in zip(scaled, one, strict=True)) / 4 for one in flat]
+    assert loss == pytest.approx(sum(costs) / 2)
 
 
 def test_all_zero_attention_and_no_true_class_give_zero_that_has_a_gradient():
@@ -319,6 +385,26 @@ def test_absent_by_hand():
     # class 1 is absent: 2·green = (0, 1, 0, 0)
     assert item(loss) == pytest.approx(math.tanh(1) ** 2 / 4)
     assert item(absent(Step(model, batch([image], [[1, 1]])), AbsentOptions())) == 0.0
+
+
+def test_evidence_against_an_absent_class_costs_as_much_as_evidence_for_it():
+    image = [RED[0], [[0.0, 0.5], [0.0, 0.0]], RED[2]]
+    for sign in (1.0, -1.0):
+        model = tiny([[4.0, 0, 0], [0, sign * 2.0, 0]], [0.0, 0.0])
+        loss = absent(Step(model, batch([image], [[1, 0]])), AbsentOptions())
+        # class 1: E = ±2·green = (0, ±1, 0, 0)
+        assert item(loss) == pytest.approx(math.tanh(1) ** 2 / 4)
+
+
+def test_absent_averages_over_absent_classes_then_images():
+    # image 0 lacks classes 1 and 2, image 1 class 1 alone
+    model = tiny([[1.0, 0, 0], [0, 2.0, 0], [0, 0, 1.0]], [0.0] * 3)
+    dot = [[0.0, 0.5], [0.0, 0.0]]
+    both = [RED[0], dot, [[0.0, 0.0], [0.0, 1.5]]]
+    green = [RED[0], [[0.25, 0.0], [0.0, 0.0]], RED[2]]
+    loss = absent(Step(model, batch([both, green], [[1, 0, 0], [1, 0, 1]])), AbsentOptions())
+    first = (math.tanh(1.0) ** 2 + math.tanh(1.5) ** 2) / 2
+    assert item(loss) == pytest.approx((first + math.tanh(0.5) ** 2) / 2 / 4)
 
 
 def test_energy_by_hand():

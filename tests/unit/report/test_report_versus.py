@@ -74,6 +74,7 @@ def test_the_images_are_those_that_changed(views):
         for name in ids
     }
     assert {item.id for item in page.images.listed} == changed
+    assert page.images.gallery
     assert all(item.shots[0].correct != item.shots[1].correct for item in page.images.gallery)
     assert [group.mended for group in page.groups] == [
         len(ids) for ids in found[SPLIT].mended.values()

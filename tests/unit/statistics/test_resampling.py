@@ -13,6 +13,8 @@ from biasaudit.statistics import (
     mean_of,
     mean_over,
     mean_over_seeds,
+    means,
+    resampling,
     worst_of,
 )
 
@@ -43,7 +45,7 @@ def test_estimate_and_interval_are_those_of_a_plain_loop():
 
 
 def test_the_spread_is_the_unbiased_standard_error():
-    values = RNG.random(12)
+    values = np.random.default_rng(13).random(12)
     low, high = bootstrap(mean_of(values), np.zeros(12), level=0.6827, resamples=20000).interval
     assert (high - low) / 2 == pytest.approx(values.std(ddof=1) / math.sqrt(12), rel=0.03)
 
@@ -57,8 +59,9 @@ def test_a_groups_size_never_changes():
 def test_a_clear_difference_has_a_small_p_value_and_none_a_large_one():
     clear = difference_of(auroc_of(SCORES + 3 * LABELS, LABELS), auroc_of(SCORES, LABELS))
     assert bootstrap(clear, GROUPS).p_value < 0.01
+    own = np.random.default_rng(11)  # of the test alone, whatever ran before
     noise = difference_of(
-        auroc_of(RNG.normal(size=66), LABELS), auroc_of(RNG.normal(size=66), LABELS)
+        auroc_of(own.normal(size=66), LABELS), auroc_of(own.normal(size=66), LABELS)
     )
     found = bootstrap(noise, GROUPS)
     assert found.interval[0] < 0 < found.interval[1]
@@ -67,7 +70,7 @@ def test_a_clear_difference_has_a_small_p_value_and_none_a_large_one():
 
 def test_pairs_drawn_together_carry_as_much_as_pairs():
     # Both versions of each of 40 pairs answered alike: 80 images that are worth 40.
-    values = np.tile(RNG.random(40), 2)
+    values = np.tile(np.random.default_rng(12).random(40), 2)
     groups = np.repeat(["as it is", "edited"], 40)
     pairs = np.tile(np.arange(40), 2)
     together = bootstrap(mean_of(values), groups, clusters=pairs).interval
@@ -154,3 +157,7 @@ def test_a_figure_without_value_has_no_interval_over_seeds():
 def test_no_seed_is_refused():
     with pytest.raises(ValueError, match="no seed"):
         mean_over_seeds([], ["a"])
+
+
+def test_intervals_rest_on_two_thousand_resamples():
+    assert (resampling.RESAMPLES, means.RESAMPLES) == (2000, 2000)

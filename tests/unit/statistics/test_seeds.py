@@ -72,3 +72,11 @@ def test_one_seed_speaks_of_the_images_alone():
 def test_no_seed_is_refused():
     with pytest.raises(ValueError, match="no seed"):
         mean_over_seeds([], [0])
+
+
+@pytest.mark.parametrize(("images", "free"), [(2, 1), (3, 2), (6, 5)])
+def test_of_few_images_the_quantile_is_students(images, free):
+    values = np.arange(images, dtype=float)
+    found = mean_over_seeds([mean_of(values)], np.zeros(images))
+    half = (found.interval[1] - found.interval[0]) / 2
+    assert half / found.se_images == pytest.approx(stats.t.ppf(0.975, free), rel=1e-6)

@@ -198,3 +198,13 @@ def test_many_strata_hold_it_too(sizes):
     strata = [((n, n), (n, max(1, n // 2))) for n in sizes]
     rates = [((0.4 + 0.2 * i / len(sizes), 0.4), (0.6, 0.5)) for i in range(len(sizes))]
     assert 0.93 <= coverage(strata, rates) <= 0.985
+
+
+def test_the_data_itself_counts_among_the_draws():
+    """Nothing moves: p is 1 exactly. All moves, of many: p is one of draws and one."""
+    still = clustered_p_value([1] * 6, [1, 0] * 3, [1] * 6, ["s"] * 6, [1, 2, 3, 4, 5, 6], draws=99)
+    assert still == 1.0
+    n = 40
+    yes = [1] * n + [0] * n
+    p = clustered_p_value(yes, yes, [1] * 2 * n, ["s"] * 2 * n, range(2 * n), draws=199)
+    assert p == 1 / 200

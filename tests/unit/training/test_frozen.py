@@ -77,10 +77,22 @@ def test_training_with_kept_outputs_is_training_without_them(plan, monkeypatch):
         torch.testing.assert_close(kept.model.state_dict()[name], value, rtol=1e-3, atol=1e-4)
 
 
-def test_the_head_phase_keeps_what_the_whole_body_gives():
+def test_the_head_phase_keeps_what_the_whole_body_gives(monkeypatch):
     settings = load_settings(
         None, [*SMALL, "training.batch_size=8"], {"training.mode": "last_layer"}
     )
-    trained = train(make_plan(settings), Silent())
-    assert len(trained.metrics) == 5
-    assert all(0 <= row.val_accuracy <= 1 for row in trained.metrics)
+    plan = make_plan(settings)
+    kept = train(plan, Silent())
+    assert len(kept.metrics) == 5
+    whole = []
+
+    def none(model, *_):
+        whole.append(all(not p.requires_grad for p in model.body.parameters()))
+
+    monkeypatch.setattr("biasaudit.training.loop.frozen_outputs", none)
+    plain = train(plan, Silent())
+    assert whole == [False, True]  # first of the layers that are frozen throughout, if any
+    for name, value in plain.model.state_dict().items():
+        torch.testing.assert_close(kept.model.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+    told = [row.val_accuracy for row in plain.metrics]
+    assert [row.val_accuracy for row in kept.metrics] == told

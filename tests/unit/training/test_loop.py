@@ -16,6 +16,7 @@ from biasaudit.errors import ConfigError, DataError, RunFailedError
 from biasaudit.guidance import step
 from biasaudit.guidance.modes import active_terms, mode_of
 from biasaudit.statistics import fit_operating_point
+from biasaudit.training import loop
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.loop import train
 from biasaudit.training.plan import Plan, complete
@@ -271,6 +272,21 @@ def test_every_class_has_the_operating_point_of_the_trained_model_on_val():
         assert (point.n, point.positives) == (16, 8)
         assert point.threshold == pytest.approx(fitted.threshold, rel=1e-3)
         assert point.temperature == pytest.approx(fitted.temperature, rel=1e-3)
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+def test_val_is_measured_at_a_score_of_nought_or_by_the_highest(softmax, monkeypatch):
+    """Two boats and two buoys: by the sign three boats answered rightly, by the highest two."""
+    scores = torch.tensor([[0.5, 0.6], [-0.5, -0.6], [-0.5, 0.5], [-0.2, -0.3]])
+    labels = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    monkeypatch.setattr(loop._Loop, "_answer_val", lambda self: (scores, labels))
+    more = ["training.loss=softmax"] if softmax else []
+    trained = train(plan("training.epochs=1", *more), Listener())
+    likely = 1 / (1 + np.exp(-scores.double().numpy()))
+    there = labels.numpy() == 1
+    expected = -np.log(likely[there] if softmax else np.where(there, likely, 1 - likely)).mean()
+    assert trained.metrics[0].val_accuracy == (0.5 if softmax else 0.75)
+    assert trained.metrics[0].val_loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_small_dataset_makes_one_batch():
