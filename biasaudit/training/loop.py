@@ -171,8 +171,8 @@ class _Loop:
         self.labelled_started = None if labelled is None else self._frozen_outputs(labelled)
 
     def _frozen_outputs(self, images: SampleTensors) -> FrozenOutputs | None:
-        """Run the frozen layers over images that are kept in memory; None where they are not."""
-        if not images.keep:
+        """Run the frozen layers over images that this process keeps; None where it does not."""
+        if not images.keep or self.plan.settings.training.workers:
             return None
         with self.accelerator.autocast():
             size = int(self.plan.settings.training.batch_size or 1)

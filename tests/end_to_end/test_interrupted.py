@@ -98,7 +98,7 @@ def test_sigterm_ends_any_verb_with_130(biasaudit, small, monkeypatch):
 
 def test_a_stopped_demo_goes_on(biasaudit, small, tmp_path, signal_at, monkeypatch):
     monkeypatch.setattr(demo, "RUNS", (("baseline", 0), ("gain", 0)))
-    monkeypatch.setattr(demo, "REPAIRED", 6)
+    monkeypatch.setattr(demo, "REPAIRS", (6,))
     assert biasaudit("demo", *small[:-2], "--epochs", "1", "--out", "whole").code == 0
     signal_at(8)  # of the second run
     stopped = biasaudit("demo", *small[:-2], "--epochs", "1", "--out", "mine")

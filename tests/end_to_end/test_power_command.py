@@ -26,8 +26,8 @@ def test_of_a_split(biasaudit):
     group = found["runs"]["boat-without-water"]
     assert power_paired(200, group, 0.2) >= 0.8 > power_paired(200, group - 0.002, 0.2)
     assert found["runs"]["overall"] < group
-    # Within test 200 and 200 of each answer, within val 190 and 10.
-    planned = [Planned(200, 200, 1), Planned(200, 200, 0), Planned(190, 10, 1), Planned(10, 190, 0)]
+    # Within test 200 and 200 of each answer, within val 196 and 4.
+    planned = [Planned(200, 200, 1), Planned(200, 200, 0), Planned(196, 4, 1), Planned(4, 196, 0)]
     effect = found["effect"]
     shown = [power_effect(planned, one, alpha=0.025) for one in (effect, effect - 0.002)]
     assert shown[0] >= 0.8 > shown[1]
