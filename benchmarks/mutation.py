@@ -365,13 +365,14 @@ def _tests(tree: Path, reach: Reach, nodes: set[str], timeout: float) -> int | N
 def _nodes(mutant: Mutant, reach: Reach, tree: Path) -> set[str]:
     """Return the tests that reach the changed statement; of one run at import, the module's.
 
-    Where the tests of a file share what one of them, or its import, made, all of them count.
+    Where the tests of a file share what one of them, or its import, made, all of them count; and
+    of what a module does when it is imported, for one of them may read a constant and no more.
     """
     lines = reach.lines.get(mutant.module, {})
     span, at_import = _statement(mutant)
     chosen = lines if at_import else [str(line) for line in span]
     found = {node for line in chosen for node in lines.get(str(line), [])}
-    whole = {node.partition("::")[0] for node in found if _shared(node, tree)}
+    whole = {node.partition("::")[0] for node in found if at_import or _shared(node, tree)}
     return {node for node in reach.seconds if node in found or node.partition("::")[0] in whole}
 
 

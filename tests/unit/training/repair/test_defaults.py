@@ -11,12 +11,6 @@ from biasaudit.training.repair.engine import RepairOptions
 from biasaudit.training.repair.refit import Recipe
 
 
-def test_the_recipe_of_a_refit():
-    assert asdict(Recipe()) == {
-        "dose": 0.3, "strength": 20.0, "crops": 0.0, "refits": 1, "smoothing": 0.0, "balance": 0.0,
-    }  # fmt: skip
-
-
 def test_the_recipes_that_are_compared():
     assert [(one.dose, one.strength) for one in choose.grid()] == [
         (dose, strength) for dose in (0.1, 0.2, 0.3, 0.5) for strength in (6.0, 20.0, 60.0)

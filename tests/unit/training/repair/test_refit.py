@@ -1,5 +1,7 @@
 """One row refitted: the gradient, the optimum, the weights of the doses, bootstrap refits."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
@@ -190,3 +192,9 @@ def test_originals_weigh_their_inverse_propensity_and_each_answer_what_it_did():
         assert weights[12:].sum() == pytest.approx(3)
         assert weights[3] / weights[0] == pytest.approx((scarce[3] / scarce[0]) ** balance)
     assert made.part(numbers < 3).contexts.tolist() == [[True]] * 3
+
+
+def test_the_recipe_of_a_refit():
+    assert asdict(Recipe()) == {
+        "dose": 0.3, "strength": 20.0, "crops": 0.0, "refits": 1, "smoothing": 0.0, "balance": 0.0,
+    }  # fmt: skip
