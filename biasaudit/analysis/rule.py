@@ -78,11 +78,16 @@ def knows(found: Estimate, margin: float) -> bool:
     return found.knowledge[0] > 0.5 + 2 * margin
 
 
+def size_of_opposite(level: float) -> float:
+    """Return the size of each answer's test where the two have opposite effects."""
+    return round((1 - level) / _OPPOSITE, 12)
+
+
 def opposite(found: Estimate, level: float) -> bool:
     """Whether the context moves the two right answers in opposite directions, each surely."""
     if len(found.by_answer) < 2:
         return False
-    size = round((1 - level) / _OPPOSITE, 12)
+    size = size_of_opposite(level)
     there, absent = found.by_answer["yes"], found.by_answer["no"]
     return there.effect * absent.effect < 0 and all(
         excludes_zero(one.effect_ci) and one.p_value <= size for one in (there, absent)

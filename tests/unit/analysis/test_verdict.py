@@ -302,3 +302,19 @@ def test_coins_are_not_convicted(chance):
         convicted += judge(rows, "object", "coin").kind == "biased"
     # 5% of 100, and two standard deviations.
     assert convicted <= 9
+
+
+def test_beyond_the_exact_test_the_images_needed_still_decide():
+    # an effect of a point: its interval leaves 0 well before the test of size .025 convicts
+    right, margin = (364, 360, 360, 364), 0.02
+    needed = judge(four(right, 400), "boat", "water", margin=margin).images_needed
+    assert needed > 1000
+    rates = [k / 400 for k in right]
+
+    def kind(n):
+        return judge(
+            four([round(n * rate) for rate in rates], n), "boat", "water", margin=margin
+        ).kind
+
+    assert kind(needed) != "cannot_tell"
+    assert kind(round(0.9 * needed)) == "cannot_tell"
