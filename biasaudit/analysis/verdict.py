@@ -13,7 +13,9 @@ A coin is therefore thrown once, and the permutation test holds false conviction
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import pandas as pd
 
@@ -44,6 +46,7 @@ FEWEST = 8
 """Below so many images in one of the four groups, edited pairs decide where there are any."""
 _MOST_IMAGES = 100_000
 _EXACT_UP_TO = 5000
+_Tests = Literal["passed", "intervals", "exact"]
 
 
 def judge(
@@ -184,9 +187,9 @@ def _p_value(estimate: Estimate | None, pairs: PairEvidence | None) -> float | N
 def images_needed(measured: Measured, margin: float, level: float) -> int | None:
     """Return from how many images a group on the rates seen would decide.
 
-    Found by halving with intervals alone, those of the tests' levels in the place of the tests, and
-    then raised by steps of 2% to where the whole rule decides. Above 5000 images a group, intervals
-    and exact test agree and the test is spared.
+    Found by halving with the intervals alone, and then raised by steps of 2% to where the whole
+    rule decides. Above 5000 images a group the exact test is spared, and intervals of the tests'
+    levels stand in its place.
 
     Args:
         measured: The effect; the rates are those of its answers, each weighted over the strata.
@@ -194,27 +197,36 @@ def images_needed(measured: Measured, margin: float, level: float) -> int | None
         level: Confidence level.
     """
 
-    def decides(n: int, *, exact: bool) -> bool:
-        estimate = _expected(measured, n, level, exact=exact)
-        return decide(estimate, margin, level) != "cannot_tell"
+    def decides(n: int, tests: _Tests) -> bool:
+        return decide(_expected(measured, n, level, tests), margin, level) != "cannot_tell"
 
+    needed = _fewest(lambda n: decides(n, "passed"))
+    while needed is not None and needed <= _EXACT_UP_TO and not decides(needed, "exact"):
+        needed += math.ceil(needed / 50)
+    if needed is not None and needed > _EXACT_UP_TO:
+        strict = _fewest(lambda n: decides(n, "intervals"))
+        needed = None if strict is None else max(needed, strict)
+    return needed
+
+
+def _fewest(decides: Callable[[int], bool]) -> int | None:
+    """Return the fewest images that decide, by halving; None beyond the most that is looked at."""
     low, high = 1, 2
-    while not decides(high, exact=False):
+    while not decides(high):
         low, high = high, high * 2
         if high > _MOST_IMAGES:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle, exact=False) else (middle, high)
-    while high <= _EXACT_UP_TO and not decides(high, exact=True):
-        high += math.ceil(high / 50)
+        low, high = (low, middle) if decides(middle) else (middle, high)
     return high
 
 
-def _expected(measured: Measured, n: int, level: float, *, exact: bool) -> Estimate:
+def _expected(measured: Measured, n: int, level: float, tests: _Tests) -> Estimate:
     """Return what ``n`` images a group would give on the rates seen.
 
-    If not exact, a p-value is the smallest size of the rule's tests whose interval excludes 0.
+    Tests that count as passed have p-values of 0; by intervals, a p-value is the smallest size of
+    the rule's tests whose interval excludes 0.
     """
     contrasts = [
         Contrast("", value, round(n * one.yes_with), n, round(n * one.yes_without), n)
@@ -223,8 +235,11 @@ def _expected(measured: Measured, n: int, level: float, *, exact: bool) -> Estim
     there, absent = contrasts
     right = [there.yes_with, there.yes_without, n - absent.yes_with, n - absent.yes_without]
     groups = Groups(*((int(count), n) for count in right))
-    found = stratified_effect(contrasts, level, exact=exact)
-    if not exact:
+    found = stratified_effect(contrasts, level, exact=tests == "exact")
+    if tests == "passed":
+        by_answer = {a: replace(one, p_value=0.0) for a, one in found.by_answer.items()}
+        found = replace(found, p_value=0.0, by_answer=by_answer)
+    elif tests == "intervals":
         found = _with_p_values(found, contrasts, (size_of(level), size_of_opposite(level)))
     return _of_groups(Measured(found, groups, groups, (), {}), level)
 
