@@ -153,6 +153,7 @@ def test_demo(biasaudit, small, tmp_path):
     ]
     for row in ("val", "boat-without-water", "water-without-boat", "overall"):
         assert row in answer.out
+    assert "five seeds" in answer.err
 
 
 @pytest.mark.parametrize("kind", ["modes", "terms", "backbones", "datasets", "splits", "metrics"])
