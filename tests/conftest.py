@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from report_factory import write_runs
 
 from biasaudit.data.loading import images
+
+# the day that audits record: the same for two audits of one test with midnight between them
+os.environ.setdefault("SOURCE_DATE_EPOCH", "1767225600")
 
 
 @pytest.fixture(scope="session")
