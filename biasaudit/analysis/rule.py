@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from biasaudit.results import Answer, AnswerEffect, VerdictKind
+from biasaudit.results import Answer, AnswerEffect, VerdictKind, known_from
 from biasaudit.statistics.rates import Interval
 
 _OPPOSITE = 5
@@ -75,7 +75,7 @@ def decide(found: Estimate, margin: float, level: float) -> VerdictKind:
 
 def knows(found: Estimate, margin: float) -> bool:
     """Whether the object itself moves the share of yes answers by more than four margins."""
-    return found.knowledge[0] > 0.5 + 2 * margin
+    return found.knowledge[0] > known_from(margin)
 
 
 def size_of_opposite(level: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from biasaudit.analysis.effect import Measured
 from biasaudit.analysis.rule import Estimate, knows, opposite, size_of
-from biasaudit.results import PairEvidence, Verdict, VerdictKind
+from biasaudit.results import PairEvidence, Verdict, VerdictKind, known_from
 from biasaudit.statistics.rates import Interval
 
 
@@ -95,8 +95,8 @@ def say(
     if not knows(found, margin):
         return "cannot tell (the model knows too little)", (
             f"Mean accuracy of the four groups may be as low as {100 * found.knowledge[0]:.0f}% "
-            f"(in the subset where it is lowest); below {50 + 200 * margin:g}% the lack of an "
-            "effect says nothing."
+            f"(in the subset where it is lowest); below {100 * known_from(margin):g}% the lack of "
+            "an effect says nothing."
         )
     below = found.interval[1] < 0
     open_ = "less than" if below else "none, or"

@@ -53,6 +53,7 @@ from biasaudit.results.schema import (
     Split,
     Verdict,
     VerdictKind,
+    known_from,
     merge,
 )
 
@@ -99,6 +100,7 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "class_rows",
+    "known_from",
     "load_audits",
     "merge",
     "read_classes",

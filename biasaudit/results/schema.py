@@ -240,6 +240,14 @@ class Shift(_Model):
     difference_ci: Interval
 
 
+def known_from(margin: float) -> float:
+    """Return the mean accuracy above which a model is taken to know the object.
+
+    The object itself then moves the share of yes answers by more than four margins.
+    """
+    return 0.5 + 2 * margin
+
+
 class Verdict(_Model):
     """What an audit concludes on one object and one context (docs/verdict.md).
 
@@ -323,7 +331,7 @@ class Verdict(_Model):
         mean accuracy lie above .5 by more than two: the lack of an effect of the context says
         nothing of a model that hardly answers to anything.
         """
-        return self.accuracy_ci is not None and self.accuracy_ci[0] > 0.5 + 2 * self.margin
+        return self.accuracy_ci is not None and self.accuracy_ci[0] > known_from(self.margin)
 
 
 class OperatingPointRecord(_Model):

@@ -29,10 +29,12 @@ from biasaudit.training.run_directory import (
     RunRecord,
     make_folder,
     read_run,
+    taken,
     unused,
     write_run,
     write_settings,
 )
+from biasaudit.training.run_records import read_table
 from biasaudit.training.signals import stop_on_signals
 
 LOCK = "training.lock"
@@ -181,7 +183,7 @@ def _finished(folder: Path, there: set[str], plan: Plan, resume: bool) -> bool:
     own = {*_OWN, *(f"{name}.partial" for name in _OWN)}
     if (folder / WEIGHTS).is_file():
         if not resume:
-            raise _taken(folder)
+            raise taken(folder)
         _refuse_others(folder, plan)
         return True
     if (folder / CHECKPOINT).is_file():
@@ -198,15 +200,11 @@ def _finished(folder: Path, there: set[str], plan: Plan, resume: bool) -> bool:
                 "name another folder",
             )
     elif there - own or (there and LOCK not in there):
-        raise _taken(folder)  # what bears our names is ours where our lock stands beside it
+        raise taken(folder)  # what bears our names is ours where our lock stands beside it
     for name in own:  # left by a training that was killed while it wrote
         if name.endswith(".partial"):
             (folder / name).unlink(missing_ok=True)
     return False
-
-
-def _taken(folder: Path) -> RunError:
-    return RunError(f"{named_field('out', folder)}: is not an empty folder", "name another one")
 
 
 def _images(plan: Plan) -> str:
@@ -235,8 +233,8 @@ def _differences(folder: Path, plan: Plan) -> list[tuple[str, Any, Any]] | None:
     """Return each setting that the folder's training was begun with another value of."""
     now = _flat(json.loads(json.dumps(plan.settings.model_dump(mode="json"), default=str)))
     try:
-        was = _flat(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
-    except (OSError, ValueError, AttributeError, RecursionError):
+        was = _flat(read_table(folder / CONFIG))
+    except RunError:
         return None
     names = [name for name in {**was, **now} if name not in _FREE]
     both = [(name, was.get(name), now.get(name)) for name in names]

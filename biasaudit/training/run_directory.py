@@ -188,7 +188,7 @@ def prepare(out: Path) -> Path:
         RunError: It holds something already, or cannot be written.
     """
     if out.is_dir() and any(out.iterdir()):
-        raise RunError(f"{named_field('out', out)}: is not an empty folder", "name another one")
+        raise taken(out)
     _try(out)
     return out
 
@@ -204,9 +204,14 @@ def make_folder(out: Path) -> Path:
     return out
 
 
+def taken(out: Path) -> RunError:
+    """Return the error of a place that holds something already."""
+    return RunError(f"{named_field('out', out)}: is not an empty folder", "name another one")
+
+
 def _try(out: Path) -> None:
     if out.is_file():
-        raise RunError(f"{named_field('out', out)}: is not an empty folder", "name another one")
+        raise taken(out)
     try_folder(out)
 
 

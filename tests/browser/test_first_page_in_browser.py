@@ -24,7 +24,7 @@ MODELS = (
     Recipe("counterfactual", 23, 0.96, 0.95, 0.5),
     Recipe("counterfactual", 78, 0.99, 0.99, 0.5),
 )
-"""As many as the demo trains."""
+"""One more than the demo shows."""
 REPAIR = {"repair": {"repaired": "runs/baseline-0-s0", "settings": {}}}
 
 

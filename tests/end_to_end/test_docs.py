@@ -8,10 +8,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import biasaudit as ba
 from biasaudit import api, plugins
+from biasaudit.cli.demo import FIVE_SEEDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -145,3 +147,12 @@ def test_the_notebook_runs_and_shows_audit_and_report(tmp_path, monkeypatch):
     assert "biased-boat" in shown["audits[0]"]
     assert "boat-without-water.accuracy" in shown["ba.compare(*audits)"]
     assert shown["ba.report(audits)"].startswith("<iframe srcdoc=")
+
+
+def test_what_the_demo_says_of_five_seeds_is_what_was_measured():
+    table = pd.read_csv(ROOT / "benchmarks/results/harbour.csv")
+    for mode, labels in (("baseline", 0), ("gain_ext", 78), ("counterfactual", 78)):
+        rows = table[(table["mode"] == mode) & (table["pixel_labels"] == labels)]
+        rows = rows[rows["variant"] == "default"]
+        assert sorted(rows["seed"]) == [0, 1, 2, 3, 4]
+        assert f"{mode} {100 * rows['overall'].mean():.0f}%" in FIVE_SEEDS

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 import torchvision.models
-import typer
+from command_line import verbs
 from PIL import Image
 
 import biasaudit as ba
-from biasaudit.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -33,15 +32,6 @@ def commands(page):
     blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
     parts = (part.strip() for block in blocks for part in re.split(r"\n|&&", block))
     return [part for part in parts if part.startswith("biasaudit ")]
-
-
-def verbs():
-    found = {}
-    for name, command in typer.main.get_command(app).commands.items():
-        found[name] = command
-        for verb, below in getattr(command, "commands", {}).items():
-            found[f"{name} {verb}"] = below
-    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from command_line import verbs
 
 from biasaudit.cli import app
 
@@ -21,16 +22,6 @@ COMMANDS = [
     for part in line.split("&&")
     if part.strip().startswith("biasaudit")
 ]
-
-
-def verbs():
-    """Return every command by its words: "train", "data check"."""
-    found = {}
-    for name, command in typer.main.get_command(app).commands.items():
-        found[name] = command
-        for verb, below in getattr(command, "commands", {}).items():
-            found[f"{name} {verb}"] = below
-    return found
 
 
 def test_readme_has_its_two_commands():

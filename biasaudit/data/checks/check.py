@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from biasaudit.data.annotation.boxes import BoxRegion, outlying
@@ -30,12 +28,10 @@ from biasaudit.data.checks.faults import (
     Notebook,
 )
 from biasaudit.data.checks.near_duplicates import Look, look_of, near_duplicates
+from biasaudit.data.loading.ahead import read_ahead
 from biasaudit.data.loading.images import WrongSizeError
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.errors import DataError
-
-_AHEAD = 64
-"""Images that wait decoded for their turn at most."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +108,7 @@ def check_dataset(
     begin(sum(len(samples) for samples in dataset.subsets.values()))
     looks: dict[str, dict[str, Look]] = {subset: {} for subset in dataset.subsets}
     for subset, samples in dataset.subsets.items():
-        for sample, look, faults in _read_all(samples):
+        for sample, look, faults in read_ahead(samples, _read):
             notes.faults += faults
             if look is not None:
                 looks[subset][sample.id] = look
@@ -140,16 +136,6 @@ def _groups(dataset: Dataset, object: str | None, context: str | None) -> list[G
 
 
 _Read = tuple[Sample, Look | None, list[Fault]]
-
-
-def _read_all(samples: Sequence[Sample]) -> Iterator[_Read]:
-    """Read samples side by side (decoding leaves Python's lock), and give them in order."""
-    waiting = iter(samples)
-    with ThreadPoolExecutor() as pool:
-        futures = [pool.submit(_read, sample) for sample in islice(waiting, _AHEAD)]
-        while futures:
-            yield futures.pop(0).result()
-            futures += [pool.submit(_read, sample) for sample in islice(waiting, 1)]
 
 
 def _read(sample: Sample) -> _Read:

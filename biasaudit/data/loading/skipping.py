@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 
+from biasaudit.data.loading.ahead import read_ahead
 from biasaudit.data.sample import Dataset, Sample, SkippedImage
 from biasaudit.errors import DataError
-
-_AHEAD = 64
-"""Images that are read ahead at most."""
 
 
 def without_unreadable(dataset: Dataset) -> Dataset:
@@ -32,7 +28,7 @@ def without_unreadable(dataset: Dataset) -> Dataset:
     subsets = {}
     for name, samples in dataset.subsets.items():
         kept = []
-        for sample, reason in _read_all(samples):
+        for sample, reason in read_ahead(samples, _read):
             if reason:
                 skipped.append(SkippedImage(sample.id, name, reason))
             else:
@@ -50,15 +46,6 @@ def told_skipped(skipped: Sequence[SkippedImage]) -> str:
     """Return in a line how many images were left out, and why the first of them was."""
     images = "image was" if len(skipped) == 1 else "images were"
     return f"{len(skipped)} {images} left out that cannot be read; the first: {skipped[0].reason}"
-
-
-def _read_all(samples: Sequence[Sample]) -> Iterator[tuple[Sample, str]]:
-    waiting = iter(samples)
-    with ThreadPoolExecutor() as pool:
-        futures = [pool.submit(_read, sample) for sample in islice(waiting, _AHEAD)]
-        while futures:
-            yield futures.pop(0).result()
-            futures += [pool.submit(_read, sample) for sample in islice(waiting, 1)]
 
 
 def _read(sample: Sample) -> tuple[Sample, str]:

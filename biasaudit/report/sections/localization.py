@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean
@@ -91,27 +91,17 @@ def _attention(column: Column, name: str, group: str | None) -> Localization | N
 def _localization_row(
     name: str, found: Sequence[Localization | None], metrics: Sequence[str], of: int | None
 ) -> LocalizationRow:
+    def each(estimate: Callable[[Localization], Estimate]) -> tuple[Estimate, ...]:
+        return tuple(Estimate(None) if a is None else estimate(a) for a in found)
+
     return LocalizationRow(
         name,
-        tuple(
-            Estimate.of(a.energy_pointing_game, a.energy_pointing_game_ci, a.n_valid)
-            if a is not None
-            else Estimate(None)
-            for a in found
-        ),
-        tuple(
-            Estimate.of(a.iou, a.iou_ci, a.n_valid) if a is not None else Estimate(None)
-            for a in found
-        ),
+        each(lambda a: Estimate.of(a.energy_pointing_game, a.energy_pointing_game_ci, a.n_valid)),
+        each(lambda a: Estimate.of(a.iou, a.iou_ci, a.n_valid)),
         first(a.area_fraction for a in found if a is not None),
         {clean(metric, NAME_LENGTH): _metric(metric, found) for metric in metrics},
         of,
-        tuple(
-            Estimate.of(a.context_energy, a.context_energy_ci, a.context_n)
-            if a is not None
-            else Estimate(None)
-            for a in found
-        ),
+        each(lambda a: Estimate.of(a.context_energy, a.context_energy_ci, a.context_n)),
         first(a.context_area for a in found if a is not None),
     )
 
