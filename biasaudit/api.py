@@ -255,7 +255,7 @@ def repair(
         progress: Called with what is counted (``images``, ``edits``, ``recipes``) and how many.
         settings: Of :class:`biasaudit.config.RepairSettings`: ``pixel_labels`` (78),
             ``box_labels``, ``max_val_loss`` (.02), ``seed``, ``refits``, ``edits``, ``cache``,
-            ``regions``, ``context_labels``.
+            ``regions``, ``context_labels``, ``foregrounds`` (``"labelled"``).
             A setting left out or None keeps its default; the seed is then a run's own.
 
     Returns:

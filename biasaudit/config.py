@@ -153,6 +153,8 @@ class RepairSettings(_Section):
             without the object show such a thing too (a benign lesion); edits then keep the answer
             of their image. Empty where the object's own region is all there is.
         context_labels: Contexts whose labels of all training images are read.
+        foregrounds: ``labelled`` edits the labelled images; ``propagated`` those too in which the
+            object is found by what the labelled ones show, at no further label.
     """
 
     pixel_labels: int = Field(78, ge=0)
@@ -166,6 +168,7 @@ class RepairSettings(_Section):
     cache: str | None = None
     regions: tuple[str, ...] = ()
     context_labels: tuple[str, ...] = ()
+    foregrounds: Literal["labelled", "propagated"] = "labelled"
 
     @property
     def cache_folder(self) -> Path | None:

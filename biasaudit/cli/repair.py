@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from biasaudit.models.external import LoadedModel
 
 
+JSON_KEYS = ("val", "edits", "foregrounds", "labels_by_form", "chosen")
+"""Of the record of a repair."""
+
+
 def repair(
     run: Annotated[
         Path | None,
@@ -66,6 +70,15 @@ def repair(
             help="Contexts whose labels of all training images are read, with commas.",
         ),
     ] = None,
+    foregrounds: Annotated[
+        str,
+        typer.Option(
+            "--foregrounds",
+            metavar="HOW",
+            show_default=False,
+            help=told("repair.foregrounds"),
+        ),
+    ] = "labelled",
     data: opt.Data = None,
     object_: opt.Object = None,
     model: opt.Model = None,
@@ -124,12 +137,13 @@ def repair(
             max_val_loss=max_val_loss,
             regions=_names(regions),
             context_labels=_names(context_labels),
+            foregrounds=foregrounds,
             seed=seed,
         )
     record = repaired.repair or {}
     place = repaired.path if isinstance(repaired, RunRecord) else _folder_of(repaired)
     if json_:
-        said = {key: record[key] for key in ("val", "edits", "labels_by_form", "chosen")}
+        said = {key: record[key] for key in JSON_KEYS if key in record}
         out.print_json(data={"run": str(place), "name": repaired.name, **said})
         return
     out.print(f"{place}", markup=False, soft_wrap=True)

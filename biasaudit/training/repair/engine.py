@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.special import logsumexp
-from torch import Tensor
 
 from biasaudit.data.annotation.labels import LabelChoice
-from biasaudit.data.loading.batches import SampleTensors, region_square
-from biasaudit.data.sample import Dataset, Sample, context_shown
+from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, DataError, named_field
 from biasaudit.models.classifier import Classifier
 from biasaudit.training.repair.choose import Answered, Candidate, best, compare, grid, on
-from biasaudit.training.repair.edits import KINDS, Edit, EditRecipe, assign_folds, make_edits
-from biasaudit.training.repair.features import FeatureReader, Features, LastLayer, last_layer
-from biasaudit.training.repair.refit import CROPPED, EDITED, ORIGINAL, Examples, Recipe, Row, refit
+from biasaudit.training.repair.edits import EditRecipe
+from biasaudit.training.repair.examples import (
+    Tell,
+    TrainingImages,
+    edited_examples,
+    together,
+    train_examples,
+    training_images,
+    val_examples,
+)
+from biasaudit.training.repair.features import FeatureReader, LastLayer, last_layer
+from biasaudit.training.repair.foregrounds import Foregrounds, Images, propagate
+from biasaudit.training.repair.refit import PROPAGATED, Examples, Recipe, Row, refit
 
-Tell = Callable[[str, int], None]
+FEWER = EditRecipe(pasted=2, blurred=1, covered=1, inpainted=0)
+"""Edits of an image whose foreground was found, not drawn: there are many such images."""
+SHARE = 0.5
+"""Of the dose, for edits of foregrounds found, where they are used."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class RepairOptions:
         batch_size: Images a pass.
         cache: Folder that keeps features, None for none.
         contexts: Contexts whose labels of the training images are read.
+        propagated: Whether the object is found in images without a region too, and edited there.
     """
 
     max_val_loss: float = 0.02
@@ -54,6 +64,7 @@ class RepairOptions:
     batch_size: int = 32
     cache: Path | None = None
     contexts: tuple[str, ...] = ()
+    propagated: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,8 @@ class Repaired:
         edits: How many edits were made of each kind.
         val_before: The row as it was, on val.
         val_after: The row to be, on val.
+        foregrounds: What was found in images without a region; None where nothing was sought.
+        propagated_edits: How many edits of each kind were made of that.
     """
 
     layer: str
@@ -81,6 +94,8 @@ class Repaired:
     edits: dict[str, int]
     val_before: Answered
     val_after: Answered
+    foregrounds: Foregrounds | None = None
+    propagated_edits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,7 @@ class Material:
     Attributes:
         last: The last layer.
         column: The audited class's row.
+        training: The training images.
         train: Originals, edits and crops.
         val: The val subset.
         edits: How many edits were made of each kind.
@@ -99,6 +115,7 @@ class Material:
 
     last: LastLayer
     column: int
+    training: TrainingImages
     train: Examples
     val: Examples
     edits: dict[str, int]
@@ -136,11 +153,62 @@ def gather(
     column = dataset.class_index[object]
     others = Others(last, column, options.softmax)
     reader = FeatureReader(model, last, options.batch_size, options.cache)
-    train, counts = _train_examples(reader, dataset, object, labels, image_size, options, tell)
-    val = _val_examples(reader, dataset, object, image_size, tell)
-    return Material(
-        last, column, others.with_offsets(train), others.with_offsets(val), counts, reader, others
+    training = training_images(
+        dataset, object, labels, image_size, options.contexts, options.folds, options.seed
     )
+    train, counts = train_examples(
+        reader, training, options.edits, options.seed, options.flip, tell
+    )
+    val = val_examples(reader, dataset, object, image_size, tell)
+    return Material(
+        last,
+        column,
+        training,
+        others.with_offsets(train),
+        others.with_offsets(val),
+        counts,
+        reader,
+        others,
+    )
+
+
+def with_foregrounds(
+    material: Material,
+    model: Classifier,
+    row: Row,
+    options: RepairOptions,
+    tell: Tell = lambda _, __: None,
+) -> tuple[Material, Foregrounds, dict[str, int]]:
+    """Add edits of images without a region, by the foregrounds that are found in them.
+
+    Args:
+        material: With what is labelled alone.
+        model: In evaluation mode.
+        row: What prunes: fitted on the labelled images' edits.
+        options: As for :func:`repair`.
+        tell: As for :func:`repair`.
+
+    Returns:
+        The material with more edits, what was found, and how many edits of each kind were added.
+    """
+    training = material.training
+    unlabelled = [int(i) for i in np.flatnonzero(training.answers) if i not in training.regions]
+    found = propagate(
+        model,
+        Images(
+            training.pixels,
+            training.regions,
+            np.flatnonzero(~training.answers).tolist(),
+            unlabelled,
+        ),
+        lambda images: row.scores(material.reader(images)),
+        options.seed,
+        lambda count: tell("images", count),
+    )
+    edits = training.edits(found.regions, FEWER, options.seed)
+    more, counts = edited_examples(material.reader, training, edits, PROPAGATED, tell)
+    train = together(material.train, material.others.with_offsets(more))
+    return replace(material, train=train), found, counts
 
 
 def repair(
@@ -178,6 +246,19 @@ def repair(
         options.seed,
         lambda count: tell("recipes", count),
     )
+    foregrounds, added = None, dict[str, int]()
+    if options.propagated:
+        first = refit(material.train, best(candidates).recipe, material.before, options.seed)
+        material, foregrounds, added = with_foregrounds(material, model, first, options, tell)
+        candidates += compare(
+            material.train,
+            material.val,
+            material.before,
+            [replace(recipe, propagated=SHARE) for recipe in options.recipes],
+            options.max_val_loss,
+            options.seed,
+            lambda count: tell("recipes", count),
+        )
     chosen = best(candidates)
     recipe = replace(chosen.recipe, refits=options.refits)
     fitted = refit(material.train, recipe, material.before, options.seed)
@@ -191,6 +272,8 @@ def repair(
         material.edits,
         on(material.val, material.before),
         on(material.val, fitted),
+        foregrounds,
+        added,
     )
 
 
@@ -261,133 +344,3 @@ class Others:
         if not self._softmax:
             return row
         return Row(row.weight + sign * self._anchor.weight, row.bias + sign * self._anchor.bias)
-
-
-def _train_examples(
-    reader: FeatureReader,
-    dataset: Dataset,
-    object: str,
-    labels: LabelChoice,
-    size: int,
-    options: RepairOptions,
-    tell: Tell,
-) -> tuple[Examples, dict[str, int]]:
-    """Return originals, mirrored originals, edits and crops, and how many edits of each kind."""
-    samples = dataset.subset("train")
-    images = SampleTensors(samples, dataset.classes, size)
-    answers = np.array([object in sample.labels for sample in samples])
-    shown = _contexts(samples, options.contexts, dataset.classes)
-    folds = assign_folds(samples, object, options.folds, options.seed)
-    made: list[Edit] = []
-    counted = dict.fromkeys(KINDS, 0)
-    parts = [reader(_pixels(images), lambda n: tell("images", n))]
-    if options.flip:
-        parts.append(reader((i.flip(-1) for i in _pixels(images)), lambda n: tell("images", n)))
-    regions = _regions(samples, object, labels, size)
-    grounds = {row: np.flatnonzero(~answers & (folds == folds[row])).tolist() for row in regions}
-    edits = make_edits(
-        samples,
-        lambda i: images[i].image,
-        regions,
-        grounds,
-        options.edits,
-        options.seed,
-        answers.tolist(),
-    )
-    parts.append(reader(_noted(edits, made), lambda n: tell("edits", n)))
-    for edit in made:
-        counted[edit.kind] += 1
-    copies = len(parts) - 1
-    numbers = np.arange(len(samples))
-    sources = np.array([edit.source for edit in made], dtype=np.int64)
-    origins = [CROPPED if KINDS[edit.kind].crop else EDITED for edit in made]
-    examples = Examples(
-        np.concatenate(parts),
-        np.concatenate([*[answers] * copies, np.array([e.answer for e in made], dtype=bool)]),
-        np.array([ORIGINAL] * (copies * len(samples)) + origins, dtype=np.int64),
-        np.concatenate([*[numbers] * copies, sources]),
-        np.concatenate([*[folds] * copies, folds[sources]]),
-        np.zeros(copies * len(samples) + len(made)),
-        None if shown is None else _for_rows(shown, copies, len(made)),
-    )
-    return examples, counted
-
-
-def _for_rows(shown: NDArray[np.bool_], copies: int, edits: int) -> NDArray[np.bool_]:
-    """Repeat what images show for each of their copies; of edits nothing is said."""
-    return np.concatenate([shown] * copies + [np.zeros((edits, shown.shape[1]), dtype=bool)])
-
-
-def _contexts(
-    samples: Sequence[Sample], names: Sequence[str], classes: Sequence[str]
-) -> NDArray[np.bool_] | None:
-    """Return which contexts each image shows, (N, A); None where no label is to be read.
-
-    Raises:
-        DataError: Nobody said of an image whether it shows one of them.
-    """
-    if not names:
-        return None
-    shown = np.array([[context_shown(s, name, classes) for name in names] for s in samples])
-    for name, column in zip(names, shown.T, strict=True):
-        if np.isnan(column).any():
-            raise DataError(
-                f"{named_field('context_labels', name)}: {int(np.isnan(column).sum())} of "
-                f"{len(samples)} training images are not annotated for it",
-                "name contexts that every training image is annotated for",
-                field="context_labels",
-            )
-    return np.asarray(shown > 0)
-
-
-def _val_examples(
-    reader: FeatureReader, dataset: Dataset, object: str, size: int, tell: Tell
-) -> Examples:
-    samples = dataset.subset("val")
-    features: Features = reader(
-        _pixels(SampleTensors(samples, dataset.classes, size, keep=False)),
-        lambda n: tell("images", n),
-    )
-    count = len(samples)
-    zeros: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
-    answers = np.array([object in sample.labels for sample in samples])
-    return Examples(features, answers, zeros, np.arange(count), zeros, np.zeros(count))
-
-
-def _pixels(images: SampleTensors) -> Iterator[Tensor]:
-    return (images[number].image for number in range(len(images)))
-
-
-def _regions(
-    samples: Sequence[Sample], object: str, labels: LabelChoice, size: int
-) -> dict[int, Tensor]:
-    """Return by image what an edit has the answer of: the object, or what lies in its place.
-
-    An image that shows the object gives no region but the object's.
-    """
-    places = {sample.id: number for number, sample in enumerate(samples)}
-    found: dict[int, Tensor] = {}
-    for entry in labels.entries:
-        row = places[entry.id]
-        if entry.object == object or object not in samples[row].labels:
-            region = region_square(samples[row], entry.object, size, entry.form).float()
-            found[row] = torch.maximum(found.get(row, region), region)
-    return found
-
-
-def _noted(edits: Iterable[Edit], made: list[Edit]) -> Iterator[Tensor]:
-    """Pass edited images on, and note all but their pixels."""
-    threads = torch.get_num_threads()
-    made_one_by_one = iter(edits)
-    while True:
-        # An edit is many operations on one image: handing each to several threads costs more
-        # than it saves.
-        torch.set_num_threads(1)
-        try:
-            edit = next(made_one_by_one, None)
-        finally:
-            torch.set_num_threads(threads)
-        if edit is None:
-            return
-        made.append(replace(edit, image=edit.image[:, :0, :0]))
-        yield edit.image

@@ -61,7 +61,7 @@ def repair_run(
     size = int(run.settings.data.image_size or 0)
     model = copy.deepcopy(run.load_model())
     labels = labels_for(dataset, object, settings, outlines=run.settings.data.outlines)
-    _check_contexts(dataset, settings)
+    _check(dataset, settings)
     options = options_of(settings, softmax=model.softmax)
     found = repair(model, dataset, object, labels, size, options, tell)
     replace_row(model, found.layer, found.column, found.after)
@@ -94,7 +94,7 @@ def repair_external(
     """
     network = copy.deepcopy(model.network)
     labels = labels_for(dataset, object, settings, outlines=True)
-    _check_contexts(dataset, settings)
+    _check(dataset, settings)
     options = options_of(settings, softmax=network.softmax)
     size = model.external.image_size
     found = repair(network, _by_model(dataset, model), object, labels, size, options, tell)
@@ -151,11 +151,19 @@ def summary_of(record: Mapping[str, Any]) -> str:
     before, after = (record["val"][time]["accuracy"] for time in ("before", "after"))
     chosen, labels = record["chosen"], sum(record["labels_by_form"].values())
     contexts = ", ".join(record.get("context_labels", ()))
+    found = record.get("foregrounds")
+    sought = ""
+    if found:
+        used = "" if chosen["propagated"] else ", not used: they do not help"
+        sought = (
+            f"; {found['kept']} foregrounds found in {found['proposed']} images "
+            f"(IoU {found['iou']:.2f} with labels held back{used})"
+        )
     read = f", balance {chosen['balance']:g} by the labels of {contexts}" if contexts else ""
     return (
         f"val {before:.3f} → {after:.3f}, dose {chosen['dose']:g}, "
         f"strength {chosen['strength']:g}, {sum(record['edits'].values())} edits of {labels} "
-        f"label{'s' * (labels != 1)}{read}"
+        f"label{'s' * (labels != 1)}{read}{sought}"
     )
 
 
@@ -188,6 +196,7 @@ def options_of(settings: RepairSettings, *, softmax: bool = False) -> RepairOpti
         softmax=softmax,
         cache=settings.cache_folder,
         contexts=settings.context_labels,
+        propagated=settings.foregrounds == "propagated",
     )
 
 
@@ -211,8 +220,22 @@ def _region_classes(dataset: Dataset, object: str, settings: RepairSettings) -> 
     return settings.regions
 
 
-def _check_contexts(dataset: Dataset, settings: RepairSettings) -> None:
-    """Refuse contexts that the dataset does not know."""
+def _check(dataset: Dataset, settings: RepairSettings) -> None:
+    """Refuse contexts that the dataset does not know, and foregrounds that cannot be found."""
+    if settings.foregrounds == "propagated":
+        named = named_field("foregrounds", settings.foregrounds)
+        if settings.regions:
+            raise ConfigError(
+                f"{named}: images without the object have regions too, and edits keep their answer",
+                f"leave {named_field('foregrounds')} or {named_field('regions')} out",
+                field="foregrounds",
+            )
+        if settings.pixel_labels + settings.box_labels < 2:
+            raise ConfigError(
+                f"{named}: one label says nothing of how good what is found is",
+                "label two images or more",
+                field="foregrounds",
+            )
     for name in settings.context_labels:
         dataset.check_context(name)
 
@@ -241,12 +264,19 @@ def record_of(
         "regions": list(labels.objects),
         "context_labels": list(settings.context_labels),
         "edits": found.edits,
+        **_foregrounds(found),
         "val": {"before": asdict(found.val_before), "after": asdict(found.val_after)},
         "chosen": found.chosen.to_dict(),
         "candidates": [candidate.to_dict() for candidate in found.candidates],
         "before": {"weight": found.before.weight.tolist(), "bias": found.before.bias},
         "settings": settings.model_dump(mode="json"),
     }
+
+
+def _foregrounds(found: Repaired) -> dict[str, Any]:
+    if found.foregrounds is None:
+        return {}
+    return {"foregrounds": {**found.foregrounds.to_dict(), "edits": found.propagated_edits}}
 
 
 def _by_model(dataset: Dataset, model: LoadedModel) -> Dataset:

@@ -21,7 +21,7 @@ from biasaudit.training.repair.contexts import inverse_propensities
 Vector = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-ORIGINAL, EDITED, CROPPED = 0, 1, 2
+ORIGINAL, EDITED, CROPPED, PROPAGATED = 0, 1, 2, 3
 """Origins of a row of :class:`Examples`."""
 
 _ITERATIONS = 5000
@@ -55,7 +55,8 @@ class Examples:
     Attributes:
         features: (N, K) inputs of the last layer.
         answers: (N,) bool: whether the image shows the object.
-        origins: (N,) :data:`ORIGINAL`, :data:`EDITED` or :data:`CROPPED`.
+        origins: (N,) :data:`ORIGINAL`, :data:`EDITED`, :data:`CROPPED` or :data:`PROPAGATED`: an
+            edit by a foreground that was found and not drawn.
         sources: (N,) number of the training image that each was made from; an original's own. A
             pasted object counts for the image that it was cut from.
         folds: (N,) cross-validation fold of everything that each was made from.
@@ -114,6 +115,7 @@ class Recipe:
         balance: Originals weigh their inverse propensity to this power: 0 weighs all alike, 1 makes
             the answer independent of the contexts, more turns the correlation round. Only where
             context labels are read.
+        propagated: The share of the dose that goes to edits of foregrounds found, in [0, 1].
     """
 
     dose: float = 0.3
@@ -122,6 +124,7 @@ class Recipe:
     refits: int = 1
     smoothing: float = 0.0
     balance: float = 0.0
+    propagated: float = 0.0
 
 
 def example_weights(examples: Examples, recipe: Recipe) -> Vector:
@@ -130,7 +133,8 @@ def example_weights(examples: Examples, recipe: Recipe) -> Vector:
     Each original image weighs 1, all its copies together; where context labels are read, 1 in the
     mean over each answer, by inverse propensity to the power ``balance``. Edits weigh together
     ``dose`` times what the originals do: yes and no half each, whatever their numbers, and so do
-    crops with their share of the dose. What has no rows leaves its share to nobody.
+    crops and edits of foregrounds found, with their share of the dose. What has no rows leaves its
+    share to nobody.
     """
     original = examples.origins == ORIGINAL
     weights = np.zeros(len(examples))
@@ -142,7 +146,9 @@ def example_weights(examples: Examples, recipe: Recipe) -> Vector:
         for answer in np.unique(answers):
             scarce[answers == answer] /= scarce[answers == answer].mean()
         weights[original] *= scarce
-    for origin, share in ((EDITED, 1 - recipe.crops), (CROPPED, recipe.crops)):
+    shares = {CROPPED: recipe.crops, PROPAGATED: recipe.propagated}
+    shares[EDITED] = 1 - sum(shares.values())
+    for origin, share in shares.items():
         for answer in (True, False):
             rows = (examples.origins == origin) & (examples.answers == answer)
             if rows.any():

@@ -13,9 +13,10 @@ from biasaudit.errors import ConfigError, DataError
 from biasaudit.models.backbones import BACKBONES
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.whole_network import WholeNetwork, against_the_rest
-from biasaudit.training.repair import engine
+from biasaudit.training.repair import engine, examples
 from biasaudit.training.repair.edits import EditRecipe
-from biasaudit.training.repair.engine import RepairOptions, _regions, repair, replace_row, row_of
+from biasaudit.training.repair.engine import RepairOptions, repair, replace_row, row_of
+from biasaudit.training.repair.examples import regions_of
 from biasaudit.training.repair.features import FeatureReader, last_layer
 from biasaudit.training.repair.refit import Recipe
 
@@ -97,15 +98,38 @@ def test_no_fold_knows_another(dataset, model, monkeypatch):
         seen.update(grounds=grounds)
         return engine_make_edits(samples, pixels, regions, grounds, *rest)
 
-    engine_make_edits = engine.make_edits
-    monkeypatch.setattr(engine, "make_edits", spy)
+    engine_make_edits = examples.make_edits
+    monkeypatch.setattr(examples, "make_edits", spy)
     repair(model, dataset, "boat", labels(dataset), SIDE, OPTIONS)
-    folds = engine.assign_folds(dataset.subset("train"), "boat", 2, 0)
+    folds = examples.assign_folds(dataset.subset("train"), "boat", 2, 0)
     assert len(seen["grounds"]) == 4
     for row, grounds in seen["grounds"].items():
         assert grounds
         assert set(folds[grounds]) == {folds[row]}
         assert all("boat" not in dataset.subset("train")[g].labels for g in grounds)
+
+
+def test_foregrounds_found_are_edited_too_and_judge_nothing(dataset, model):
+    options = replace(OPTIONS, propagated=True)
+    plain = repair(model, dataset, "boat", labels(dataset), SIDE, OPTIONS)
+    found = repair(model, dataset, "boat", labels(dataset), SIDE, options)
+    kept = len(found.foregrounds.regions)
+    assert (kept, found.foregrounds.proposed) == (12, 12)
+    assert found.propagated_edits["pasted"] == 2 * kept
+    assert found.edits == plain.edits
+    assert found.candidates[:2] == plain.candidates
+    assert [c.recipe.propagated for c in found.candidates] == [0, 0, 0.5, 0.5]
+    first, _, _ = engine.with_foregrounds(
+        engine.gather(model, dataset, "boat", labels(dataset), SIDE, options),
+        model,
+        found.before,
+        options,
+    )
+    of_labelled = first.train.origins == examples.EDITED
+    assert set(first.train.sources[of_labelled]) == set(first.training.regions)
+    added = first.train.origins == engine.PROPAGATED
+    assert not set(first.train.sources[added]) & set(first.training.regions)
+    assert added.sum() == sum(found.propagated_edits.values())
 
 
 def test_same_seed_same_row(dataset, model):
@@ -234,7 +258,7 @@ def test_regions_of_both_answers_and_context_labels_reach_the_refit(dataset, mod
     both = choose_labels(data.subset("train"), ("boat", "cow"), 3, 0, 0)
     options = replace(OPTIONS, edits=EditRecipe(0, 0, 0, 0, alone=2), contexts=("ruler",))
     train = engine.gather(model, data, "boat", both, SIDE, options).train
-    edited = train.origins == engine.EDITED
+    edited = train.origins == examples.EDITED
     assert edited.sum() == 2 * (3 + 3)
     boats = np.array(["boat" in s.labels for s in data.subset("train")])
     assert (train.answers == boats[train.sources]).all()
@@ -270,7 +294,7 @@ def test_an_image_that_shows_the_object_gives_no_other_region(dataset, model):
         for one, name in ((both, "boat"), (both, "cow"), (rest[0], "cow"))
     )
     chosen = LabelChoice(("boat", "cow"), 0, 2, 0, named)
-    regions = _regions(data.subset("train"), "boat", chosen, SIDE)
+    regions = regions_of(data.subset("train"), "boat", chosen, SIDE)
     assert sorted(regions) == [0, 1]
     for row, name in ((0, "boat"), (1, "cow")):
         mask = data.subset("train")[row].regions[name].load()
