@@ -184,7 +184,8 @@ def fit_pixels(pieces: Sequence[Piece], ridge: float) -> PixelClassifier:
     variance = np.diag(gram) / total - (gram[-1] / total) ** 2
     penalty = ridge * total * np.maximum(variance, 1e-12)
     penalty[-1] = 0.0
-    return PixelClassifier(np.linalg.solve(gram + np.diag(penalty), target))
+    weight: Vector = np.linalg.solve(gram + np.diag(penalty), target)
+    return PixelClassifier(weight)
 
 
 def cut(image: Tensor, scores: Tensor) -> Tensor:
