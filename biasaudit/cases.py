@@ -336,7 +336,11 @@ def _repair_settings(record: Mapping[str, Any] | None) -> dict[str, Any]:
     if record is None:
         return {}
     told = {key: record.get(key) for key in ("repaired", "object", "layer", "edits", "settings")}
-    names = ("dose", "strength", *(["balance"] if record.get("context_labels") else []))
+    if "foregrounds" in record:
+        told["foregrounds"] = record["foregrounds"]
+    names = ["dose", "strength"]
+    names += ["balance"] if record.get("context_labels") else []
+    names += ["propagated"] if "foregrounds" in record else []
     chosen = {key: record["chosen"].get(key) for key in names}
     return {"repair": {**told, "chosen": chosen}}
 

@@ -71,6 +71,36 @@ def test_train_repair_evaluate_report(biasaudit, trained, tmp_path):
     )
 
 
+def test_foregrounds_found_in_unlabelled_images_are_told_everywhere(biasaudit, trained, tmp_path):
+    asked = ["--pixel-labels", LABELS, "--foregrounds", "propagated"]
+    repaired = biasaudit("repair", *asked, *GUARD)
+    assert repaired.code == 0, repaired.err
+    folder = tmp_path / repaired.out.strip()
+    record = json.loads((folder / "repair.json").read_text())
+    found = record["foregrounds"]
+    assert 0 < found["kept"] <= found["proposed"]
+    assert 0 < found["iou"] < 1
+    assert found["held_back"] == LABELS
+    assert sum(record["labels_by_form"].values()) == LABELS
+    assert {one["propagated"] for one in record["candidates"]} == {0, 0.5}
+    said = (
+        f"{found['kept']} foregrounds found in {found['proposed']} images (IoU {found['iou']:.2f}"
+    )
+    assert said in repaired.err
+    assert ("not used" in repaired.err) == (record["chosen"]["propagated"] == 0)
+
+    assert biasaudit("evaluate", "--run", folder).code == 0
+    audited = json.loads((folder / "results.json").read_text())["runs"][0]
+    assert audited["settings"]["repair"]["foregrounds"]["kept"] == found["kept"]
+    assert biasaudit("report", folder, "--out", "report.html").code == 0
+    again = next(
+        line
+        for line in (tmp_path / "report.html").read_text().splitlines()
+        if "biasaudit repair" in line
+    )
+    assert "--foregrounds propagated" in again
+
+
 def test_one_row_of_the_last_layer_changes(biasaudit, trained, tmp_path):
     answer = biasaudit("repair", "--pixel-labels", LABELS, "--json", *GUARD)
     assert answer.code == 0, answer.err

@@ -103,7 +103,9 @@ def _repair_options(repair: Mapping[str, Any]) -> list[tuple[str, Any]]:
     given = {**asked, "box_labels": asked.get("box_labels") or None}
     for key in _REPAIR_NAMES:
         given[key] = ",".join(asked.get(key) or ()) or None
-    return [(key, given.get(key)) for key in (*_REPAIR, *_REPAIR_NAMES)]
+    if given.get("foregrounds") == "labelled":
+        given["foregrounds"] = None  # what a repair does where nothing is said
+    return [(key, given.get(key)) for key in (*_REPAIR, *_REPAIR_NAMES, "foregrounds")]
 
 
 def _train_command(run: Run) -> str:

@@ -163,7 +163,7 @@ class PixelClassifier:
         weight: (K + 1,), the last one the intercept.
     """
 
-    def __init__(self, weight: Vector) -> None:
+    def __init__(self, weight: NDArray[np.floating]) -> None:
         self._weight = torch.from_numpy(weight).float()
 
     def __call__(self, columns: Tensor, size: int) -> Tensor:
@@ -184,8 +184,7 @@ def fit_pixels(pieces: Sequence[Piece], ridge: float) -> PixelClassifier:
     variance = np.diag(gram) / total - (gram[-1] / total) ** 2
     penalty = ridge * total * np.maximum(variance, 1e-12)
     penalty[-1] = 0.0
-    weight: Vector = np.linalg.solve(gram + np.diag(penalty), target)
-    return PixelClassifier(weight)
+    return PixelClassifier(np.linalg.solve(gram + np.diag(penalty), target))
 
 
 def cut(image: Tensor, scores: Tensor) -> Tensor:
