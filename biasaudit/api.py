@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from biasaudit import processes
 from biasaudit.exhaustion import exhaustion_told
 
 if TYPE_CHECKING:
@@ -215,11 +216,11 @@ def train(
     settings = settings or settings_for(
         data, mode, pixel_labels=pixel_labels, box_labels=box_labels, seed=seed, **changes
     )
-    plan = make_plan(settings, data)
-    for line in plan.notes:
-        (note or _ignore)(line)
-    listener = progress or Silent()
-    with exhaustion_told("training."):
+    with processes.together(settings.training.device), exhaustion_told("training."):
+        plan = make_plan(settings, data)
+        for line in plan.notes:
+            (note or _ignore)(line)
+        listener = progress or Silent()
         if out is None and parent is None:
             return RunRecord.of(plan, train_loop(plan, listener))
         place = Place(_path(out if parent is None else None), _path(parent), resume)
@@ -286,14 +287,18 @@ def repair(
     elif out is not None:
         prepare(Path(out))
     if isinstance(model, RunRecord):
-        with exhaustion_told():
+        with processes.together("cpu"), exhaustion_told():
             run = repair_run(model, dataset, name, chosen, tell)
+        if not processes.first():
+            return run
         place = unused(Path(parent), run.name) if parent is not None else out
         if place is None:
             return run
         return (run.called(Path(place)) if parent is None else run).save(Path(place))
-    with exhaustion_told():
+    with processes.together("cpu"), exhaustion_told():
         external = repair_external(model, dataset, name, chosen, tell)
+    if not processes.first():
+        return external
     place = unused(Path(parent), external.name) if parent is not None else out
     return external if place is None else save_external(external, Path(place))
 
@@ -369,22 +374,24 @@ def audit(
     """
     from biasaudit.cases import Loading, Question, case_of
     from biasaudit.evaluation import audit as evaluation
+    from biasaudit.training.run_directory import RunRecord
 
     if isinstance(model, str | Path):
         model = load_run(model)
     question = Question(tuple(splits), *_pair_or_pairs(model, data, object, context))
     loading = Loading(device, batch_size, workers, cache, on_error)
-    case = case_of(model, data, question, loading, note or _ignore)
-    request = evaluation.Request(faithfulness, all_pairs, maps)
-    total, done = evaluation.passes_of(case), 0
+    own = model.settings.training.device if isinstance(model, RunRecord) else "auto"
+    with processes.together(device or own), exhaustion_told():
+        case = case_of(model, data, question, loading, note or _ignore)
+        request = evaluation.Request(faithfulness, all_pairs, maps)
+        total, done = evaluation.passes_of(case), 0
 
-    def tell(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, total)
+        def tell(count: int) -> None:
+            nonlocal done
+            done = min(done + count * processes.count(), total)
+            if progress is not None:
+                progress(done, total)
 
-    with exhaustion_told():
         return evaluation.audit(case, request, tell)
 
 

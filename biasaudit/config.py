@@ -105,9 +105,10 @@ class TrainingSettings(_Section):
         loss: What the classification term is: ``sigmoid`` answers each class for itself;
             ``softmax`` chooses one of them (cross-entropy), for images of exactly one class.
         epochs: Passes over the training set; the backbone's own where None.
-        batch_size: Images a step; the backbone's own where None.
-        labels_per_step: Labelled images that each step sees beside its batch; the backbone's own
-            where None.
+        batch_size: Images a step, of each process where a launcher starts several; the backbone's
+            own where None.
+        labels_per_step: Labelled images that each step sees beside its batch, likewise; the
+            backbone's own where None.
         learning_rate: Peak rate of AdamW; the backbone's own where None.
         weight_decay: Weight decay of AdamW.
         seed: Seed of everything that is drawn.

@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from biasaudit import __version__
+from biasaudit import __version__, processes
 from biasaudit.cli import (
     compare,
     data,
@@ -28,9 +28,11 @@ from biasaudit.cli import (
 from biasaudit.cli.console import err, one_line
 from biasaudit.cli.flags import complaint
 from biasaudit.cli.verb import Verb, Verbs
-from biasaudit.errors import BiasAuditError, RunFailedError, RunInterruptedError
+from biasaudit.errors import BiasAuditError, ConfigError, RunFailedError, RunInterruptedError
 
 INTERRUPTED = 130
+SHARED = ("train", "evaluate", "repair")
+"""Verbs that several processes do together."""
 
 app = typer.Typer(
     name="biasaudit",
@@ -54,11 +56,17 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _top(
+    context: typer.Context,
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Print the version and stop."
     ),
 ) -> None:
-    pass
+    verb = context.invoked_subcommand
+    if processes.launched()[1] > 1 and verb is not None and verb not in SHARED:
+        raise ConfigError(
+            f"{verb}: is the work of one process, and {processes.launched()[1]} were started",
+            f"start it without a launcher, which {', '.join(SHARED)} take",
+        )
 
 
 app.command("demo", cls=Verb)(demo.demo)
@@ -92,6 +100,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = _complain("this machine is out of memory", RunFailedError.exit_code)
     except KeyboardInterrupt:
         code = INTERRUPTED
+        if processes.launched()[1] > 1:
+            _complain("ended by a signal, as a launcher does where another process ended", code, "")
+    processes.leave()
     sys.exit(code)
 
 
@@ -114,6 +125,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _complain(line: str, code: int, kind: str = "error: ") -> int:
     err.quiet = False  # --quiet hides notes, not errors
-    told = one_line(f"{kind}{line}")
+    who = "" if processes.first() else f"{processes.called()}: "
+    told = one_line(f"{who}{kind}{line}")
     err.print(told, style="red", markup=False, highlight=False, soft_wrap=True)
     return code

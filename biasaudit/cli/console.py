@@ -13,6 +13,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
+from biasaudit import processes
+
 # What a terminal obeys instead of showing it: control characters, marks that turn the direction
 # of writing, line and paragraph separators, and halves of surrogate pairs, which are no text.
 _UNSEEN = re.compile(
@@ -77,8 +79,9 @@ _UNLIMITED = 100_000
 
 def quieten(quiet: bool) -> None:
     """Silence stderr's progress and notes; errors are printed all the same, by :func:`main`."""
-    err.quiet = quiet
-    logging.getLogger("biasaudit").setLevel(logging.ERROR if quiet else logging.WARNING)
+    err.quiet = out.quiet = not processes.first()  # of several processes one speaks
+    err.quiet |= quiet
+    logging.getLogger("biasaudit").setLevel(logging.ERROR if err.quiet else logging.WARNING)
 
 
 def note(line: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biasaudit import processes
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, json_line, note, one_line, out, print_table, quieten
 from biasaudit.cli.progress import CountProgress
@@ -192,9 +193,13 @@ def evaluate(
                     progress=progress,
                 )
             )
+        if not processes.first():
+            continue
         if out_dir is not None and len(models) == 1 and name is None:
             audits[-1] = _called(audits[-1], out_dir)
         audits[-1] = _saved(with_gates(gates, audits[-1]), target)
+    if not processes.first():
+        return
     if out_dir is not None and len(audits) > 1:
         write_results(out_dir, audits)
     results = Results(runs=[audit.run for audit in audits])

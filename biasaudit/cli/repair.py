@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from biasaudit import processes
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, quieten
 from biasaudit.cli.sources import told
@@ -140,6 +141,8 @@ def repair(
             foregrounds=foregrounds,
             seed=seed,
         )
+    if not processes.first():
+        return
     record = repaired.repair or {}
     place = repaired.path if isinstance(repaired, RunRecord) else _folder_of(repaired)
     if json_:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.errors import RunError
+from biasaudit.evaluation.parts import by_process
 from biasaudit.evaluation.predict import Subject, batches, decisions_of
 from biasaudit.results import CLASS_COLUMNS, class_rows
 
@@ -47,11 +48,18 @@ def scores_of(
     """
     known = dict(passed or {})
     open_ = [sample for sample in samples if sample.id not in known]
-    with torch.no_grad():
-        for batch in batches(subject, open_, ()) if open_ else ():
+
+    @torch.no_grad()
+    def part(own: Sequence[Sample], start: int) -> Scores:
+        found: dict[str, NDArray[np.float32]] = {}
+        for batch in batches(subject, own, ()):
             scores = subject.model(batch.images.to(subject.device)).scores.float().cpu().numpy()
-            known |= {open_[i].id: scores[k] for k, i in enumerate(batch.indices.tolist())}
+            found |= {own[i].id: scores[k] for k, i in enumerate(batch.indices.tolist())}
             tell(len(batch))
+        return found
+
+    for found in by_process(open_, subject.batch_size, part):
+        known |= found
     return known
 
 

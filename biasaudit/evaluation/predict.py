@@ -25,6 +25,7 @@ from biasaudit.evaluation.localization import (
     attention_on,
     metric_columns,
 )
+from biasaudit.evaluation.parts import by_process
 from biasaudit.models.classifier import Classifier
 from biasaudit.results import METRIC_PREFIX, Gallery
 from biasaudit.statistics import OperatingPoint
@@ -77,6 +78,14 @@ class Pass:
 
 
 @dataclass(frozen=True)
+class _Kept:
+    """What a pass keeps beside the rows: pictures of so many images, and the map of every one."""
+
+    pictures: int
+    maps: bool
+
+
+@dataclass(frozen=True)
 class Answers:
     """What the model gives for one batch, on the model's device.
 
@@ -105,7 +114,7 @@ def one_pass(
     keep_maps: bool = False,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Pass:
-    """Pass images through the model once.
+    """Pass images through the model once, each process its part.
 
     Args:
         subject: The classifier under audit.
@@ -123,6 +132,31 @@ def one_pass(
     Raises:
         RunError: The model gives a score, or a map, that is no finite number.
     """
+
+    def part(own: Sequence[Sample], start: int) -> Pass:
+        kept = max(0, gallery - start)
+        return _pass(subject, object, own, context, _Kept(kept, keep_maps), tell)
+
+    parts = by_process(samples, subject.batch_size, part)
+    pictures = [part.gallery for part in parts if part.gallery is not None]
+    maps = [part.maps for part in parts if part.maps is not None]
+    return Pass(
+        pd.concat([part.table for part in parts], ignore_index=True),
+        Gallery.joined(pictures) if pictures else None,
+        np.concatenate(maps) if maps else None,
+        np.concatenate([part.scores for part in parts]),
+    )
+
+
+def _pass(
+    subject: Subject,
+    object: str,
+    samples: Sequence[Sample],
+    context: str | None,
+    keep: _Kept,
+    tell: Callable[[int], None],
+) -> Pass:
+    """Pass images through the model in this process."""
     column = subject.classes.index(object)
     classes = loaded_classes(subject, context)
     named = (object,) if context is None else (object, context)
@@ -134,12 +168,12 @@ def one_pass(
     for batch in batches(subject, samples, named):
         answers = answer(subject, batch, column, classes.index(named[-1]))
         _check_numbers(answers, object, [samples[i].id for i in batch.indices.tolist()])
-        maps += [answers.maps.float().cpu()] if keep_maps else []
+        maps += [answers.maps.float().cpu()] if keep.maps else []
         scores.append(answers.every.cpu())
         decisions = decisions_of(scores[-1].numpy(), subject.model.softmax)[:, column]
         rows.append(_rows(batch, column, answers, decisions, context is not None))
-        if kept < gallery:
-            take = slice(0, gallery - kept)
+        if kept < keep.pictures:
+            take = slice(0, keep.pictures - kept)
             pictures.append(_picture(batch.images[take], answers.maps[take], answers.region[take]))
             kept += len(pictures[-1][0])
         tell(len(batch))

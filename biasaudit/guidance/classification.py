@@ -10,6 +10,7 @@ from torch.nn import functional
 from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import TermOptions, term
 from biasaudit.models.classifier import full_precision
+from biasaudit.models.shared_norm import mean_of_all
 
 
 class ClassificationOptions(TermOptions):
@@ -41,8 +42,10 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
 @term("classification", ClassificationOptions)
 def classification(step: Step, options: ClassificationOptions) -> Tensor:
     """Soft margin of each class, or cross-entropy where one is chosen; mean over images (L_cl)."""
-    scores = full_precision(step.output.scores)
+    scores, labels = full_precision(step.output.scores), step.batch.labels
     if step.model.softmax:
-        return cross_entropy(scores, step.batch.labels)
-    loss = functional.multilabel_soft_margin_loss(scores, step.batch.labels)
+        chosen = scores[labels > 0.5]
+        return mean_of_all(functional.softplus(-chosen).sum(), len(chosen))
+    each = functional.multilabel_soft_margin_loss(scores, labels, reduction="none")
+    loss = mean_of_all(each.sum(), len(each))
     return loss * scores.shape[1] if options.over_classes == "sum" else loss

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from biasaudit.guidance.edits import grown, paste, placed, remove
+from biasaudit import processes
+from biasaudit.guidance.edits import grown, paste, placed, remove, surroundings
 from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import TermOptions, term
 from biasaudit.models.classifier import Output, full_precision
+from biasaudit.models.shared_norm import mean_of_all
 
 
 class EditedOptions(TermOptions):
@@ -45,16 +47,74 @@ class EditedOptions(TermOptions):
 class EditedImages:
     """The edited pictures of one step, in the order of ``images``.
 
+    Where several processes share a step, all of them draw the same, and each makes its part.
+
     Attributes:
         images: (P + M + D, 3, S, S): P objects pasted elsewhere, M pictures without their object,
             D decoys.
-        pairs: (P,) which of the M labelled pairs was pasted.
-        grounds: (P,) the image of the batch that it was pasted on.
+        pairs: (P,) which of the labelled pairs of all processes was pasted.
+        grounds: (P,) the image of all processes' batches that it was pasted on.
+        classes: (P,) the class of each pasted object.
+        removed_classes: (M,) the class that each picture lost.
+        ground_rows: (G,) images of this process's batch that an object was pasted on somewhere.
+        ground_classes: (G,) the class of that object.
     """
 
     images: Tensor
     pairs: Tensor
     grounds: Tensor
+    classes: Tensor
+    removed_classes: Tensor
+    ground_rows: Tensor
+    ground_classes: Tensor
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What one step draws, for the images of all processes.
+
+    Attributes:
+        pairs: (P,) labelled pairs that have a ground.
+        grounds: (P,) what each is pasted on.
+        others: (P,) what a piece is taken from.
+        covered: (P,) bool, whether that piece covers the place that the object leaves.
+        scale: (P,) in [0, 1).
+        offset: (P, 2) in [0, 1).
+    """
+
+    pairs: Tensor
+    grounds: Tensor
+    others: Tensor
+    covered: Tensor
+    scale: Tensor
+    offset: Tensor
+
+    def part(self, rows: slice | Tensor) -> _Drawn:
+        """Return some of the rows."""
+        return _Drawn(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class _Everything:
+    """The images of all processes in one step: of the batches, and of the M labelled pairs."""
+
+    images: Tensor
+    labels: Tensor
+    labelled: Tensor
+    regions: Tensor
+    classes: Tensor
+
+    @classmethod
+    def of(cls, step: Step) -> _Everything:
+        batch, labelled = step.batch, step.labelled_batch
+        own = (
+            batch.images,
+            batch.labels,
+            labelled.images[labelled.region_rows],
+            labelled.regions,
+            labelled.region_classes,
+        )
+        return cls(*(processes.rows_of_all(values) for values in own))
 
 
 def edited_images(step: Step, options: EditedOptions) -> EditedImages:
@@ -62,24 +122,32 @@ def edited_images(step: Step, options: EditedOptions) -> EditedImages:
 
     A pair whose class every image of the batch shows has no ground, and is only taken out.
     """
-    batch = step.labelled_batch
-    images, regions = batch.images[batch.region_rows], batch.regions
-    wide = grown(regions, options.margin)
-    removed = remove(images, wide)
-    lacks = step.batch.labels[:, batch.region_classes].T < 0.5
-    pairs = torch.nonzero(lacks.any(dim=1)).squeeze(1)
-    grounds, others = _chosen(step, lacks[pairs]), _chosen(step, lacks[pairs])
-    if len(pairs) == 0:
-        return EditedImages(removed, pairs, grounds)
-    pieces = step.batch.images[others]
-    covered = (step.draw(len(pairs)) >= 1 - options.covered).to(images.device)
-    hidden = pairs[covered]
-    removed[hidden] = paste(pieces[covered], (wide[hidden] > 0).to(images), images[hidden])
-    moved, cut = _moved(step, options, images[pairs], regions[pairs])
-    made = [paste(moved, cut, step.batch.images[grounds]), removed]
+    every = _Everything.of(step)
+    drawn = _drawn(step, options, every)
+    kept, own = _slice(len(every.classes)), drawn.part(_slice(len(drawn.pairs)))
+    wide = grown(every.regions, options.margin)
+    removed = remove(every.labelled[kept], wide[kept], ground=surroundings(every.labelled, wide))
+    hidden = drawn.part(drawn.covered & _within(drawn.pairs, kept))
+    removed[hidden.pairs - kept.start] = paste(
+        every.images[hidden.others],
+        (wide[hidden.pairs] > 0).to(removed),
+        every.labelled[hidden.pairs],
+    )
+    moved, cut = _moved(options, every.labelled[own.pairs], every.regions[own.pairs], own)
+    made = [paste(moved, cut, every.images[own.grounds]), removed]
     if options.decoys:
-        made.append(paste(pieces, cut, step.batch.images[grounds]))
-    return EditedImages(torch.cat(made), pairs, grounds)
+        made.append(paste(every.images[own.others], cut, every.images[own.grounds]))
+    start = sum(processes.gathered(len(step.batch))[: processes.number()])
+    here = drawn.part(_within(drawn.grounds, slice(start, start + len(step.batch))))
+    return EditedImages(
+        torch.cat(made),
+        own.pairs,
+        own.grounds,
+        every.classes[own.pairs],
+        every.classes[kept],
+        here.grounds - start,
+        every.classes[here.pairs],
+    )
 
 
 @term("edited", EditedOptions, needs_labels=True, prepare=edited_images)
@@ -91,19 +159,39 @@ def edited(step: Step, options: EditedOptions) -> Tensor:
     stands against the one that it was made from, and yes and no weigh the same.
     """
     pictures, seen = step.added("edited")
-    batch, pairs = step.labelled_batch, pictures.pairs
-    classes = batch.region_classes
-    pasted, edge = len(pairs), len(pairs) + len(classes)
-    whole = _of(step.labelled_output, classes, batch.region_rows)
-    yes = [_of(seen, classes[pairs], slice(0, pasted)), whole]
-    no = [
-        _of(seen, classes, slice(pasted, edge)),
-        _of(step.output, classes[pairs], pictures.grounds),
-        _of(seen, classes[pairs][: len(seen.scores) - edge], slice(edge, None)),
-    ]
-    return (
-        functional.softplus(-torch.cat(yes)).mean() + functional.softplus(torch.cat(no)).mean()
-    ) / 2
+    batch, pasted = step.labelled_batch, pictures.classes
+    edge = len(pasted) + len(pictures.removed_classes)
+    whole = _of(step.labelled_output, batch.region_classes, batch.region_rows)
+    yes = torch.cat([_of(seen, pasted, slice(0, len(pasted))), whole])
+    no = torch.cat(
+        [
+            _of(seen, pictures.removed_classes, slice(len(pasted), edge)),
+            _of(step.output, pictures.ground_classes, pictures.ground_rows),
+            _of(seen, pasted[: len(seen.scores) - edge], slice(edge, None)),
+        ]
+    )
+    answered = functional.softplus(-yes).sum(), functional.softplus(no).sum()
+    return (mean_of_all(answered[0], len(yes)) + mean_of_all(answered[1], len(no))) / 2
+
+
+def _drawn(step: Step, options: EditedOptions, every: _Everything) -> _Drawn:
+    lacks = every.labels[:, every.classes].T < 0.5
+    pairs = torch.nonzero(lacks.any(dim=1)).squeeze(1)
+    grounds, others = _chosen(step, lacks[pairs]), _chosen(step, lacks[pairs])
+    covered = step.draw(len(pairs)) >= 1 - options.covered
+    scale, offset = step.draw(len(pairs)), step.draw(len(pairs), 2)
+    moves = (values.to(pairs.device) for values in (covered, scale, offset))
+    return _Drawn(pairs, grounds, others, *moves)
+
+
+def _slice(total: int) -> slice:
+    """Return this process's part of so many places."""
+    part = processes.span(total)
+    return slice(part.start, part.stop)
+
+
+def _within(places: Tensor, part: slice) -> Tensor:
+    return (places >= part.start) & (places < part.stop)
 
 
 def _of(output: Output, classes: Tensor, rows: Tensor | slice) -> Tensor:
@@ -119,12 +207,11 @@ def _chosen(step: Step, allowed: Tensor) -> Tensor:
 
 
 def _moved(
-    step: Step, options: EditedOptions, images: Tensor, regions: Tensor
+    options: EditedOptions, images: Tensor, regions: Tensor, drawn: _Drawn
 ) -> tuple[Tensor, Tensor]:
     """Scale and move objects together with their regions."""
-    count = len(images)
-    scale = (options.scale ** (2 * step.draw(count) - 1)).to(images)
-    area = regions.mean(dim=(1, 2)).clamp_min(1 / regions[0].numel())
+    scale = (options.scale ** (2 * drawn.scale - 1)).to(images)
+    area = regions.mean(dim=(1, 2)).clamp_min(1 / (regions.shape[1] * regions.shape[2]))
     scale = torch.maximum(scale, (options.least_area / area).sqrt())
-    offset = (options.shift * (2 * step.draw(count, 2) - 1)).to(images)
+    offset = (options.shift * (2 * drawn.offset - 1)).to(images)
     return placed(images, regions, scale, offset)

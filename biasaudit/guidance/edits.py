@@ -24,7 +24,9 @@ def paste(images: Tensor, regions: Tensor, grounds: Tensor, edge: float = 1.0) -
     return grounds + alpha * (images - grounds)
 
 
-def remove(images: Tensor, regions: Tensor, spread: float = 0.1) -> Tensor:
+def remove(
+    images: Tensor, regions: Tensor, spread: float = 0.1, *, ground: Tensor | None = None
+) -> Tensor:
     """Fill the region of each image with the colours around it.
 
     The fill is a Gaussian average of the pixels outside the region alone (normalised
@@ -36,6 +38,8 @@ def remove(images: Tensor, regions: Tensor, spread: float = 0.1) -> Tensor:
         images: (M, 3, S, S).
         regions: (M, S, S), 1 inside.
         spread: Standard deviation of the average, as a share of S.
+        ground: (3,) what an image that is all region gets; :func:`surroundings` of these images
+            where None.
 
     Returns:
         (M, 3, S, S); outside the regions, the images bit by bit.
@@ -47,9 +51,16 @@ def remove(images: Tensor, regions: Tensor, spread: float = 0.1) -> Tensor:
     fill = _blurred(images * outside, sigma) / weight.clamp_min(1e-6)
     far = weight < 1e-3
     total, area = (images * outside).sum(dim=(2, 3)), outside.sum(dim=(2, 3))
-    others = total.sum(dim=0) / area.sum(dim=0).clamp_min(1.0)
+    others = surroundings(images, regions) if ground is None else ground
     mean = torch.where(area > 0, total / area.clamp_min(1.0), others)[:, :, None, None]
     return torch.where(inside > 0, torch.where(far, mean, fill), images)
+
+
+def surroundings(images: Tensor, regions: Tensor) -> Tensor:
+    """Return (3,) the mean colour of (M, 3, S, S) images outside their (M, S, S) regions."""
+    outside = 1 - (regions > 0).to(images.dtype)[:, None]
+    total, area = (images * outside).sum(dim=(2, 3)), outside.sum(dim=(2, 3))
+    return total.sum(dim=0) / area.sum(dim=0).clamp_min(1.0)
 
 
 def grown(regions: Tensor, margin: float) -> Tensor:
@@ -74,6 +85,8 @@ def placed(images: Tensor, regions: Tensor, scale: Tensor, offset: Tensor) -> tu
     Returns:
         Both, of the same shapes; what comes from outside the images is no region.
     """
+    if len(images) == 0:
+        return images, regions
     middle, reach = _extent(regions)
     room = (1 - reach * scale[:, None]).clamp_min(0)
     # a grid runs from -1 to 1: a move by a share of S is twice that

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from biasaudit import processes
 from biasaudit.attention.mask import erase, scale_maps, soft_mask, upsample_maps
 from biasaudit.guidance.step import Step, mean_by_image
 from biasaudit.guidance.terms import AttentionOptions, term
@@ -53,7 +54,7 @@ def mining(step: Step, options: MiningOptions) -> Tensor:
     )
     alive = maps.detach().amax(dim=(1, 2)) > 0
     rows, classes, maps = rows[alive], classes[alive], maps[alive]
-    if len(rows) == 0:
+    if processes.total(len(rows)) == 0:
         return maps.sum()
     images = step.batch.images[rows]
     scaled = scale_maps(maps, options.scaling)

@@ -12,6 +12,7 @@ from biasaudit.attention.classifier import classifier_attention
 from biasaudit.data.loading.batches import Batch
 from biasaudit.models.batch_norm import untouched_batch_norm
 from biasaudit.models.classifier import Classifier, Output
+from biasaudit.models.shared_norm import mean_of_all
 
 
 class Addition(Protocol):
@@ -49,7 +50,7 @@ class Step:
         self._generator = generator if generator is not None else torch.Generator()
 
     def draw(self, *shape: int) -> Tensor:
-        """Draw uniform numbers in [0, 1) on the CPU."""
+        """Draw uniform numbers in [0, 1) on the CPU, in every process the same ones."""
         return torch.rand(shape, generator=self._generator)
 
     def add(self, name: str, addition: Addition) -> None:
@@ -189,9 +190,8 @@ def mean_by_image(values: Tensor, rows: Tensor) -> Tensor:
         rows: (P,) the image of each pair.
 
     Returns:
-        A scalar; zero, still part of the graph, where there is no pair.
+        A scalar; zero, still part of the graph, where there is no pair. Where several processes
+        share a step, this one's part of the mean over the images of all of them.
     """
-    if len(values) == 0:
-        return values.sum()
     _, position, counts = rows.unique(return_inverse=True, return_counts=True)
-    return (values / counts[position]).sum() / len(counts)
+    return mean_of_all((values / counts[position]).sum(), len(counts))

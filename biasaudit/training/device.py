@@ -7,19 +7,21 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 
 from biasaudit.errors import ConfigError, named_field
 
 _PRECISION = {"fp32": "no", "bf16": "bf16"}
 
 
-def make_accelerator(device: str, precision: str) -> Accelerator:
+def make_accelerator(device: str, precision: str, *, unused: bool = False) -> Accelerator:
     """Return the accelerator for a device and a precision.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``fp32`` or ``bf16``.
+        unused: Whether a step may leave parameters without a gradient, which several processes
+            then look for.
 
     Raises:
         ConfigError: The device is not there, or this process computes otherwise already.
@@ -36,7 +38,15 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
             f"use {named_field('training.device', 'auto')}",
         )
     try:
-        return Accelerator(cpu=device == "cpu", mixed_precision=_PRECISION[precision])
+        # statistics of batch norm are those of all processes already: none is to be sent around
+        wrapping = DistributedDataParallelKwargs(
+            broadcast_buffers=False, find_unused_parameters=unused
+        )
+        return Accelerator(
+            cpu=device == "cpu",
+            mixed_precision=_PRECISION[precision],
+            kwargs_handlers=[wrapping],
+        )
     except ValueError as error:
         given = named_field("training.device", device), named_field("training.precision", precision)
         raise ConfigError(f"{' and '.join(given)}: {error}") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from biasaudit import processes
 from biasaudit.errors import RunError, RunInterruptedError, named_field
 from biasaudit.results import write_atomic
 from biasaudit.training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
@@ -22,7 +23,7 @@ class Keeper:
     """Keeps nothing: the training lives in memory alone."""
 
     def load(self) -> Checkpoint | None:
-        """Return the state to go on from; None begins anew."""
+        """Return the state to go on from; None begins anew. The first process alone is asked."""
         return None
 
     def started(self, take: Take) -> None:
@@ -41,6 +42,32 @@ class Keeper:
         Raises:
             RunInterruptedError: Somebody asked the training to stop.
         """
+
+
+class Follower(Keeper):
+    """Keeps nothing, and stops where any process was asked to: another one keeps the state.
+
+    Args:
+        stop: Whether somebody asked this process to stop.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def stepped(self, take: Take) -> None:
+        """Stop where that was asked."""
+        if asked_of_any(self._stop):
+            raise RunInterruptedError("stopped with the others")
+
+    def epoch_done(self, take: Take, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Stop where that was asked."""
+        self.stepped(take)
+
+
+def asked_of_any(stop: Stop) -> bool:
+    """Say whether any process was asked to stop: all of them stop after the same step."""
+    stop.asked = processes.total(int(stop.asked)) > 0
+    return stop.asked
 
 
 class FolderKeeper(Keeper):
@@ -108,7 +135,7 @@ class FolderKeeper(Keeper):
     def stepped(self, take: Take) -> None:
         """Keep the state where it is time; stop where that was asked."""
         self._steps += 1
-        if self._stop.asked:
+        if asked_of_any(self._stop):
             self._leave(take())
         elif self._every and self._steps % self._every == 0:
             self._keep(take())
@@ -117,7 +144,7 @@ class FolderKeeper(Keeper):
         """Keep the state and the metrics; stop where that was asked."""
         checkpoint = take()
         self._keep(checkpoint, rows)
-        if self._stop.asked:
+        if asked_of_any(self._stop):
             self._leave(checkpoint)
 
     def _keep(self, checkpoint: Checkpoint, rows: Sequence[Mapping[str, Any]] = ()) -> None:

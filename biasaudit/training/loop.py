@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import asdict, dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.data_loader import prepare_data_loader
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
+from biasaudit import processes
 from biasaudit.data.loading.batches import Batch, SampleTensors, collate
 from biasaudit.errors import RunFailedError, named_field
 from biasaudit.guidance.classification import cross_entropy
 from biasaudit.models.backbones import build_classifier
 from biasaudit.models.classifier import Classifier
+from biasaudit.models.shared_norm import share_batch_norm
 from biasaudit.statistics import OperatingPoint, fit_operating_point
 from biasaudit.training.checkpoint import Checkpoint, Parts, Position
 from biasaudit.training.device import deterministic, make_accelerator
@@ -23,7 +27,13 @@ from biasaudit.training.frozen import FrozenOutputs, frozen_outputs
 from biasaudit.training.guided import GuidedModel
 from biasaudit.training.keeper import Keeper
 from biasaudit.training.plan import Plan
-from biasaudit.training.streams import LabelledStream, Order, tensors, training_loader
+from biasaudit.training.streams import (
+    LabelledStream,
+    Order,
+    images_a_step,
+    tensors,
+    training_loader,
+)
 
 _NAMED = 20
 """Images of a batch that an error names."""
@@ -102,6 +112,9 @@ class Trained:
 def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Trained:
     """Train the planned run, from its first step or from where an earlier training stopped.
 
+    Several processes that met train it together, each on its part of every batch; each returns
+    the whole.
+
     Args:
         plan: Complete settings, dataset and labels.
         progress: Told of every step and epoch.
@@ -114,7 +127,8 @@ def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Train
         RunInterruptedError: Somebody asked for a stop.
     """
     settings = plan.settings.training
-    accelerator = make_accelerator(settings.device, settings.precision)
+    unused = "classification" not in plan.mode.terms
+    accelerator = make_accelerator(settings.device, settings.precision, unused=unused)
     torch.manual_seed(settings.seed)
     model = build_classifier(
         str(plan.settings.model.backbone),
@@ -124,6 +138,9 @@ def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Train
         str(plan.settings.model.batch_norm),
         softmax=settings.loss == "softmax",
     )
+    if processes.count() > 1:
+        share_batch_norm(model)
+        torch.manual_seed(settings.seed + processes.number())  # dropout: each of its own
     loop = _Loop(plan, accelerator, model)
     with deterministic(accelerator.device):
         metrics = loop.run(progress, keeper or Keeper())
@@ -142,15 +159,22 @@ class _Loop:
         self.images = tensors(plan, plan.dataset.subset("train"), flip=plan.settings.data.flip)
         self.val = tensors(plan, plan.dataset.subset("val"))
         self.val_answers = (torch.empty(0), torch.empty(0))
-        self.guided = accelerator.prepare(GuidedModel(model, plan.terms, settings.seed))
+        self.guided = self._wrapped(GuidedModel(model, plan.terms, settings.seed))
         self.at = Position()
         self.random: Checkpoint | None = None
         self.labelled = (
-            LabelledStream(plan, int(settings.labels_per_step or 1))
+            LabelledStream(plan, int(settings.labels_per_step or 1) * processes.count())
             if plan.labels.entries
             else None
         )
         self._start_phase(self.epochs, balanced=plan.mode.balanced)
+
+    def _wrapped(self, guided: GuidedModel) -> Any:
+        """Return the model as the launcher needs it, for the parameters that train now."""
+        with warnings.catch_warnings():
+            # torch renames broadcast_buffers, in versions that accelerate does not know yet
+            warnings.simplefilter("ignore", FutureWarning)
+            return self.accelerator.prepare(guided)
 
     def _start_phase(self, epochs: int, *, balanced: bool) -> None:
         """Begin with a fresh optimiser for what trains now, and a schedule over ``epochs``."""
@@ -161,8 +185,10 @@ class _Loop:
             weight_decay=settings.weight_decay,
         )
         loader = training_loader(self.plan, self.images, balanced=balanced)
-        self.order = cast("Order", loader.sampler)
-        self.optimizer, self.loader = self.accelerator.prepare(optimizer, loader)
+        self.order = cast("Order", cast("Any", loader.batch_sampler).sampler)
+        self.optimizer = self.accelerator.prepare(optimizer)
+        # one process of one: it takes its part of each batch itself
+        self.loader = prepare_data_loader(loader, self.accelerator.device, 1, 0, put_on_device=True)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self.optimizer, epochs * len(self.loader)
         )
@@ -205,7 +231,7 @@ class _Loop:
 
     def _begin(self, progress: Progress, keeper: Keeper) -> None:
         """Go on from the state that was kept, if one was."""
-        kept = keeper.load()
+        kept = processes.told(keeper.load() if processes.first() else None)
         if kept is None:
             keeper.started(self._state)
             return
@@ -213,7 +239,7 @@ class _Loop:
         kept.restore_weights(self.model)
         if self.at.head:
             self._start_head()
-        kept.restore(self._parts, int(self.loader.total_batch_size))
+        kept.restore(self._parts, images_a_step(self.plan, len(self.order)))
         if self.at.step:
             self.random = kept  # for the first step: the loader draws before it, and did so then
         else:
@@ -228,6 +254,10 @@ class _Loop:
         """Begin to train the head alone."""
         self.at.head = True
         self.model.freeze(len(list(self.model.body.children())))
+        guided = self.accelerator.unwrap_model(self.guided)
+        del self.guided
+        self.accelerator.free_memory()
+        self.guided = self._wrapped(guided)
         self._start_phase(self.plan.mode.head_epochs, balanced=True)
 
     @property
@@ -245,7 +275,7 @@ class _Loop:
             self._restore_random()
             try:
                 losses = self._step(batch, self.at.epoch + number / len(self.loader))
-                values = {name: float(loss.detach()) for name, loss in losses.items()}
+                values = processes.averaged(losses)
                 if not math.isfinite(values["total"]):
                     told = ", ".join(f"{name} {value:g}" for name, value in values.items())
                     raise FloatingPointError(f"the loss is {values['total']} ({told})")
@@ -334,7 +364,10 @@ class _Loop:
         model = self.model.eval()
         size = int(self.plan.settings.training.batch_size or 1)
         scores, labels = [], []
-        for batch in DataLoader(self.val, size, collate_fn=collate):
+        own = Subset(self.val, processes.span(len(self.val)))
+        for batch in DataLoader(own, size, collate_fn=collate):
             scores.append(model(batch.images.to(self.accelerator.device)).scores.float().cpu())
             labels.append(batch.labels)
-        return torch.cat(scores), torch.cat(labels)
+        parts = processes.gathered((scores, labels))
+        every = [[tensor for part in parts for tensor in part[kind]] for kind in (0, 1)]
+        return torch.cat(every[0]), torch.cat(every[1])

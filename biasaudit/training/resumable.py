@@ -11,17 +11,19 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from biasaudit import processes
 from biasaudit.errors import (
     BiasAuditError,
     RunError,
+    RunFailedError,
     RunInterruptedError,
     named_field,
 )
 from biasaudit.results import sole_writer, write_or_move
 from biasaudit.training.checkpoint import CHECKPOINT, read_checkpoint
-from biasaudit.training.keeper import METRICS, FolderKeeper
+from biasaudit.training.keeper import METRICS, FolderKeeper, Follower
 from biasaudit.training.log import EVENTS, STEPS_FILE, logged
-from biasaudit.training.loop import Progress, train
+from biasaudit.training.loop import Progress, Silent, train
 from biasaudit.training.plan import Plan
 from biasaudit.training.run_directory import (
     CONFIG,
@@ -72,6 +74,9 @@ class Place:
 def train_into(plan: Plan, place: Place, progress: Progress, note: Note) -> RunRecord:
     """Train a run into its folder, or go on with it.
 
+    Of several processes the first one holds and writes the folder, and says to the others whether
+    there is something to train.
+
     Args:
         plan: Of the run.
         place: Where to write it.
@@ -87,6 +92,42 @@ def train_into(plan: Plan, place: Place, progress: Progress, note: Note) -> RunR
         RunFailedError: Training fails, or its result cannot be written where it should.
         RunInterruptedError: Somebody asked for a stop; the state is kept.
     """
+    if not processes.first():
+        return _follow(plan)
+    word = _Word()
+    try:
+        return _lead(plan, place, progress, note, word)
+    except BiasAuditError as error:
+        word.give(error)
+        raise
+
+
+class _Word:
+    """What the first process says to the others, once: the folder to train into, or why not."""
+
+    def __init__(self) -> None:
+        self._given = False
+
+    def give(self, word: Path | RunRecord | BiasAuditError) -> None:
+        """Say it, unless something was said."""
+        if not self._given:
+            self._given = True
+            processes.told(word)
+
+
+def _follow(plan: Plan) -> RunRecord:
+    """Train with the first process, which holds and writes the folder."""
+    word: Path | RunRecord | BiasAuditError | None = processes.told(None)
+    if isinstance(word, BiasAuditError):
+        raise word
+    if isinstance(word, RunRecord):
+        return word
+    with stop_on_signals() as stop, processes.loss_told():
+        run = RunRecord.of(plan, train(plan, Silent(), Follower(stop)))
+    return replace(run, path=word)
+
+
+def _lead(plan: Plan, place: Place, progress: Progress, note: Note, word: _Word) -> RunRecord:
     folder, made = _folder(plan, place)
     there = {file.name for file in folder.iterdir()}
     try:
@@ -94,8 +135,10 @@ def train_into(plan: Plan, place: Place, progress: Progress, note: Note) -> RunR
             if _finished(folder, there, plan, place.resume):
                 note(f"{folder}: finished already")
                 (folder / CHECKPOINT).unlink(missing_ok=True)
-                return read_run(folder)
-            return _train_held(plan, folder, progress, note, named=place.out is not None)
+                found = read_run(folder)
+                word.give(found)
+                return found
+            return _train_held(plan, folder, progress, note, word, named=place.out is not None)
     finally:
         if made:
             with suppress(OSError):
@@ -103,20 +146,24 @@ def train_into(plan: Plan, place: Place, progress: Progress, note: Note) -> RunR
 
 
 def _train_held(
-    plan: Plan, folder: Path, progress: Progress, note: Note, *, named: bool
+    plan: Plan, folder: Path, progress: Progress, note: Note, word: _Word, *, named: bool
 ) -> RunRecord:
     """Train into a folder that is held; ``named`` says that the user chose what it is called."""
     with stop_on_signals() as stop:
         every = plan.settings.training.checkpoint_steps
-        keeper = FolderKeeper(folder, {"images": _images(plan)}, every, stop, note)
+        about = {"images": _images(plan), "processes": processes.count()}
+        keeper = FolderKeeper(folder, about, every, stop, note)
         try:
             _begin(folder, plan)
             with logged(plan.settings.training.log, folder, progress) as listener:
-                run = RunRecord.of(plan, train(plan, listener, keeper))
+                word.give(folder)
+                with processes.loss_told():
+                    run = RunRecord.of(plan, train(plan, listener, keeper))
         except BaseException as error:
             if stop.asked and not isinstance(error, BiasAuditError):
                 raise _stopped(folder) from error  # its loading processes got the signal too
-            if not stop.asked and not keeper.kept:
+            # a launcher ends all processes where one is lost, by the signal that asks for a stop
+            if not keeper.kept and (not stop.asked or isinstance(error, RunFailedError)):
                 _clear(folder)
             raise
         return _finish(folder, run.called(folder) if named else run)
@@ -198,6 +245,13 @@ def _finished(folder: Path, there: set[str], plan: Plan, resume: bool) -> bool:
             raise RunError(
                 f"{named_field('out', folder)}: was begun on other images, labels or classes",
                 "name another folder",
+            )
+        began = int(told.get("processes", 1))
+        if began != processes.count():
+            raise RunError(
+                f"{named_field('out', folder)}: was begun by {began} processes, "
+                f"not {processes.count()}",
+                f"start {began} of them, or name another folder",
             )
     elif there - own or (there and LOCK not in there):
         raise taken(folder)  # what bears our names is ours where our lock stands beside it

@@ -33,6 +33,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save
 
+from biasaudit import processes
 from biasaudit.config import Settings
 from biasaudit.data.annotation.labels import LabelChoice
 from biasaudit.errors import ConfigError, RunError, named_field, near_names
@@ -177,6 +178,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         **{name: version(name) for name in packages},
         "threads": torch.get_num_threads(),
+        "processes": processes.count(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 

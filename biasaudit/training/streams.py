@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
+from biasaudit import processes
 from biasaudit.data.annotation.labels import LabelForm
 from biasaudit.data.annotation.shuffled import shuffled_sample
 from biasaudit.data.loading.batches import Batch, Item, SampleTensors, collate
@@ -52,6 +53,33 @@ class Order(Sampler[int]):
         self._passed_over = images
 
 
+class Parts(Sampler[list[int]]):
+    """Of each batch of all processes, drawn in one order, the part of this one.
+
+    Args:
+        order: Of the images, in every process the same.
+        size: Images a batch of all processes; an incomplete one at the end is left out.
+    """
+
+    def __init__(self, order: Order, size: int) -> None:
+        self.sampler = order
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self.sampler) // self._size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        part = processes.span(self._size)
+        images = iter(self.sampler)
+        while len(batch := list(islice(images, self._size))) == self._size:
+            yield batch[part.start : part.stop]
+
+
+def images_a_step(plan: Plan, images: int) -> int:
+    """Return the size of the batch of all processes, at most the images that there are."""
+    return min(int(plan.settings.training.batch_size or 1) * processes.count(), images)
+
+
 def training_loader(
     plan: Plan, images: SampleTensors, *, balanced: bool = False
 ) -> DataLoader[Item]:
@@ -71,11 +99,10 @@ def training_loader(
             images.samples, str(data.object), str(data.context), plan.dataset.classes
         )
         sampler = WeightedRandomSampler(weights, sum(w > 0 for w in weights), generator=generator)
+    order = Order(sampler, generator)
     return DataLoader(
         images,
-        min(int(settings.batch_size or 1), len(sampler)),
-        sampler=Order(sampler, generator),
-        drop_last=True,
+        batch_sampler=Parts(order, images_a_step(plan, len(order))),
         collate_fn=collate,
         num_workers=settings.workers,
         worker_init_fn=leave_signals_to_the_parent,
@@ -106,13 +133,15 @@ def group_weights(
 class LabelledStream(Iterator[Batch]):
     """Batches of labelled images without end; each image comes once a round, in random order.
 
+    Every process draws the batch of all of them, and loads its own part.
+
     Args:
         plan: Whose labels to draw from; its settings say whether their regions are shuffled.
-        size: Images a batch; all of them where there are fewer.
+        size: Images a batch of all processes; all of them where there are fewer.
 
     Attributes:
         images: The labelled images.
-        shown: The ids of the last batch.
+        shown: The ids of the last batch, of this process's part.
     """
 
     def __init__(self, plan: Plan, size: int) -> None:
@@ -131,14 +160,17 @@ class LabelledStream(Iterator[Batch]):
 
     def __next__(self) -> Batch:
         items: list[Item] = []
-        while len(items) < self._size:
+        part = processes.span(self._size)
+        for place in range(self._size):
             if not self._queue:
                 self.images.start_epoch(self._round)
                 self._round += 1
                 self._queue = torch.randperm(len(self.images), generator=self._generator).tolist()
-            items.append(self.images[self._queue.pop()])
+            index = self._queue.pop()
+            if place in part:
+                items.append(self.images[index])
         self.shown = [self.images.samples[item.index].id for item in items]
-        return collate(items)
+        return collate(items) if items else collate([self.images[0]]).without_images()
 
     def state(self) -> tuple[Tensor, dict[str, Any]]:
         """Return the state of what it draws from, and where it is in its round."""

@@ -12,6 +12,7 @@ ALLOWED = {
     "errors": set(),
     "registry": {"errors"},
     "exhaustion": {"errors"},
+    "processes": {"errors"},
     "inputs": {"errors"},
     "config": BASE,
     "results": BASE | {"statistics"},

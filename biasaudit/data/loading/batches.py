@@ -62,6 +62,15 @@ class Batch:
     def __len__(self) -> int:
         return len(self.images)
 
+    def without_images(self) -> Batch:
+        """Return a batch of no image, of the same shapes otherwise."""
+        none: dict[str, Any] = {
+            f.name: None if value is None else value[:0]
+            for f in fields(self)
+            for value in [getattr(self, f.name)]
+        }
+        return Batch(**none)
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """Return the batch on another device."""
         moved: dict[str, Any] = {

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from biasaudit import processes
 from biasaudit.errors import ConfigError
 from biasaudit.inputs.files import is_file
 from biasaudit.models.batch_norm import untouched_batch_norm
@@ -117,23 +119,24 @@ class FeatureReader:
     def __call__(self, images: Iterable[Tensor], tell: Tell = lambda _: None) -> Features:
         """Return the (N, K) float32 features of (3, S, S) uint8 images, in their order.
 
+        Of several processes, which have the same images, each passes some of the batches.
+
         Args:
             images: Taken as they come; no more than one batch is held.
             tell: Called with the number of images just done.
         """
-        parts: list[Features] = []
-        batch: list[Tensor] = []
-        for image in images:
-            batch.append(image)
-            if len(batch) == self.batch_size:
-                parts.append(self._batch(batch))
+
+        def own() -> dict[int, Features]:
+            found = {}
+            for place, batch in enumerate(_batched(images, self.batch_size)):
+                if place % processes.count() == processes.number():
+                    found[place] = self._batch(batch)
                 tell(len(batch))
-                batch = []
-        if batch:
-            parts.append(self._batch(batch))
-            tell(len(batch))
+            return found
+
+        parts = {place: part for found in processes.shared(own) for place, part in found.items()}
         empty = np.zeros((0, self.last.layer.in_features), np.float32)
-        return np.concatenate([empty, *parts])
+        return np.concatenate([empty, *(parts[place] for place in sorted(parts))])
 
     def _batch(self, images: list[Tensor]) -> Features:
         stacked = torch.stack(images)
@@ -166,6 +169,12 @@ class FeatureReader:
         digest.update(images.contiguous().numpy().tobytes())
         name = digest.hexdigest()
         return self.cache / "features" / name[:2] / f"{name}.npy"
+
+
+def _batched(images: Iterable[Tensor], size: int) -> Iterator[list[Tensor]]:
+    taken = iter(images)
+    while batch := list(islice(taken, size)):
+        yield batch
 
 
 def _kept(file: Path, shape: tuple[int, int]) -> Features | None:
