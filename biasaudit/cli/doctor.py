@@ -12,6 +12,9 @@ from biasaudit.cli.console import echo_json, print_table
 EXTRAS = {
     "pycocotools": "reads COCO masks: pip install 'biasaudit[coco]'",
     "pyarrow": "reads manifests in Parquet: pip install 'biasaudit[parquet]'",
+    "aiohttp": "images behind https: pip install 'biasaudit[remote]'",
+    "s3fs": "images in S3: pip install 'biasaudit[s3]'",
+    "gcsfs": "images in Google Cloud Storage: pip install 'biasaudit[gs]'",
     "tensorboard": "logs of training: pip install 'biasaudit[tensorboard]'",
     "timm": "more backbones: pip install 'biasaudit[timm]'",
 }

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args
 
 from biasaudit.data.built_in import DATASETS
 from biasaudit.data.checks.faults import Complain, refuse
-from biasaudit.data.formats import coco, folder, manifest, voc  # noqa: F401 -- register them
+from biasaudit.data.formats import coco, folder, manifest, voc, webdataset  # noqa: F401 -- register them
 from biasaudit.data.formats.toml_file import DATASET_FILE, read_dataset_file
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, DataError, named_field, near_names

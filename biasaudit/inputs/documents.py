@@ -34,7 +34,11 @@ def read_json(source: Source, most: int = RECORD_BYTES, *, finite: bool = True) 
         BiasAuditError: It cannot be read, is not JSON, is no table, gives a key twice, or holds
             a number or a text that nothing can be made of.
     """
-    text = read_text(source, most)
+    return json_table(source, read_text(source, most), finite=finite)
+
+
+def json_table(source: Source, text: str | bytes, *, finite: bool = True) -> dict[str, Any]:
+    """Return the table that a text is as JSON; see :func:`read_json`."""
     try:
         tree = json.loads(text, object_pairs_hook=_once)
     except RecursionError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -14,6 +15,7 @@ import PIL.Image
 
 from biasaudit.errors import ConfigError, DataError
 from biasaudit.inputs.files import Source, check_regular
+from biasaudit.inputs.places import Place
 
 LIMIT_VARIABLE = "BIASAUDIT_MAX_MEGAPIXELS"
 """Environment variable, so that loading processes know it too."""
@@ -72,12 +74,12 @@ def check_size(width: int, height: int, where: str) -> None:
 
 @contextmanager
 def opened(
-    path: Path, what: str = "an image", missing: str = "no such image file"
+    path: Place, what: str = "an image", missing: str = "no such image file"
 ) -> Iterator[PIL.Image.Image]:
     """Open an image file whose header is sound and whose size is allowed.
 
     Args:
-        path: The file.
+        path: The file, the URL, or the member of an archive.
         what: What it should be, as in ``cannot be read as an image``.
         missing: What is said where there is no file.
 
@@ -86,9 +88,14 @@ def opened(
             ``with`` statement runs.
     """
     hint = "replace the file or take it out of the dataset"
-    check_regular(Source(path, missing=missing))
+    content: Path | io.BytesIO
+    if isinstance(path, Path):
+        check_regular(Source(path, missing=missing))
+        content = path
+    else:
+        content = io.BytesIO(path.read(missing))
     try:
-        with PIL.Image.open(path, formats=_formats()) as stored:
+        with PIL.Image.open(content, formats=_formats()) as stored:
             check_size(*stored.size, str(path))
             yield stored
     except PIL.UnidentifiedImageError:

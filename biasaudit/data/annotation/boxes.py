@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from biasaudit.data.loading import images
 from biasaudit.data.sample import Mask, Region
 from biasaudit.inputs.pictures import check_size
+from biasaudit.inputs.places import Place
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in px: columns left to right - 1, rows top to bottom - 1."""
@@ -25,12 +25,12 @@ class BoxRegion(Region):
         boxes: One an instance, as the annotation has them.
     """
 
-    def __init__(self, boxes: Sequence[Box], file: Path, size: Size | None) -> None:
+    def __init__(self, boxes: Sequence[Box], file: Place, size: Size | None) -> None:
         super().__init__("box", partial(_filled, tuple(boxes), file, size))
         self.boxes = tuple(boxes)
 
 
-def box_region(boxes: Sequence[Box], file: Path, size: Size | None) -> BoxRegion:
+def box_region(boxes: Sequence[Box], file: Place, size: Size | None) -> BoxRegion:
     """Return the region that boxes fill together, cut at the image's border.
 
     Args:
@@ -59,7 +59,7 @@ def outlying(box: Sequence[float], width: int, height: int) -> bool:
     return left < -1 or top < -1 or right > width + 1 or bottom > height + 1
 
 
-def _filled(boxes: Sequence[Box], file: Path, size: Size | None) -> Mask:
+def _filled(boxes: Sequence[Box], file: Place, size: Size | None) -> Mask:
     width, height = size or images.size_of(file)
     check_size(width, height, str(file))
     mask = np.zeros((height, width), dtype=np.bool_)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from biasaudit.data.checks.faults import UNREADABLE, Complain
 from biasaudit.data.sample import Mask, Region
 from biasaudit.errors import DataError
 from biasaudit.inputs.pictures import opened
+from biasaudit.inputs.places import Place
 
 VOID = 255
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
@@ -55,11 +55,11 @@ class Part:
         value: The value that means the class; None for a binary mask, where any but 0 does.
     """
 
-    path: Path
+    path: Place
     value: int | None = None
 
 
-def read_label_map(path: Path) -> NDArray[Any]:
+def read_label_map(path: Place) -> NDArray[Any]:
     """Read a label map's values.
 
     Returns:
@@ -79,7 +79,7 @@ def read_label_map(path: Path) -> NDArray[Any]:
         return np.array(stored)
 
 
-def count_labels(path: Path) -> LabelCounts:
+def count_labels(path: Place) -> LabelCounts:
     """Count the pixels of each value in a label map.
 
     Raises:
@@ -91,10 +91,10 @@ def count_labels(path: Path) -> LabelCounts:
     return LabelCounts((width, height), dict(zip(found.tolist(), pixels.tolist(), strict=True)))
 
 
-def count_all(paths: Iterable[Path], complain: Complain) -> dict[Path, LabelCounts]:
+def count_all(paths: Iterable[Place], complain: Complain) -> dict[Place, LabelCounts]:
     """Count the labels of many maps side by side; those that cannot be read are left out."""
 
-    def count(path: Path) -> LabelCounts | DataError:
+    def count(path: Place) -> LabelCounts | DataError:
         try:
             return count_labels(path)
         except DataError as error:
@@ -109,7 +109,7 @@ def count_all(paths: Iterable[Path], complain: Complain) -> dict[Path, LabelCoun
     return {path: counts for path, counts in found.items() if isinstance(counts, LabelCounts)}
 
 
-def mask_region(parts: Sequence[Part], counts: Mapping[Path, LabelCounts]) -> Region | None:
+def mask_region(parts: Sequence[Part], counts: Mapping[Place, LabelCounts]) -> Region | None:
     """Join what label maps say of one class.
 
     Args:

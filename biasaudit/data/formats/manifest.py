@@ -4,7 +4,7 @@
 
     format = "manifest"
     manifest = "lesions.csv"
-    images = "images"            # what the column image is relative to
+    images = "images"            # what the column image is relative to, a folder or a URL
     contexts = ["ruler", "site"] # columns that say what else the image shows
     object = "melanoma"
     context = "ruler"
@@ -13,7 +13,7 @@
     labels = "diagnosis"
 
 =========  ====================================================================================
-image      path of the image
+image      path of the image, or its URL (s3, gs, az, https, ...), which is read when asked for
 labels     object classes, separated by ``;``; empty for none
 subset     ``train``, ``val`` or ``test``
 mask       optional: ``boat:masks/1.png;cow:masks/2.png``; the class may be left out where the
@@ -28,6 +28,7 @@ others     a column in ``contexts``: 1, true or yes (the context is there), 0, f
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,8 +52,9 @@ from biasaudit.data.formats.masked import Found, MaskValues, join
 from biasaudit.data.formats.table import Row, Table, read_table
 from biasaudit.data.formats.toml_file import READERS, DatasetFile, each_once
 from biasaudit.data.sample import Dataset
-from biasaudit.errors import DataError, near_names
+from biasaudit.errors import ConfigError, DataError, near_names
 from biasaudit.inputs.files import is_file, leads_out
+from biasaudit.inputs.places import Place, Remote, below, is_relative, place_of
 
 SUBSETS = ("train", "val", "test")
 _FARTHEST = 2**31
@@ -78,7 +80,7 @@ class ManifestDataset(DatasetFile):
 
     Attributes:
         manifest: The table.
-        images: Folder that paths of images and masks are relative to.
+        images: Folder, or URL, that paths of images and masks are relative to.
         columns: The table's own names of its columns.
         contexts: Columns that are contexts.
         classes: The object classes in score order; those of the table, sorted, unless given.
@@ -111,7 +113,7 @@ class ManifestDataset(DatasetFile):
         if not classes:
             raise DataError(f"{table.file}: {names.labels}: no row has a class")
         counts = Counter(row.text(names.subset) for row in table)
-        reader = _Rows(file.parent / self.images, self, classes, complain, counts)
+        reader = _Rows(_root(file, self.images), self, classes, complain, counts)
         found: dict[str, list[Found]] = {}
         for row in table:
             reader.add(row, found)
@@ -135,6 +137,15 @@ class ManifestDataset(DatasetFile):
             context=self.context,
             root=str(file.parent),
         )
+
+
+def _root(file: Path, images: str) -> Path | Remote:
+    """Return the folder, or the URL, that images are relative to."""
+    try:
+        place = place_of(images)
+    except ConfigError as error:
+        raise DataError(f"{file}: images: {error.message}", error.hint) from None
+    return file.parent / images if place is None else place
 
 
 def _check_columns(table: Table, columns: Sequence[str], complain: Complain) -> None:
@@ -164,7 +175,7 @@ def _annotated(one: Found, seen: Collection[str]) -> Found:
 class _Rows:
     """Turns rows into what is known of their images."""
 
-    root: Path
+    root: Path | Remote
     description: ManifestDataset
     classes: Sequence[str]
     complain: Complain
@@ -187,10 +198,11 @@ class _Rows:
                 error = row.error(columns.subset, told, near_names(subset, SUBSETS))
                 self.complain(ANNOTATION, error)
             return
-        file = self._path(row, columns.image, row.text(columns.image))
+        given = row.text(columns.image)
+        file = self._path(row, columns.image, given)
         if file is None:
             return
-        id = file.relative_to(self.root).as_posix()
+        id = self._id(file, given)
         if (subset, id) in self._seen:
             self.complain(
                 DUPLICATE,
@@ -220,12 +232,32 @@ class _Rows:
                 self.complain(NO_NAME, row.error(column, f"no class is called '{name}'", hint))
         return [name for name in names if name in self.classes]
 
-    def _path(self, row: Row, column: str, given: str) -> Path | None:
-        """Return the file that a group names, None where it is none of the dataset's."""
+    def _id(self, file: Place, given: str) -> str:
+        """Return what an image is called: its path below the images, or its URL."""
+        if isinstance(file, Path) and isinstance(self.root, Path):
+            return file.relative_to(self.root).as_posix()
+        return Path(given).as_posix() if is_relative(given) else str(file)
+
+    def _path(self, row: Row, column: str, given: str) -> Path | Remote | None:
+        """Return the file that a group names, None where it is none of the dataset's.
+
+        What lies behind a URL is not asked for before it is read.
+        """
+        try:
+            place = place_of(given)
+        except ConfigError as error:
+            self.complain(ANNOTATION, row.error(column, error.message, error.hint))
+            return None
+        if isinstance(place, Remote):
+            return place
+        if isinstance(place, Path) and isinstance(self.root, Path):
+            given = os.path.relpath(place, self.root.absolute())
         path = Path(given)
         if not given:
             self.complain(ANNOTATION, row.error(column, "names no file"))
-        elif path.anchor or ".." in path.parts:
+        elif isinstance(self.root, Remote) and not path.anchor and ".." not in path.parts:
+            return below(self.root, path.as_posix())
+        elif isinstance(self.root, Remote) or path.anchor or ".." in path.parts:
             self.complain(
                 OUTSIDE,
                 row.error(
@@ -250,11 +282,13 @@ class _Rows:
                 names.append(f"{column}={text}")
         return names
 
-    def _masks(self, row: Row, labels: frozenset[str]) -> list[tuple[Path, str | None]]:
+    def _masks(self, row: Row, labels: frozenset[str]) -> list[tuple[Place, str | None]]:
         column, values = self.description.columns.mask, self.description.mask_values
-        masks: list[tuple[Path, str | None]] = []
+        masks: list[tuple[Place, str | None]] = []
         for item in row.items(column):
-            name, _, text = item.rpartition(":")
+            head, mark, rest = item.partition("://")
+            name, _, text = head.rpartition(":")
+            text += mark + rest
             path = self._path(row, column, text)
             if path is None:
                 continue

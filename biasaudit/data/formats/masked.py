@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -15,6 +14,7 @@ from biasaudit.data.formats.label_maps import LabelCounts, Part, count_all, mask
 from biasaudit.data.loading.images import ImageFile
 from biasaudit.data.sample import Region, Sample
 from biasaudit.errors import DataError
+from biasaudit.inputs.places import Place
 
 MaskValues = dict[str, Annotated[int, Field(ge=1, le=65535)]]
 """``[mask_values]`` of ``dataset.toml``: the value that each name has in an indexed mask."""
@@ -36,10 +36,10 @@ class Found:
     """
 
     id: str
-    file: Path
+    file: Place
     labels: frozenset[str]
     contexts: frozenset[str] = frozenset()
-    masks: list[tuple[Path, str | None]] = field(default_factory=list)
+    masks: list[tuple[Place, str | None]] = field(default_factory=list)
     boxes: dict[str, list[Box]] = field(default_factory=dict)
     source: str = ""
     annotated: frozenset[str] = frozenset()
@@ -69,7 +69,7 @@ def _sample(
     one: Found,
     values: Mapping[str, int],
     classes: frozenset[str],
-    counts: Mapping[Path, LabelCounts],
+    counts: Mapping[Place, LabelCounts],
     complain: Complain,
 ) -> Sample:
     masks = _of_one_size(
@@ -98,10 +98,10 @@ def _sample(
 
 
 def _of_one_size(
-    masks: Sequence[tuple[Path, str | None]],
-    counts: Mapping[Path, LabelCounts],
+    masks: Sequence[tuple[Place, str | None]],
+    counts: Mapping[Place, LabelCounts],
     complain: Complain,
-) -> list[tuple[Path, str | None]]:
+) -> list[tuple[Place, str | None]]:
     """Return the masks that have the size of the first."""
     fitting = []
     for path, name in masks:
@@ -120,9 +120,9 @@ def _of_one_size(
 
 
 def _regions(
-    masks: Sequence[tuple[Path, str | None]],
+    masks: Sequence[tuple[Place, str | None]],
     values: Mapping[str, int],
-    counts: Mapping[Path, LabelCounts],
+    counts: Mapping[Place, LabelCounts],
 ) -> dict[str, Region]:
     parts: dict[str, list[Part]] = {}
     for path, name in masks:

@@ -70,6 +70,7 @@ from biasaudit.inputs.files import (
     leads_out,
     read_text,
 )
+from biasaudit.inputs.places import Place
 
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -307,7 +308,7 @@ class _Image:
     folders: VocFolders
     file: Path
     annotation: VocAnnotation | None
-    counts: Mapping[Path, LabelCounts]
+    counts: Mapping[Place, LabelCounts]
     complain: Complain
 
     def sample(self, label_map: Path | None, context_map: Path | None) -> Sample:

@@ -14,13 +14,14 @@ import PIL.ImageOps
 from biasaudit.data.sample import Image
 from biasaudit.errors import DataError
 from biasaudit.inputs.pictures import opened
+from biasaudit.inputs.places import Place
 
 
 class WrongSizeError(DataError):
     """An image that is not of the size that its annotations speak of."""
 
 
-def decode(path: Path, size: tuple[int, int] | None = None) -> Image:
+def decode(path: Place, size: tuple[int, int] | None = None) -> Image:
     """Read an image file as RGB.
 
     Grey, palette, CMYK and 16-bit grey images are converted; an alpha channel is dropped, as
@@ -31,7 +32,7 @@ def decode(path: Path, size: tuple[int, int] | None = None) -> Image:
     stored picture has it, the annotations were made on the stored pixels, and those are given.
 
     Args:
-        path: The file.
+        path: The file, the URL, or the member of an archive.
         size: The (width, height) in pixels that the annotations speak of.
 
     Returns:
@@ -52,14 +53,14 @@ def decode(path: Path, size: tuple[int, int] | None = None) -> Image:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image on disk, decoded when called.
+    """An image on disk, or elsewhere, decoded when called.
 
     Attributes:
-        path: The file.
+        path: The file, the URL, or the member of an archive.
         size: The (width, height) in pixels that its annotations speak of; None where they do not.
     """
 
-    path: Path
+    path: Place
     size: tuple[int, int] | None = None
 
     def __call__(self) -> Image:
@@ -68,10 +69,11 @@ class ImageFile:
 
     def key(self, content: Callable[[Path], str]) -> str:
         """Return what the pixels depend on; see :class:`biasaudit.data.loading.keys.Keyed`."""
-        return f"{content(self.path)} {self.size}"
+        told = content(self.path) if isinstance(self.path, Path) else self.path.state()
+        return f"{told} {self.size}"
 
 
-def size_of(path: Path) -> tuple[int, int]:
+def size_of(path: Place) -> tuple[int, int]:
     """Return the (width, height) in pixels of the upright picture, without decoding it.
 
     Raises:
@@ -83,7 +85,7 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 def _of_size(
-    path: Path,
+    path: Place,
     stored: PIL.Image.Image,
     upright: PIL.Image.Image,
     size: tuple[int, int] | None,
@@ -96,7 +98,7 @@ def _of_size(
     raise _wrong_size(path, upright.size, size)
 
 
-def _wrong_size(path: Path, found: tuple[int, int], said: tuple[int, int]) -> WrongSizeError:
+def _wrong_size(path: Place, found: tuple[int, int], said: tuple[int, int]) -> WrongSizeError:
     return WrongSizeError(
         f"{path}: the image is {_times(found)} pixels, its annotation says {_times(said)}",
         "correct width and height in the annotation file, or give the image that was annotated",

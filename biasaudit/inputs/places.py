@@ -1,0 +1,317 @@
+"""Files that are no file of their own here: behind a URL, or within a tar archive.
+
+Pictures and small texts are read whole, and bounded; each error names the URL, or the archive and
+the member. What a URL names is read through fsspec, which brings the protocols.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from biasaudit.errors import BiasAuditError, ConfigError, DataError
+from biasaudit.inputs.files import MEGA, Source, check_regular, reading
+
+PROTOCOLS = ("abfs", "az", "gcs", "gs", "http", "https", "memory", "s3")
+"""What a URL may begin with, beside ``file``, which is a path."""
+MOST_BYTES = 256 * MEGA
+"""Of one picture that is read whole."""
+TEXT_BYTES = MEGA
+"""Of one text within an archive."""
+ATTEMPTS, PAUSE = 3, 0.5
+"""Of a read over a network, and the seconds before the second one."""
+_PACKAGES = {
+    "s3": "'biasaudit[s3]'", "gs": "'biasaudit[gs]'", "gcs": "'biasaudit[gs]'", "az": "adlfs",
+    "abfs": "adlfs", "http": "'biasaudit[remote]'", "https": "'biasaudit[remote]'",
+}  # fmt: skip
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_USER = re.compile(r"(?<=://)[^/@]*@")
+_SECRET = re.compile(r"([?&][^=&]*(?:sig|token|key|credential|secret|password)[^=&]*=)[^&]*", re.I)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file behind a URL.
+
+    Attributes:
+        url: Of one of :data:`PROTOCOLS`.
+    """
+
+    url: str
+
+    def __str__(self) -> str:
+        """Return the URL without what lets somebody in: a user, a password, a signature."""
+        return _SECRET.sub(r"\1...", _USER.sub("", self.url))
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the file's name, with its dot."""
+        return Path(re.split(r"[?#]", self.url)[0]).suffix
+
+    def read(self, missing: str = "no such file") -> bytes:
+        """Return the content.
+
+        Raises:
+            DataError: There is none, it has more than :data:`MOST_BYTES`, or it cannot be read.
+            ConfigError: The package that knows the protocol is not installed.
+        """
+
+        def whole() -> bytes:
+            with self.opened(missing) as stream:
+                content: bytes = stream.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise _too_large(str(self))
+            return content
+
+        return _patiently(whole)
+
+    def part(self, start: int, size: int) -> bytes:
+        """Return ``size`` bytes from ``start`` on, asked for at once; errors as of :meth:`read`."""
+        import fsspec
+
+        def asked() -> bytes:
+            with self._told("no such archive"):
+                system, path = fsspec.core.url_to_fs(self.url)
+                content: bytes = system.cat_file(path, start=start, end=start + size)
+            if len(content) > size:
+                raise DataError(
+                    f"{self}: the server gives no part of a file, but the whole",
+                    "put the archive where parts can be read, or take a copy",
+                )
+            return content
+
+        return _patiently(asked)
+
+    @contextmanager
+    def opened(self, missing: str = "no such file") -> Iterator[IO[bytes]]:
+        """Open it for reading at any place; errors as of :meth:`read`."""
+        import fsspec
+
+        with self._told(missing), fsspec.open(self.url, "rb") as stream:
+            yield stream
+
+    @contextmanager
+    def _told(self, missing: str) -> Iterator[None]:
+        """Turn what a protocol's package raises into an error that names the URL."""
+        try:
+            yield
+        except BiasAuditError:
+            raise
+        except FileNotFoundError:
+            raise DataError(f"{self}: {missing}", "correct the URL") from None
+        except ImportError as error:
+            package = _PACKAGES.get(self.url.partition(":")[0].lower(), "fsspec")
+            raise ConfigError(
+                f"{self}: the package that reads such URLs is not installed ({_told(error)})",
+                f"pip install {package}",
+            ) from error
+        except tarfile.TarError:
+            raise
+        except Exception as error:  # each protocol's package has errors of its own
+            raise _UnreadableError(
+                f"{self}: cannot be read ({_told(error)})",
+                "see whether it can be reached from here, and with which credentials",
+            ) from error
+
+    def state(self) -> str:
+        """Return a text that is another once the content is, as far as the protocol tells.
+
+        Raises:
+            OSError: It cannot be asked.
+        """
+        import fsspec
+
+        try:
+            system, path = fsspec.core.url_to_fs(self.url)
+            return f"{self} {system.ukey(path)}"
+        except Exception as error:
+            raise OSError(_told(error)) from error
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file within a tar archive that is not compressed.
+
+    Attributes:
+        archive: The archive.
+        name: The member's name.
+        start: Where its content begins, in bytes.
+        size: Of its content, in bytes.
+    """
+
+    archive: Path | Remote
+    name: str
+    start: int
+    size: int
+
+    def __str__(self) -> str:
+        """Return the archive, and the member after a colon."""
+        return f"{self.archive}:{self.name}"
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the member's name, with its dot."""
+        return Path(self.name).suffix
+
+    def read(self, missing: str = "no such file") -> bytes:
+        """Return the content; errors as of :meth:`Remote.read`."""
+        if self.size > MOST_BYTES:
+            raise _too_large(str(self))
+        if isinstance(self.archive, Remote):
+            content = self.archive.part(self.start, self.size)
+        else:
+            with opened_archive(self.archive) as stream:
+                stream.seek(self.start)
+                content = stream.read(self.size)
+        if len(content) < self.size:
+            raise DataError(f"{self}: the archive ends within it", "write the archive again")
+        return content
+
+    def state(self) -> str:
+        """Return a text that is another once the archive is."""
+        if isinstance(self.archive, Remote):
+            told = self.archive.state()
+        else:
+            found = self.archive.stat()
+            told = f"{self.archive.absolute()} {found.st_size} {found.st_mtime_ns}"
+        return f"{told} {self.start} {self.size}"
+
+
+Place = Path | Remote | Member
+"""Where a picture lies."""
+
+
+class _UnreadableError(DataError):
+    """What a second attempt may mend."""
+
+
+def place_of(text: str) -> Path | Remote | None:
+    """Return what a text names, if it is a URL; None where it is none.
+
+    Args:
+        text: A URL of one of :data:`PROTOCOLS`, or ``file:///a/path``.
+
+    Raises:
+        ConfigError: A protocol that is not known, or URLs within URLs.
+    """
+    found = _URL.match(text)
+    if found is None:
+        return None
+    protocol = found[1].lower()
+    if protocol == "file":
+        return Path(text[found.end() :])
+    if protocol not in PROTOCOLS or "::" in text or "\0" in text:
+        raise ConfigError(
+            f"{Remote(text)}: not a URL that is read", f"known: {', '.join(['file', *PROTOCOLS])}"
+        )
+    return Remote(text)
+
+
+def _patiently(read: Callable[[], bytes]) -> bytes:
+    """Read, and again where a network fails."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return read()
+        except _UnreadableError:
+            time.sleep(PAUSE * attempt)
+    return read()
+
+
+def is_relative(text: str) -> bool:
+    """Whether a text is no URL but a name below a folder."""
+    return _URL.match(text) is None
+
+
+def below(root: Path | Remote, name: str) -> Path | Remote:
+    """Return what a relative name means below a folder or a URL."""
+    if isinstance(root, Path):
+        return root / name
+    path, mark, query = root.url.partition("?")
+    return Remote(f"{path.rstrip('/')}/{name}{mark}{query}")
+
+
+@contextmanager
+def opened_archive(archive: Path | Remote) -> Iterator[IO[bytes]]:
+    """Open a tar archive's bytes.
+
+    Raises:
+        DataError: It is missing, no regular file, or cannot be read.
+    """
+    if isinstance(archive, Remote):
+        with archive.opened("no such archive") as stream:
+            yield stream
+        return
+    source = Source(archive, missing="no such archive")
+    check_regular(source)
+    with reading(source), archive.open("rb") as stream:
+        yield stream
+
+
+def members(
+    archive: Path | Remote, is_text: Callable[[str], bool], most: int = 5_000_000
+) -> list[tuple[Member, bytes]]:
+    """List the files of a tar archive that is not compressed.
+
+    Args:
+        archive: The archive.
+        is_text: Says of a name whether the file is small and to be read at once.
+        most: How many it may hold.
+
+    Returns:
+        Each file in order, and its content where that was to be read.
+
+    Raises:
+        DataError: It is none, is damaged, or holds too many; a text is larger than
+            :data:`TEXT_BYTES`.
+    """
+    found: list[tuple[Member, bytes]] = []
+    try:
+        with (
+            opened_archive(archive) as stream,
+            tarfile.open(fileobj=stream, mode="r:", tarinfo=tarfile.TarInfo) as opened,
+        ):
+            for entry in opened:
+                if entry.isreg() and not entry.issparse():
+                    member = Member(archive, entry.name, entry.offset_data, entry.size)
+                    found.append((member, _text(opened, entry, member, is_text)))
+                if len(found) > most:
+                    raise DataError(f"{archive}: holds more than {most} files", "split it")
+                opened.members = []  # type: ignore[attr-defined]  # else all headers stay
+    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
+        raise DataError(
+            f"{archive}: not a tar archive that can be read ({_told(error)})",
+            "give a whole one that is not compressed: its files are read one by one",
+        ) from None
+    return found
+
+
+def _text(
+    archive: tarfile.TarFile,
+    entry: tarfile.TarInfo,
+    member: Member,
+    is_text: Callable[[str], bool],
+) -> bytes:
+    if not is_text(entry.name):
+        return b""
+    if entry.size > TEXT_BYTES:
+        raise DataError(f"{member}: has more than {TEXT_BYTES} bytes", "write labels alone into it")
+    stream = archive.extractfile(entry)
+    return b"" if stream is None else stream.read()
+
+
+def _too_large(where: str) -> DataError:
+    return DataError(
+        f"{where}: has more than {MOST_BYTES} bytes, and a picture may have as many",
+        "give a smaller file",
+    )
+
+
+def _told(error: BaseException) -> str:
+    told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return _SECRET.sub(r"\1...", _USER.sub("", told))

@@ -1,0 +1,223 @@
+"""Images behind URLs: a server on this machine, and fsspec's files in memory."""
+
+import functools
+import http.server
+import io
+import re
+import tarfile
+import threading
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from biasaudit.data import catalogue  # noqa: F401 (it registers the formats)
+from biasaudit.data.formats.toml_file import read_dataset_file
+from biasaudit.data.loading.batches import SampleTensors, collate
+from biasaudit.errors import ConfigError, DataError
+from biasaudit.inputs import places
+from biasaudit.inputs.places import Member, Remote, place_of
+
+HEADER = 'format = "manifest"\nmanifest = "t.csv"\nobject = "boat"\n'
+
+
+def png(value, shape=(6, 8, 3)):
+    stream = io.BytesIO()
+    PIL.Image.fromarray(np.full(shape, value, np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def read(folder, rows, header=HEADER):
+    (folder / "t.csv").write_text("image,labels,subset,mask\n" + "\n".join(rows) + "\n")
+    (folder / "dataset.toml").write_text(header)
+    return read_dataset_file(folder / "dataset.toml")
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        if self.server.failures > 0:
+            self.server.failures -= 1
+            self.send_error(503)
+            return
+        part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if part is None or not self.server.gives_parts:
+            super().do_GET()
+            return
+        content = Path(self.translate_path(self.path)).read_bytes()
+        start, end = int(part[1]), min(int(part[2] or len(content) - 1), len(content) - 1)
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {start}-{end}/{len(content)}")
+        self.send_header("Content-Length", str(end + 1 - start))
+        self.end_headers()
+        self.wfile.write(content[start : end + 1])
+        self.server.sent.append(end + 1 - start)
+
+    def log_message(self, *told):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        running.asked, running.failures, running.folder = [], 0, folder
+        running.gives_parts, running.sent = True, []
+        running.url = f"http://127.0.0.1:{running.server_port}"
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def memory():
+    files = fsspec.filesystem("memory")
+    yield files
+    files.rm("/biasaudit-test", recursive=True)
+
+
+def test_images_and_masks_by_http(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "PAUSE", 0)
+    (server.folder / "a.png").write_bytes(png(7))
+    (server.folder / "m.png").write_bytes(png(1, (6, 8)))
+    rows = [f"{server.url}/a.png,boat,test,boat:{server.url}/m.png", f"{server.url}/no.png,,test,"]
+    data = read(tmp_path, rows)
+    first, second = data.subset("test")
+    assert first.id == f"{server.url}/a.png"
+    assert not any("a.png" in path for path in server.asked)  # not before it is needed
+    assert (first.load_image() == 7).all()
+    assert first.regions["boat"].area_fraction == 1.0
+    with pytest.raises(DataError, match=rf"{server.url}/no\.png: no such image file; correct the"):
+        second.load_image()
+
+
+def test_a_server_that_fails_once_is_asked_again(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "PAUSE", 0)
+    (server.folder / "a.png").write_bytes(png(7))
+    (sample,) = read(tmp_path, [f"{server.url}/a.png,boat,test,"]).subset("test")
+    server.failures = places.ATTEMPTS - 1
+    assert (sample.load_image() == 7).all()
+    server.failures = 100
+    with pytest.raises(DataError, match=r"a\.png: cannot be read \(503"):
+        sample.load_image()
+
+
+def test_a_base_url_and_a_cache(memory, tmp_path):
+    memory.pipe("/biasaudit-test/one/a.png", png(9))
+    rows = ["one/a.png,boat,test,"]
+    header = HEADER + 'images = "memory://biasaudit-test"\n'
+    (sample,) = read(tmp_path, rows, header).subset("test")
+    assert sample.id == "one/a.png"
+    cache = tmp_path / "cache"
+    for value in (9, 30):
+        memory.pipe("/biasaudit-test/one/a.png", png(value))
+        for _ in range(2):
+            images = SampleTensors([sample], ["boat"], 4, keep=False, cache=cache)
+            assert torch.equal(images[0].image, torch.full((3, 4, 4), value, dtype=torch.uint8))
+    assert len(list((cache / "images").glob("*/*"))) == 2  # what changed is kept anew
+
+
+def test_names_below_a_base_url_stay_below_it(tmp_path):
+    for name in ("../a.png", "/etc/a.png"):
+        with pytest.raises(DataError, match="leaves the images folder"):
+            read(tmp_path, [f"{name},boat,test,"], HEADER + 'images = "memory://biasaudit-test"\n')
+
+
+def test_a_file_url_is_a_path_and_stays_in_the_folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(png(5))
+    (tmp_path / "b.png").write_bytes(png(5))
+    header = HEADER + 'images = "images"\n'
+    (sample,) = read(tmp_path, [f"file://{tmp_path}/images/a.png,boat,test,"], header).subset(
+        "test"
+    )
+    assert sample.id == "a.png"
+    assert (sample.load_image() == 5).all()
+    with pytest.raises(DataError, match="leaves the images folder"):
+        read(tmp_path, [f"file://{tmp_path}/b.png,boat,test,"], header)
+    rows = ["a.png,boat,test,"]
+    (sample,) = read(tmp_path, rows, HEADER + f'images = "file://{tmp_path}/images"\n').subset(
+        "test"
+    )
+    assert (sample.load_image() == 5).all()
+
+
+def test_too_large_is_refused(memory, tmp_path, monkeypatch):
+    memory.pipe("/biasaudit-test/a.png", png(9))
+    monkeypatch.setattr(places, "MOST_BYTES", 20)
+    with pytest.raises(DataError, match=r"memory://biasaudit-test/a.png: has more than 20 bytes"):
+        Remote("memory://biasaudit-test/a.png").read()
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://h/a.png", "zip://a.png::https://h/b.zip", "ssh://h/a", "github://a:b@c/d"]
+)
+def test_other_protocols_are_refused(tmp_path, url):
+    with pytest.raises(ConfigError, match="not a URL that is read; known: file, abfs"):
+        place_of(url)
+    with pytest.raises(DataError, match=r"row 2: image: .*not a URL that is read"):
+        read(tmp_path, [f"{url},boat,test,"])
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:p@h/a.png", "https://h/a.png"),
+        ("https://h/a.png?X-Amz-Signature=ab&w=3", "https://h/a.png?X-Amz-Signature=...&w=3"),
+        ("https://h/a?id=3&access_token=xyz", "https://h/a?id=3&access_token=..."),
+    ],
+)
+def test_what_lets_somebody_in_is_not_shown(url, shown):
+    assert str(Remote(url)) == shown
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch):
+    def missing(*given, **named):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec, "open", missing)
+    with pytest.raises(ConfigError, match=r"Install s3fs.*pip install 'biasaudit\[s3\]'"):
+        Remote("s3://bucket/a.png").read()
+
+
+def test_an_archive_behind_a_url_is_read_in_parts(server, monkeypatch):
+    monkeypatch.setattr(places, "PAUSE", 0)
+    with tarfile.open(server.folder / "a.tar", "w") as archive:
+        for number in range(3):
+            content = png(number)
+            entry = tarfile.TarInfo(f"{number}.png")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    found = [member for member, _ in places.members(Remote(f"{server.url}/a.tar"), lambda n: False)]
+    assert [member.name for member in found] == ["0.png", "1.png", "2.png"]
+    assert isinstance(found[2], Member)
+    server.sent.clear()
+    assert found[2].read() == png(2)
+    assert server.sent == [len(png(2))]  # and nothing else of the archive
+    server.failures = 1
+    assert found[1].read() == png(1)
+    server.gives_parts = False
+    with pytest.raises(DataError, match="the server gives no part of a file"):
+        found[2].read()
+    assert str(found[2]) == f"{server.url}/a.tar:2.png"
+
+
+def test_loading_processes_read_urls_too(server, tmp_path):
+    rows = []
+    for number in range(4):
+        (server.folder / f"{number}.png").write_bytes(png(number * 10))
+        rows.append(f"{server.url}/{number}.png,boat,test,")
+    samples = read(tmp_path, rows).subset("test")
+    samples[0].load_image()  # the parent has asked before its children do
+    images = SampleTensors(samples, ["boat"], 4)
+    batches = list(DataLoader(images, 2, collate_fn=collate, num_workers=2))
+    found = [round(float(image.mean()) * 255) for batch in batches for image in batch.images]
+    assert found == [0, 10, 20, 30]
