@@ -1,8 +1,9 @@
 """Batch norm whose statistics are those of all processes, and sums that gradients flow through.
 
 :class:`torch.nn.SyncBatchNorm` needs a GPU and cannot be differentiated twice, which terms on
-input gradients ask for. Here the statistics are ordinary operations on one gathered table, so that
-any derivative exists, on any device; a process may have no image at all.
+input gradients ask for. Here a second derivative goes through ordinary operations on one gathered
+table; where a first one is enough, torch's own kernels do the work, on any device. A process may
+have no image at all.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.nn import functional
 
 from biasaudit import processes
 
@@ -58,6 +60,62 @@ def mean_of_all(total: Tensor, n: int) -> Tensor:
     return total * (processes.count() / everywhere.clamp_min(1))
 
 
+class _Normalise(Function):
+    """Batch norm by given statistics, which the gradient knows to be those of the input.
+
+    With x the input, x' = (x - mean)/sqrt(variance + eps) and g the gradient, that of x is
+    w/sqrt(variance + eps) · (g - mean(g) - x'·mean(g·x')), means over all processes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        input, weight, bias, mean, variance, n, eps = given
+        ctx.save_for_backward(input, weight, bias, mean, variance, n)
+        ctx.eps = eps
+        if len(input) == 0:
+            return torch.empty_like(input)
+        return functional.batch_norm(input, mean, variance, weight, bias, eps=eps)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        input, weight, bias, mean, variance, n = ctx.saved_tensors
+        (gradient,) = gradients
+        if torch.is_grad_enabled():  # somebody differentiates the gradient
+            output = _normalised(input, weight, bias, ctx.eps)
+            asked = [v for v in (input, weight, bias) if v.requires_grad]
+            found = iter(torch.autograd.grad(output, asked, gradient, create_graph=True))
+            each = [next(found) if v.requires_grad else None for v in (input, weight, bias)]
+            return *each, None, None, None, None
+        own, summed = torch.zeros_like(input), torch.zeros(2, len(mean)).to(mean)
+        if len(input):
+            own, *sums = torch.ops.aten.native_batch_norm_backward(
+                *(gradient, input, weight, mean, variance, None, None, False, ctx.eps),
+                [True, True, True],
+            )
+            summed = torch.stack(sums).to(mean)
+        everywhere = sum_of_all(summed)
+        inverse = (variance + ctx.eps).rsqrt()
+        scale = inverse * weight / n
+        slope = scale * inverse * everywhere[0]
+        shift = scale * everywhere[1] - mean * slope
+        own = own.addcmul(input, _wide(-slope, input)).sub_(_wide(shift, input))
+        return own, summed[0].to(weight), summed[1].to(bias), None, None, None, None
+
+
+def _normalised(input: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Normalise by the statistics of all processes, in operations that have any derivative."""
+    mean, variance, _ = shared_moments(input)
+    scale = (variance + eps).rsqrt() * weight.to(variance.dtype)
+    shift = bias.to(variance.dtype) - mean * scale
+    full = input.to(variance.dtype)
+    return torch.addcmul(_wide(shift, full), full, _wide(scale, full)).to(input.dtype)
+
+
+def _wide(values: Tensor, images: Tensor) -> Tensor:
+    """Return (K,) values of channels as (1, K, 1, 1), of the type of images."""
+    return values.to(images.dtype)[None, :, None, None]
+
+
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """Batch norm that in training normalises by the images of all processes."""
 
@@ -65,18 +123,13 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         """Return (N, K, H, W) normalised; in evaluation as torch does."""
         if not self.training or processes.count() == 1:
             return super().forward(input)
-        mean, variance, n = shared_moments(input)
+        with torch.no_grad():
+            mean, variance, n = shared_moments(input)
         if self.track_running_stats:
-            self._note(mean.detach(), variance.detach(), float(n))
-        scale = (variance + self.eps).rsqrt()
-        if self.weight is not None:
-            scale = scale * self.weight.to(scale.dtype)
-        shift = -mean * scale
-        if self.bias is not None:
-            shift = shift + self.bias.to(scale.dtype)
-        wide = input.to(scale.dtype)
-        normalised = torch.addcmul(shift[None, :, None, None], wide, scale[None, :, None, None])
-        return normalised.to(input.dtype)
+            self._note(mean, variance, float(n))
+        given = (input, self.weight, self.bias, mean, variance, n, self.eps)
+        normalised: Tensor = _Normalise.apply(*given)
+        return normalised
 
     @torch.no_grad()
     def _note(self, mean: Tensor, variance: Tensor, n: float) -> None:
@@ -108,8 +161,12 @@ def shared_moments(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     values = values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
     here = float(values.shape[0] * values.shape[2] * values.shape[3])
     n = values.new_tensor(here)
-    mean = values.sum(dim=(0, 2, 3)) / max(here, 1.0)
-    deviations = (values - mean[None, :, None, None]).square().sum(dim=(0, 2, 3))
+    if here and not torch.is_grad_enabled():  # in one pass, by torch's own kernel
+        mean, spread = torch.batch_norm_update_stats(values, None, None, 0.0)
+        deviations = spread * here
+    else:
+        mean = values.sum(dim=(0, 2, 3)) / max(here, 1.0)
+        deviations = (values - mean[None, :, None, None]).square().sum(dim=(0, 2, 3))
     table = _table(torch.cat([n[None], mean, deviations]))
     counts, means, spreads = table[:, :1], table[:, 1 : 1 + len(mean)], table[:, 1 + len(mean) :]
     whole = counts.detach().sum().clamp_min(1)
@@ -128,8 +185,9 @@ def _table(row: Tensor) -> Tensor:
 def share_batch_norm(model: nn.Module) -> None:
     """Let every batch norm of a model take its statistics over all processes.
 
-    The layers keep their parameters, their buffers and their names.
+    The layers keep their parameters, their buffers and their names. One without scale and shift,
+    which no backbone here has, keeps its own statistics.
     """
     for layer in model.modules():
-        if type(layer) is nn.BatchNorm2d:
+        if type(layer) is nn.BatchNorm2d and layer.affine:
             layer.__class__ = SharedBatchNorm2d
