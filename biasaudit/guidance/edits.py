@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -47,10 +49,12 @@ def remove(
     inside = (regions > 0).to(images.dtype)[:, None]
     outside = 1 - inside
     sigma = spread * images.shape[-1]
-    weight = _blurred(outside, sigma)
-    fill = _blurred(images * outside, sigma) / weight.clamp_min(1e-6)
+    around = images * outside
+    blurred = _blurred(torch.cat([around, outside], dim=1), sigma)
+    fill, weight = blurred[:, :-1], blurred[:, -1:]
+    fill = fill / weight.clamp_min(1e-6)
     far = weight < 1e-3
-    total, area = (images * outside).sum(dim=(2, 3)), outside.sum(dim=(2, 3))
+    total, area = around.sum(dim=(2, 3)), outside.sum(dim=(2, 3))
     others = surroundings(images, regions) if ground is None else ground
     mean = torch.where(area > 0, total / area.clamp_min(1.0), others)[:, :, None, None]
     return torch.where(inside > 0, torch.where(far, mean, fill), images)
@@ -66,7 +70,12 @@ def surroundings(images: Tensor, regions: Tensor) -> Tensor:
 def grown(regions: Tensor, margin: float) -> Tensor:
     """Widen (M, S, S) regions by a square of ``margin`` of S to each side."""
     reach = round(margin * regions.shape[-1])
-    widened = functional.max_pool2d(regions[:, None], 2 * reach + 1, stride=1, padding=reach)
+    widened = regions[:, None]
+    # the maximum over a square is that of the rows' maxima
+    for height, width in ((1, 0), (0, 1)):
+        padding = (height * reach, width * reach)
+        kernel = (2 * padding[0] + 1, 2 * padding[1] + 1)
+        widened = functional.max_pool2d(widened, kernel, stride=1, padding=padding)
     return widened[:, 0]
 
 
@@ -118,8 +127,20 @@ def _softened(regions: Tensor, sigma: float) -> Tensor:
 
 
 def _blurred(values: Tensor, sigma: float) -> Tensor:
-    size = 2 * min(round(3 * sigma), values.shape[-1] // 2 - 1) + 1
-    # a Gaussian is separable: a pass along each axis is a small part of one of the whole square
-    for kernel in ([size, 1], [1, size]):
-        values = image_functional.gaussian_blur(values, kernel, [sigma, sigma])
-    return values
+    height, width = values.shape[2:]
+    down = _blurring(height, sigma, values.dtype, values.device)
+    across = _blurring(width, sigma, values.dtype, values.device)
+    return down @ (values @ across.T)
+
+
+@lru_cache(maxsize=16)
+def _blurring(size: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the (size, size) matrix that blurs a line of pixels, mirrored at its ends.
+
+    A Gaussian is separable and the blur is linear: two products with this matrix are the blur of
+    torchvision, whose convolution with so wide a kernel takes longer than a network.
+    """
+    length = 2 * min(round(3 * sigma), size // 2 - 1) + 1
+    points = torch.eye(size, dtype=dtype, device=device)[None]
+    matrix: Tensor = image_functional.gaussian_blur(points, [1, length], [sigma, sigma])
+    return matrix[0]
