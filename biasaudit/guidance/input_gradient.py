@@ -10,6 +10,7 @@ from torch import Tensor
 from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import TermOptions, term
 from biasaudit.models.classifier import full_precision
+from biasaudit.models.twice import TwiceDifferentiable
 
 
 class InputGradientOptions(TermOptions):
@@ -31,9 +32,12 @@ def input_gradient(step: Step, options: InputGradientOptions) -> Tensor:
     """
     batch = step.labelled_batch
     images = batch.images[batch.region_rows].detach().requires_grad_()
-    scores = full_precision(step.untouched(images, options.batch_norm).scores)
+    twice = TwiceDifferentiable()
+    with twice:
+        scores = full_precision(step.untouched(images, options.batch_norm).scores)
     chosen = scores[torch.arange(len(images), device=scores.device), batch.region_classes]
     both = torch.nn.functional.logsigmoid(chosen) + torch.nn.functional.logsigmoid(-chosen)
-    (gradient,) = torch.autograd.grad(both.sum(), images, create_graph=True)
+    with twice.inputs_alone():
+        (gradient,) = torch.autograd.grad(both.sum(), images, create_graph=True)
     outside = gradient * (1 - batch.regions)[:, None]
     return step.labelled_mean(outside.square().sum(dim=(1, 2, 3)))
