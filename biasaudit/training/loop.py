@@ -17,6 +17,7 @@ from biasaudit import processes
 from biasaudit.data.loading.batches import Batch, SampleTensors, collate
 from biasaudit.errors import RunFailedError, named_field
 from biasaudit.guidance.classification import cross_entropy
+from biasaudit.memory import freed_memory_kept
 from biasaudit.models.backbones import build_classifier
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.shared_norm import share_batch_norm
@@ -142,7 +143,7 @@ def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Train
         share_batch_norm(model)
         torch.manual_seed(settings.seed + processes.number())  # dropout: each of its own
     loop = _Loop(plan, accelerator, model)
-    with deterministic(accelerator.device):
+    with deterministic(accelerator.device), freed_memory_kept(accelerator.device.type):
         metrics = loop.run(progress, keeper or Keeper())
         points = loop.operating_points()
     return Trained(model.cpu().eval(), metrics, accelerator.device.type, points)
