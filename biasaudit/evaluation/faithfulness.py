@@ -14,15 +14,14 @@ from biasaudit.evaluation.perturbation import (
     CURVE_STEPS,
     Erasure,
     Score,
-    deletion_curve,
+    both_curves,
     erase,
     erasure,
-    insertion_curve,
 )
 from biasaudit.evaluation.predict import Subject, answer, batches, loaded_classes
 
 MOST_IMAGES = 200
-"""The first so many images with the object are erased: some thirty passes each."""
+"""The first so many images with the object are erased: some 25 passes each."""
 
 
 def measure_faithfulness(
@@ -50,30 +49,40 @@ def measure_faithfulness(
     named = (object,) if context is None else (object, context)
     place = loaded_classes(subject, context).index(named[-1])
 
-    def score(images: Tensor) -> Tensor:
-        return subject.model(images).scores[:, column].sigmoid()
-
     tables: list[pd.DataFrame] = []
     for number, batch in enumerate(batches(subject, shown, named)):
         found = answer(subject, batch, column, place)
         images = batch.images.to(subject.device)
+        score = _score(subject, column, images, found.scores)
         maps = upsample_maps(found.maps, (images.shape[2], images.shape[3]))
         erased = erasure(score, images, maps, found.region, seed=number)
         ground = found.context if context is not None else torch.zeros_like(found.region)
-        curves = {
-            "deletion": deletion_curve(score, images, maps, seed=number),
-            "insertion": insertion_curve(score, images, maps, seed=number),
-        }
+        deletion, insertion = both_curves(score, images, maps, seed=number)
+        curves = {"deletion": deletion, "insertion": insertion}
         tables.append(_rows(erased, _without(score, images, ground), curves))
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "id", [sample.id for sample in shown])
     return table
 
 
+def _score(subject: Subject, column: int, images: Tensor, known: Tensor) -> Score:
+    """Return what gives probabilities of pictures; those of the images themselves are known."""
+
+    def score(pictures: Tensor) -> Tensor:
+        if pictures is images:
+            return known.sigmoid()
+        return subject.model(pictures).scores[:, column].sigmoid()
+
+    return score
+
+
 @torch.no_grad()
 def _without(score: Score, images: Tensor, ground: Tensor) -> Tensor:
     """Return (N,) the score without the context; NaN where it has no region."""
-    return torch.where(ground.flatten(1).any(dim=1), score(erase(images, ground)), torch.nan)
+    there = ground.flatten(1).any(dim=1)
+    if not bool(there.any()):
+        return images.new_full((len(images),), torch.nan)
+    return torch.where(there, score(erase(images, ground)), torch.nan)
 
 
 def _rows(erased: Erasure, without_context: Tensor, curves: dict[str, Tensor]) -> pd.DataFrame:

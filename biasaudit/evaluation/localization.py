@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from biasaudit.evaluation.ranks import ordered_bits, sorted_rows
 from biasaudit.registry import Registry
 from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS
 
@@ -142,13 +143,18 @@ def pixel_average_precision(maps: Tensor, regions: Tensor) -> Tensor:
     Arguments, NaN and errors as for :func:`energy_pointing_game`.
     """
     unit, valid = _prepare(maps, regions)
-    values, order = unit.flatten(1).sort(dim=1)
-    inside = regions.flatten(1).gather(1, order).to(unit.dtype)
+    # the mark of the region below the bits of the value: one sort orders both
+    keys = sorted_rows((ordered_bits(unit.flatten(1)) << 1) | regions.flatten(1))
+    inside, values = (keys & 1).to(unit.dtype), keys >> 1
+    pixels = keys.shape[1]
     # For the pixel at rank i (ascending) everything from the first pixel of its value upwards
     # counts as found, so ties share one precision.
-    start = torch.searchsorted(values, values)
+    ranks = torch.arange(pixels, device=keys.device)
+    new = torch.ones_like(keys, dtype=torch.bool)
+    new[:, 1:] = values[:, 1:] != values[:, :-1]
+    start = torch.where(new, ranks, 0).cummax(dim=1).values
     found = inside.flip(1).cumsum(1).flip(1).gather(1, start)
-    precision = found / (values.shape[1] - start)
+    precision = found / (pixels - start)
     return _nan_where_not(valid, (inside * precision).sum(1) / inside.sum(1))
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from biasaudit.evaluation.ranks import places
+
 Score = Callable[[Tensor], Tensor]
 
 CURVE_STEPS = tuple(i / 10 for i in range(11))
@@ -171,6 +173,34 @@ def insertion_curve(
     return _where(maps.amax(dim=(1, 2)) > 0, torch.stack(columns, dim=1))
 
 
+@torch.no_grad()
+def both_curves(
+    score: Score, images: Tensor, maps: Tensor, *, seed: int = 0, fill: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return :func:`deletion_curve` and :func:`insertion_curve` over :data:`CURVE_STEPS`.
+
+    They share the order of the pixels and both ends, the image as it is (``images`` itself is what
+    ``score`` gets) and the empty one, so that 20 pictures of each image are scored instead of 22.
+
+    Args:
+        score: As for :func:`erasure`.
+        images: (N, C, H, W).
+        maps: (N, H, W), non-negative.
+        seed: Of the order of pixels of one value.
+        fill: As for :func:`erase`.
+    """
+    ranked, inner = _ranked(maps, seed), CURVE_STEPS[1:-1]
+    whole = score(images)
+    empty = score(erase(images, torch.ones_like(ranked, dtype=torch.bool), fill))
+    down = [score(erase(images, ranked < share, fill)) for share in inner]
+    up = [score(erase(images, ranked >= share, fill)) for share in inner]
+    valid = maps.amax(dim=(1, 2)) > 0
+    return (
+        _where(valid, torch.stack([whole, *down, empty], dim=1)),
+        _where(valid, torch.stack([empty, *up, whole], dim=1)),
+    )
+
+
 def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
     """Return random maps, drawn on the CPU so that every device gets the same ones."""
     return torch.rand(like.shape, generator=generator).to(like.device)
@@ -179,10 +209,10 @@ def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
 def _order(maps: Tensor) -> Tensor:
     """Return (N, H, W) the rank of each pixel, 0 for the highest; ties in order of place."""
     flat = maps.flatten(1)
-    order = flat.argsort(dim=1, descending=True, stable=True)
+    order = places(flat, descending=True)
     ranks = torch.empty_like(order)
-    places = torch.arange(flat.shape[1], device=maps.device).expand_as(order)
-    return ranks.scatter_(1, order, places).view(maps.shape)
+    counted = torch.arange(flat.shape[1], device=maps.device).expand_as(order)
+    return ranks.scatter_(1, order, counted).view(maps.shape)
 
 
 def _first(maps: Tensor, count: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from biasaudit.evaluation.perturbation import (
+    both_curves,
     deletion_curve,
     erase,
     erasure,
@@ -118,3 +119,23 @@ def test_erasing_a_region_is_captums_feature_ablation():
     found = erasure(top_row, images, TOP, LEFT, fill=BLACK.double())
     expected = falls[:, 0, :, 0].mean(dim=1)
     assert torch.allclose(found.whole - found.without_region, expected)
+
+
+def test_both_curves_at_once_are_the_two_and_know_their_ends():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(3, 3, 6, 6, generator=generator)
+    maps = torch.rand(3, 6, 6, generator=generator).round(decimals=1)
+    maps[1] = 0
+    seen = []
+
+    def score(pictures):
+        seen.append(pictures)
+        return pictures.mean(dim=(1, 2, 3)) + pictures[:, 0, 2, 2]
+
+    down, up = both_curves(score, images, maps, seed=3)
+    assert len(seen) == 20
+    assert seen[0] is images
+    for found, curve in ((down, deletion_curve), (up, insertion_curve)):
+        torch.testing.assert_close(
+            found, curve(score, images, maps, seed=3), rtol=0, atol=0, equal_nan=True
+        )
