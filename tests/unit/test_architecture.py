@@ -23,6 +23,7 @@ ALLOWED = {
     "models": PLAIN | {"data"},
     "attention": PLAIN | {"data", "models"},
     "guidance": PLAIN | {"data", "models", "attention"},
+    "segmentation": PLAIN | {"data", "models", "attention", "evaluation", "training"},
     "training": PLAIN | {"data", "models", "attention", "guidance", "memory"},
     "evaluation": BASE | {"results", "statistics", "analysis", "data", "models", "attention"},
     "plugins": BASE | {"attention", "data", "evaluation", "guidance", "models"},
