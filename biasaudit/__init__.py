@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from biasaudit.api import (
         audit,
         compare,
+        cues,
+        evaluate_segmenter,
+        export_masks,
         load_dataset,
         load_model,
         load_run,
+        load_segmenter,
         repair,
         report,
+        segment,
         train,
+        train_segmenter,
     )
     from biasaudit.errors import BiasAuditError
     from biasaudit.results import Audit, Verdict
@@ -34,6 +40,12 @@ _HOMES = {
     "audit": "biasaudit.api",
     "compare": "biasaudit.api",
     "repair": "biasaudit.api",
+    "cues": "biasaudit.api",
+    "train_segmenter": "biasaudit.api",
+    "load_segmenter": "biasaudit.api",
+    "segment": "biasaudit.api",
+    "evaluate_segmenter": "biasaudit.api",
+    "export_masks": "biasaudit.api",
     "report": "biasaudit.api",
     "Audit": "biasaudit.results",
     "Verdict": "biasaudit.results",
@@ -46,12 +58,18 @@ __all__ = [
     "Verdict",
     "audit",
     "compare",
+    "cues",
+    "evaluate_segmenter",
+    "export_masks",
     "load_dataset",
     "load_model",
     "load_run",
+    "load_segmenter",
     "repair",
     "report",
+    "segment",
     "train",
+    "train_segmenter",
 ]
 
 

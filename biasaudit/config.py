@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -177,6 +177,50 @@ class RepairSettings(_Section):
         return None if self.cache is None else expanded(self.cache).absolute()
 
 
+class SegmentSettings(_Section):
+    """How a segmentation network is trained from the attention of a run (SEC).
+
+    Attributes:
+        threshold: Share of an attention map's maximum above which its pixels are cues.
+        background: Share of each image that is a cue for the background: the least attended.
+        weights: Where training starts, as of ``model.weights``; where the run started where None.
+        image_size: Side of the square input in px; the backbone's own where None.
+        stride: Input pixels a pixel of the maps; the backbone's own where None.
+        iterations: Steps; the backbone's own where None.
+        batch_size: Images a step; the backbone's own where None.
+        learning_rate: Of SGD, divided by 10 after each quarter; the backbone's own where None.
+        momentum: Of SGD.
+        weight_decay: Of SGD.
+        foreground_decay: Of the ranked mean of a class, on maps of 41×41.
+        background_decay: Of that of the background, likewise.
+        seed_weight: Weight of the seed loss.
+        expand_weight: Weight of the expand loss.
+        constrain_weight: Weight of the constrain loss; without it, training needs no CRF.
+        flip: Whether training images are mirrored half of the time.
+        seed: Seed of everything that is drawn; the run's own where None.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    threshold: float = Field(0.2, ge=0, lt=1)
+    background: float = Field(0.1, ge=0, le=1)
+    weights: str | None = None
+    image_size: int | None = Field(None, ge=32, le=1024)
+    stride: int | None = Field(None, ge=1, le=64)
+    iterations: int | None = Field(None, ge=1)
+    batch_size: int | None = Field(None, ge=1)
+    learning_rate: float | None = Field(None, gt=0, le=1e37)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0, le=1e37)
+    foreground_decay: float = Field(0.996, ge=0, le=1)
+    background_decay: float = Field(0.999, ge=0, le=1)
+    seed_weight: float = Field(1.0, ge=0, le=1e6)
+    expand_weight: float = Field(1.0, ge=0, le=1e6)
+    constrain_weight: float = Field(1.0, ge=0, le=1e6)
+    flip: bool = True
+    seed: int | None = Field(None, ge=0, lt=2**31)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
 class Settings(_Section):
     """A whole run.
 
@@ -238,19 +282,36 @@ def repair_settings(changes: Mapping[str, Any]) -> RepairSettings:
     Raises:
         ConfigError: An unknown setting, or a value that does not fit.
     """
+    return _checked(RepairSettings, changes)
+
+
+def segment_settings(changes: Mapping[str, Any]) -> SegmentSettings:
+    """Return the settings of a segmentation; None values are passed over.
+
+    Raises:
+        ConfigError: An unknown setting, or a value that does not fit.
+    """
+    return _checked(SegmentSettings, changes, "segment.")
+
+
+_AnySection = TypeVar("_AnySection", bound=_Section)
+
+
+def _checked(
+    section: type[_AnySection], changes: Mapping[str, Any], prefix: str = ""
+) -> _AnySection:
     given = {key: value for key, value in changes.items() if value is not None}
     try:
-        return RepairSettings.model_validate(given)
+        return section.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise ConfigError(
-                f"unknown setting '{name}'", near_names(name, RepairSettings.model_fields)
+                f"unknown setting '{name}'", near_names(name, section.model_fields)
             ) from None
-        raise ConfigError(
-            f"{named_field(name, given.get(name))}: {first['msg'][0].lower()}{first['msg'][1:]}"
-        ) from None
+        told = first["msg"][0].lower() + first["msg"][1:]
+        raise ConfigError(f"{named_field(prefix + name, given.get(name))}: {told}") from None
 
 
 def setting_named(name: str) -> str:

@@ -23,6 +23,7 @@ from biasaudit.cli import (
     power,
     repair,
     report,
+    segment,
     train,
 )
 from biasaudit.cli.console import err, one_line
@@ -78,6 +79,7 @@ app.command("compare", cls=Verb)(compare.compare)
 app.command("power", cls=Verb)(power.power)
 app.command("list", cls=Verb)(listing.list_)
 app.command("doctor", cls=Verb)(doctor.doctor)
+app.add_typer(segment.app, name="segment")
 app.add_typer(data.app, name="data")
 
 

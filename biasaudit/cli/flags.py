@@ -24,6 +24,9 @@ FLAGS = {
     "training.precision": "--precision",
     "training.workers": "--workers",
     "training.log": "--log",
+    "segment.weights": "--weights",
+    "segment.seed": "--seed",
+    "segment.device": "--device",
 }
 """Settings that have a flag of their own; the others are written ``--set section.key=value``."""
 TABLES = ("plugins",)

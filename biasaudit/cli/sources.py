@@ -18,6 +18,8 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SECTIONS = {"data": "DataSettings", "model": "ModelSettings", "training": "TrainingSettings"}
+_OF_VERBS = {"repair": "RepairSettings", "segment": "SegmentSettings"}
+"""Settings of one verb."""
 DRAWN = {"harbour": "HarbourSettings", "camera": "CameraSettings"}
 """Built-in datasets that take settings of their own, each with the class of these."""
 _WHERE_NONE = re.compile(r"[;,] ([^;,.]+) where None\b")
@@ -47,7 +49,7 @@ def settings() -> dict[str, list[Setting]]:
     found = {section: _fields("config.py", name, section) for section, name in SECTIONS.items()}
     whole = [one for one in _fields("config.py", "Settings") if one.key not in SECTIONS]
     found["whole run"] = whole
-    found["repair"] = _fields("config.py", "RepairSettings", "repair")
+    found |= {name: _fields("config.py", kind, name) for name, kind in _OF_VERBS.items()}
     for dataset, name in DRAWN.items():
         file = f"data/synthetic/{dataset}/settings.py"
         found[f"dataset {dataset}"] = _fields(file, name, "data.options")
@@ -59,7 +61,7 @@ def settings() -> dict[str, list[Setting]]:
 def setting(key: str) -> Setting:
     """Return the setting called ``key``, such as ``training.seed`` or ``repair.folds``."""
     section, _, _ = key.rpartition(".")
-    kind = "RepairSettings" if section == "repair" else SECTIONS.get(section, "Settings")
+    kind = {**_OF_VERBS, **SECTIONS}.get(section, "Settings")
     return next(one for one in _fields("config.py", kind, section) if one.key == key)
 
 

@@ -23,14 +23,15 @@ ALLOWED = {
     "models": PLAIN | {"data"},
     "attention": PLAIN | {"data", "models"},
     "guidance": PLAIN | {"data", "models", "attention"},
-    "segmentation": PLAIN | {"data", "models", "attention", "evaluation", "training"},
+    "segmentation": PLAIN | {"cases", "data", "models", "attention", "evaluation", "training"},
     "training": PLAIN | {"data", "models", "attention", "guidance", "memory"},
     "evaluation": BASE | {"results", "statistics", "analysis", "data", "models", "attention"},
     "plugins": BASE | {"attention", "data", "evaluation", "guidance", "models"},
     "report": BASE | {"results", "statistics", "analysis"},
     "cases": PLAIN | {"data", "models", "evaluation", "training"},
     "api": PLAIN
-    | {"analysis", "cases", "data", "evaluation", "exhaustion", "models", "report", "training"},
+    | {"analysis", "cases", "data", "evaluation", "exhaustion", "models", "report", "training"}
+    | {"segmentation"},
 }
 WITHOUT_TORCH = PLAIN | {"analysis", "report"}
 PRINTERS = {"cli"}

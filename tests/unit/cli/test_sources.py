@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from command_line import verbs
 from pydantic_core import PydanticUndefined
 
 from biasaudit.cli import app
@@ -84,7 +85,7 @@ def test_the_page_of_settings_is_current():
 
 @pytest.mark.parametrize("key", [key for key in FLAGS if key != "data.name"])
 def test_the_help_of_a_flag_is_the_meaning_of_its_setting(key):
-    command = typer.main.get_command(app).commands["train"]
+    command = verbs()["segment train" if key.startswith("segment.") else "train"]
     (option,) = (p for p in command.params if FLAGS[key] in p.opts)
     one = setting(key)
     assert option.help.startswith(one.meaning)

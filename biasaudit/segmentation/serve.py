@@ -1,0 +1,188 @@
+"""From a run or a segmenter and a dataset to masks: what the public functions do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from biasaudit.config import segment_settings
+from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.sample import Dataset, Sample
+from biasaudit.errors import ConfigError, RunError, named_field
+from biasaudit.inputs.files import lies_there
+from biasaudit.models.external import LoadedModel
+from biasaudit.results import try_folder
+from biasaudit.segmentation.cues import CueRule, cues_of
+from biasaudit.segmentation.evaluate import SegmentationResult, evaluate_segmenter
+from biasaudit.segmentation.export import export_masks
+from biasaudit.segmentation.metrics import LabelMap
+from biasaudit.segmentation.segmenter import Segmenter, make_segmenter
+from biasaudit.segmentation.subject import check_classes, subject_of_attention
+from biasaudit.training.device import make_accelerator
+from biasaudit.training.run_directory import RunRecord, prepare, unused
+
+Count = Callable[[int, int], None]
+_OF_CUES = ("threshold", "background")
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Label maps that are made as they are asked for.
+
+    Attributes:
+        dataset: Whose classes the values stand for, in the model's order.
+        pairs: Gives each sample with its label map.
+    """
+
+    dataset: Dataset
+    pairs: Callable[[], Iterator[tuple[Sample, LabelMap]]]
+
+    def __iter__(self) -> Iterator[tuple[Sample, LabelMap]]:
+        return self.pairs()
+
+
+def cues_by_image(
+    model: RunRecord | LoadedModel,
+    data: Dataset | None,
+    subset: str,
+    device: str | None,
+    settings: Mapping[str, Any],
+    progress: Count | None,
+) -> Masks:
+    """Return the cues of a subset, at the images' own size.
+
+    Raises:
+        BiasAuditError: The model, the dataset or a setting cannot be used.
+    """
+    for name in settings:
+        if name not in _OF_CUES:
+            raise ConfigError(f"unknown setting '{name}'", f"known: {', '.join(_OF_CUES)}")
+    chosen = segment_settings(settings)
+    subject, dataset = subject_of_attention(model, data, device)
+    samples = dataset.subset(subset)
+    rule = CueRule(chosen.threshold, chosen.background)
+
+    def pairs() -> Iterator[tuple[Sample, LabelMap]]:
+        tell = progress or (lambda done, total: None)
+        found = cues_of(subject, samples, rule)
+        for done, pair in enumerate(zip(samples, found, strict=True), 1):
+            yield pair
+            tell(done, len(samples))
+
+    return Masks(_in_order(dataset, model.classes), pairs)
+
+
+def masks_by_image(
+    segmenter: Segmenter,
+    data: Dataset | None,
+    subset: str,
+    device: str | None,
+    crf: bool,
+    progress: Count | None,
+) -> Masks:
+    """Return a segmenter's masks of a subset.
+
+    Raises:
+        BiasAuditError: The dataset or the device cannot be used.
+    """
+    dataset = _dataset(segmenter, data)
+    samples = dataset.subset(subset)
+    _place(segmenter, device)
+
+    def pairs() -> Iterator[tuple[Sample, LabelMap]]:
+        tell = progress or (lambda done, total: None)
+        for done, sample in enumerate(samples, 1):
+            yield sample, segmenter.mask(sample.load_image(), crf=crf)
+            tell(done, len(samples))
+
+    return Masks(_in_order(dataset, segmenter.classes), pairs)
+
+
+def export_into(folder: Path, subset: str, masks: Masks) -> Path:
+    """Write masks to a folder that does not hold this subset's yet; return the COCO file.
+
+    Raises:
+        RunError: It holds it, or cannot be written.
+    """
+    file = folder / f"{subset}.json"
+    if lies_there(file):
+        raise RunError(
+            f"{named_field('out', folder)}: holds {file.name} already, which may be corrected",
+            "name another folder",
+        )
+    try_folder(folder)
+    return export_masks(folder, masks.dataset, subset, masks)
+
+
+def evaluated(
+    segmenter: Segmenter,
+    data: Dataset | None,
+    subset: str,
+    device: str | None,
+    crf: bool,
+    progress: Count | None,
+) -> SegmentationResult:
+    """Measure a segmenter on a subset; see :func:`biasaudit.evaluate_segmenter`."""
+    dataset = _dataset(segmenter, data)
+    samples = dataset.subset(subset)
+    _place(segmenter, device)
+    tell = progress or (lambda done, total: None)
+    return evaluate_segmenter(segmenter, samples, subset, crf=crf, tell=tell)
+
+
+def segmenter_into(
+    run: RunRecord,
+    data: Dataset | None,
+    place: tuple[Path | None, Path | None],
+    settings: Mapping[str, Any],
+    progress: Callable[[int, int, float], None] | None,
+) -> Segmenter:
+    """Train a segmenter, and write it where a place is named.
+
+    Args:
+        run: Whose attention gives the cues.
+        data: Its training images.
+        place: The folder itself, or the one that gets a new one; both None keep it in memory.
+        settings: See :class:`biasaudit.config.SegmentSettings`.
+        progress: Told of every step.
+
+    Raises:
+        BiasAuditError: Anything asked for does not exist or does not fit, or the training fails.
+    """
+    if not isinstance(run, RunRecord):
+        raise ConfigError(
+            f"{run.name}: an external model, whose backbone is not known",
+            "train a run, or export the cues of the model",
+        )
+    chosen = segment_settings(settings)
+    out, parent = place
+    if out is not None:
+        prepare(out)
+    elif parent is not None:
+        try_folder(parent)
+    subject, dataset = subject_of_attention(run, data, chosen.device)
+    made = make_segmenter(run, subject, dataset, chosen, progress or (lambda *_: None))
+    if out is not None:
+        own = out.name
+        return replace(made, name=own if own not in ("", "..") else made.name).save(out)
+    return made if parent is None else made.save(unused(parent, made.name))
+
+
+def _dataset(segmenter: Segmenter, data: Dataset | None) -> Dataset:
+    """Return the dataset in hand, or that of the training."""
+    own = segmenter.data
+    dataset = data or load_dataset(str(own.get("name") or "harbour"), own.get("options") or {})
+    check_classes(segmenter.name, segmenter.classes, dataset)
+    return dataset
+
+
+def _place(segmenter: Segmenter, device: str | None) -> None:
+    segmenter.network.to(make_accelerator(device or segmenter.settings.device, "fp32").device)
+
+
+def _in_order(dataset: Dataset, classes: tuple[str, ...]) -> Dataset:
+    """Return the dataset with its classes in the model's order, those it does not know last."""
+    others = tuple(name for name in dataset.classes if name not in classes)
+    return replace(dataset, classes=(*classes, *others))

@@ -1,0 +1,93 @@
+"""``biasaudit segment`` from a run to masks that a training reads."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def run(biasaudit, small):
+    assert biasaudit("train", *small, "--out", "run", "--quiet").code == 0
+
+
+def test_from_a_run_to_masks_and_back(biasaudit, run, tmp_path):
+    made = biasaudit(
+        "segment", "train", "--run", "run", "--out", "drawer", "--set", "segment.iterations=20"
+    )
+    assert (made.code, made.out) == (0, "drawer\n")
+    assert "next: biasaudit segment evaluate --run drawer" in made.err
+
+    found = biasaudit("segment", "evaluate", "--run", "drawer", "--json")
+    said = json.loads(found.out)
+    assert (said["n"], said["n_without_masks"], said["subset"]) == (40, 0, "val")
+    assert set(said["with_crf"]["iou"]) == {"background", "boat", "car", "house", "tree"}
+    table = biasaudit("segment", "evaluate", "--run", "drawer", "--no-crf").out
+    assert "IoU on val (40 images)" in table
+    assert f"{said['without_crf']['mean_iou']:.3f}" in table.splitlines()[-1]
+
+    for subset in ("train", "val"):
+        command = ("segment", "cues", "--run", "run", "--out", "cues", "--subset", subset)
+        assert biasaudit(*command).out == f"cues/{subset}.json\n"
+    (tmp_path / "cues" / "dataset.toml").write_text(
+        'format = "coco"\nimages = "images"\nobject = "boat"\ncontext = "water"\n'
+        '[subsets]\ntrain = "train.json"\nval = "val.json"\n'
+    )
+    guided = biasaudit(
+        *("train", "--mode", "gain_ext", "--pixel-labels", "3", "--data", "cues"),
+        *("--backbone", "harbournet", "--weights", "scenes", "--epochs", "1", "--out", "guided"),
+    )
+    assert guided.code == 0, guided.err
+    labels = json.loads((tmp_path / "guided" / "labels.json").read_text())
+    assert [entry["form"] for entry in labels["entries"]] == ["mask"] * 3
+
+    drawn = biasaudit("segment", "export", "--run", "drawer", "--out", "masks", "--subset", "val")
+    assert drawn.out == "masks/val.json\n"
+    assert len(list((tmp_path / "masks" / "masks" / "val").glob("*.png"))) == 40
+
+
+def test_the_newest_is_taken_where_none_is_named(biasaudit, small):
+    assert biasaudit("train", *small, "--quiet").code == 0
+    made = biasaudit("segment", "train", "--set", "segment.iterations=2", "--quiet")
+    assert (made.code, made.out) == (0, "runs/baseline-seed0-segmenter\n")
+    assert biasaudit("segment", "evaluate", "--no-crf").code == 0
+    again = biasaudit("evaluate", "--split", "val", "--quiet")  # the segmenter is no run
+    assert again.code == 0, again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--run", "none"], ["--run none", "no such folder"]),
+        (["train", "--run", "run", "--set", "segment.threshold=2"], ["--set segment.threshold=2"]),
+        (["train", "--run", "run", "--set", "training.epochs=2"], ["--set training.epochs=2"]),
+        (["train", "--run", "run", "--set", "segment.x=2"], ["unknown setting 'x'"]),
+        (["train", "--run", "run", "--seed", "-1"], ["--seed -1"]),
+        (["train", "--run", "run", "--device", "gpu"], ["--device gpu"]),
+        (["train", "--run", "run", "--weights", "none.pth"], ["none.pth"]),
+        (["train", "--run", "run", "--out", "run"], ["--out run", "not an empty folder"]),
+        (["evaluate", "--run", "run"], ["--run run", "holds no segmenter"]),
+        (["evaluate"], ["no segmenter in runs/", "biasaudit segment train"]),
+        (["cues", "--run", "run", "--out", "x", "--threshold", "1"], ["threshold"]),
+        (["cues", "--run", "run", "--out", "x", "--subset", "none"], ["no subset 'none'"]),
+        (["cues", "--run", "run", "--out", "run/run.json"], ["--out run/run.json"]),
+    ],
+)
+def test_bad_input_is_one_line(biasaudit, run, arguments, words):
+    answer = biasaudit("segment", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    lines = [line for line in answer.err.splitlines() if not line.startswith("note:")]
+    assert len(lines) == 1, answer.err
+    for word in ("error: ", *words):
+        assert word in lines[0]
+
+
+def test_an_interrupted_training_leaves_nothing(biasaudit, run, tmp_path, monkeypatch):
+    from biasaudit.segmentation import training
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "constrain_loss", interrupted)
+    answer = biasaudit("segment", "train", "--run", "run", "--out", "drawer")
+    assert answer.code == 130
+    assert not (tmp_path / "drawer").exists()
