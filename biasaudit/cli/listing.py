@@ -173,8 +173,8 @@ again.
 _ABOUT = {
     "repair": "Options of `biasaudit repair` and arguments of `ba.repair`, without `repair.` before"
     " them; `--set` does not take them.",
-    "segment": "Of `biasaudit segment train`, and arguments of `ba.train_segmenter` without `segment.`"
-    " before them.",
+    "segment": "Of `biasaudit segment train`, and arguments of `ba.train_segmenter` without"
+    " `segment.` before them.",
     "dataset": "Of this built-in dataset alone.",
     "term": "Over what the mode says of the term: a weight, say (`biasaudit list modes`).",
 }
