@@ -16,21 +16,24 @@ if TYPE_CHECKING:
     from biasaudit.api import (
         audit,
         compare,
-        cues,
-        evaluate_segmenter,
-        export_masks,
         load_dataset,
         load_model,
         load_run,
-        load_segmenter,
         repair,
         report,
-        segment,
         train,
-        train_segmenter,
     )
     from biasaudit.errors import BiasAuditError
+    from biasaudit.localization.api import localize
     from biasaudit.results import Audit, Verdict
+    from biasaudit.segmentation.api import (
+        cues,
+        evaluate_segmenter,
+        export_masks,
+        load_segmenter,
+        segment,
+        train_segmenter,
+    )
 
 _HOMES = {
     "load_dataset": "biasaudit.api",
@@ -40,12 +43,13 @@ _HOMES = {
     "audit": "biasaudit.api",
     "compare": "biasaudit.api",
     "repair": "biasaudit.api",
-    "cues": "biasaudit.api",
-    "train_segmenter": "biasaudit.api",
-    "load_segmenter": "biasaudit.api",
-    "segment": "biasaudit.api",
-    "evaluate_segmenter": "biasaudit.api",
-    "export_masks": "biasaudit.api",
+    "cues": "biasaudit.segmentation.api",
+    "train_segmenter": "biasaudit.segmentation.api",
+    "load_segmenter": "biasaudit.segmentation.api",
+    "segment": "biasaudit.segmentation.api",
+    "localize": "biasaudit.localization.api",
+    "evaluate_segmenter": "biasaudit.segmentation.api",
+    "export_masks": "biasaudit.segmentation.api",
     "report": "biasaudit.api",
     "Audit": "biasaudit.results",
     "Verdict": "biasaudit.results",
@@ -65,6 +69,7 @@ __all__ = [
     "load_model",
     "load_run",
     "load_segmenter",
+    "localize",
     "repair",
     "report",
     "segment",

@@ -76,7 +76,7 @@ def train(
     """
     quieten(quiet)
     settings = _settings(set_) | {"weights": weights, "seed": seed, "device": device}
-    from biasaudit import api
+    import biasaudit as api
     from biasaudit.cli.progress import CountProgress
     from biasaudit.training.run_directory import newest_run
 
@@ -109,7 +109,7 @@ def evaluate(
     Images that show a class without its region are left out, and counted.
     """
     quieten(quiet)
-    from biasaudit import api
+    import biasaudit as api
     from biasaudit.cli.progress import CountProgress
 
     drawer = api.load_segmenter(run or _newest())
@@ -140,7 +140,7 @@ def export(
 ) -> None:
     """Write the masks of a subset as indexed PNG files and one COCO file."""
     quieten(quiet)
-    from biasaudit import api
+    import biasaudit as api
 
     _export(api.load_segmenter(run or _newest()), out_dir, data, subset, device, crf=not no_crf)
 
@@ -164,7 +164,7 @@ def cues(
 ) -> None:
     """Write what a run's attention marks of each class as PNG and COCO files, to be corrected."""
     quieten(quiet)
-    from biasaudit import api
+    import biasaudit as api
     from biasaudit.training.run_directory import newest_run
 
     model = api.load_run(run or newest_run(RUNS))
@@ -175,7 +175,7 @@ def cues(
 def _export(
     source: Any, folder: Path, data: str | None, subset: str, device: str | None, **how: Any
 ) -> None:
-    from biasaudit import api
+    import biasaudit as api
     from biasaudit.cli.progress import CountProgress
 
     with CountProgress(source.name) as progress:

@@ -14,11 +14,14 @@ import pytest
 import biasaudit as ba
 from biasaudit import api, plugins
 from biasaudit.cli.demo import FIVE_SEEDS
+from biasaudit.localization import api as localization_api
+from biasaudit.segmentation import api as segmentation_api
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 API = (DOCS / "api.md").read_text(encoding="utf-8")
 EXTENDING = (DOCS / "extending.md").read_text(encoding="utf-8")
+ROOMS = (api, segmentation_api, localization_api)
 PIECES = re.findall(r"```python\n(.*?)```", EXTENDING, flags=re.S)
 
 
@@ -61,19 +64,22 @@ def test_attributes_of_the_page_exist(kind):
 
 
 def test_every_function_of_the_api_has_an_example():
-    public = [f for n, f in vars(api).items() if inspect.isfunction(f) and not n.startswith("_")]
-    own = [function for function in public if function.__module__ == api.__name__]
-    assert len(own) >= 7
+    own = [
+        function
+        for room in ROOMS
+        for name, function in vars(room).items()
+        if inspect.isfunction(function) and not name.startswith("_")
+        if function.__module__ == room.__name__
+    ]
+    assert len(own) >= 14
     assert all(">>> " in (function.__doc__ or "") for function in own)
 
 
 @pytest.mark.slow
 def test_the_examples_of_the_api_hold(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--doctest-modules"]
-    file = Path(api.__file__)
-    done = subprocess.run(
-        [*command, str(file)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    files = [str(room.__file__) for room in ROOMS]
+    done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 

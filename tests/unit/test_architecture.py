@@ -23,15 +23,16 @@ ALLOWED = {
     "models": PLAIN | {"data"},
     "attention": PLAIN | {"data", "models"},
     "guidance": PLAIN | {"data", "models", "attention"},
-    "segmentation": PLAIN | {"cases", "data", "models", "attention", "evaluation", "training"},
+    "segmentation": PLAIN | {"attention", "data", "evaluation", "exhaustion", "models", "training"},
+    "localization": PLAIN
+    | {"data", "evaluation", "exhaustion", "models", "attention", "segmentation", "training"},
     "training": PLAIN | {"data", "models", "attention", "guidance", "memory"},
     "evaluation": BASE | {"results", "statistics", "analysis", "data", "models", "attention"},
     "plugins": BASE | {"attention", "data", "evaluation", "guidance", "models"},
     "report": BASE | {"results", "statistics", "analysis"},
     "cases": PLAIN | {"data", "models", "evaluation", "training"},
     "api": PLAIN
-    | {"analysis", "cases", "data", "evaluation", "exhaustion", "models", "report", "training"}
-    | {"segmentation"},
+    | {"analysis", "cases", "data", "evaluation", "exhaustion", "models", "report", "training"},
 }
 WITHOUT_TORCH = PLAIN | {"analysis", "report"}
 PRINTERS = {"cli"}

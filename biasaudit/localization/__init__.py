@@ -1,0 +1,1 @@
+"""Weakly supervised object localization: boxes and pixels that attention maps name."""

@@ -1,0 +1,55 @@
+"""The public function of localization; see docs/api.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from biasaudit.data.sample import Dataset
+from biasaudit.exhaustion import exhaustion_told
+from biasaudit.localization.measure import measure_localization
+from biasaudit.localization.metrics import Localization
+from biasaudit.models.external import LoadedModel
+from biasaudit.segmentation.subject import subject_of_attention
+from biasaudit.training.run_directory import RunRecord, read_run
+
+
+def localize(
+    model: RunRecord | LoadedModel | str | Path,
+    data: Dataset | None = None,
+    *,
+    object: str | None = None,
+    subset: str = "test",
+    device: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Localization:
+    """Measure how well a model's attention localizes a class: boxes and pixels.
+
+    Args:
+        model: A run or an external model; or a run's folder.
+        data: Images with regions; those of the run where None.
+        object: The class; the dataset's own object where None.
+        subset: What is reported; the thresholds are chosen on ``val``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; the run's own where None.
+        progress: Called with the images done so far and their total.
+
+    Returns:
+        ``max_box_acc``, ``max_box_acc_v2``, ``by_level``, ``px_ap``, ``top_1``, ``threshold``,
+        ``threshold_v2``, ``n`` and ``n_val``.
+
+    Raises:
+        BiasAuditError: The model, the dataset or the class cannot be used, or a subset has no
+            region of the class.
+
+    >>> import biasaudit as ba
+    >>> data = ba.load_dataset("harbour", options={"train": 40, "val": 16, "group": 4})
+    >>> found = ba.localize(ba.train(data, epochs=1), data)
+    >>> found.n, 0 <= found.max_box_acc_v2 <= 1
+    (8, True)
+    """
+    found = read_run(Path(model)) if isinstance(model, str | Path) else model
+    with exhaustion_told():
+        subject, dataset = subject_of_attention(found, data, device)
+        name = dataset.check_object(object or dataset.object or found.classes[0])
+        tell = progress or (lambda done, total: None)
+        return measure_localization(subject, dataset, name, subset, tell)
