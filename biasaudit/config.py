@@ -88,12 +88,15 @@ class ModelSettings(_Section):
         frozen: How many of its first layers stay as they are; the backbone's own where None.
         batch_norm: ``train`` moves batch-norm statistics with the training images, ``frozen``
             keeps those of the pre-training; the backbone's own where None.
+        attention_module: A registered module that weighs the features of the last stage: ``rfga``,
+            or ``rfga_mixing``, whose views of place mix channels; no module where None.
     """
 
     backbone: str | None = None
     weights: str | None = None
     frozen: int | None = Field(None, ge=0)
     batch_norm: Literal["train", "frozen"] | None = None
+    attention_module: str | None = None
 
 
 class TrainingSettings(_Section):

@@ -16,11 +16,13 @@ from biasaudit.guidance import built_in as _terms  # noqa: F401 (likewise)
 from biasaudit.guidance.modes import MODES, Mode
 from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import AttentionOptions, TermOptions, term
+from biasaudit.models.attention_modules import ATTENTION_MODULES
 from biasaudit.models.backbones import BACKBONES, Backbone
 from biasaudit.models.classifier import Classifier, PooledLinear
 
 __all__ = [
     "ATTENTION_METHODS",
+    "ATTENTION_MODULES",
     "BACKBONES",
     "LOCALIZATION_METRICS",
     "MODES",

@@ -15,6 +15,7 @@ FLAGS = {
     "data.on_error": "--on-error",
     "model.backbone": "--backbone",
     "model.weights": "--weights",
+    "model.attention_module": "--attention-module",
     "training.mode": "--mode",
     "training.loss": "--loss",
     "training.epochs": "--epochs",

@@ -67,6 +67,10 @@ def train(
             help=told("model.weights"),
         ),
     ] = None,
+    attention_module: Annotated[
+        str | None,
+        typer.Option("--attention-module", metavar="NAME", help=told("model.attention_module")),
+    ] = None,
     image_size: Annotated[
         int | None,
         typer.Option("--image-size", metavar="PX", help=told("data.image_size")),
@@ -123,6 +127,7 @@ def train(
             "data.context": _one("context", context),
             "model.backbone": backbone,
             "model.weights": weights,
+            "model.attention_module": attention_module,
             "data.image_size": image_size,
             "training.epochs": epochs,
             "training.batch_size": batch_size,

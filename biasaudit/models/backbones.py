@@ -177,6 +177,7 @@ def build_classifier(
     batch_norm: str = "train",
     *,
     softmax: bool = False,
+    attention_module: str | None = None,
 ) -> Classifier:
     """Build a classifier, load its starting weights, and freeze its first layers.
 
@@ -190,10 +191,12 @@ def build_classifier(
         frozen: How many children of the body to freeze.
         batch_norm: ``frozen`` holds the statistics of every batch norm.
         softmax: Whether one of the classes is chosen; else each is answered for itself.
+        attention_module: A registered module behind the last stage, None for none.
 
     Raises:
-        ConfigError: Unknown backbone, or weights that do not exist or do not fit.
+        ConfigError: Unknown backbone or module, or weights that do not exist or do not fit.
     """
+    from biasaudit.models.attention_modules import add_attention_module
     from biasaudit.models.weights import load_start
 
     spec = BACKBONES[backbone]
@@ -201,6 +204,8 @@ def build_classifier(
     model.softmax = softmax
     if weights != "none":
         load_start(model, backbone, weights, spec.rename)
+    if attention_module is not None:
+        add_attention_module(model, attention_module)
     if not 0 <= frozen <= len(list(model.body.children())):
         raise ConfigError(
             f"model.frozen is {frozen}",

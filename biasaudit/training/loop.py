@@ -138,6 +138,7 @@ def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Train
         int(plan.settings.model.frozen or 0),
         str(plan.settings.model.batch_norm),
         softmax=settings.loss == "softmax",
+        attention_module=plan.settings.model.attention_module,
     )
     if processes.count() > 1:
         share_batch_norm(model)

@@ -14,6 +14,7 @@ from biasaudit.data.loading.skipping import told_skipped
 from biasaudit.data.sample import Dataset, context_shown
 from biasaudit.errors import ConfigError, named_field
 from biasaudit.guidance.modes import ActiveTerm, Mode, active_terms, mode_of
+from biasaudit.models.attention_modules import ATTENTION_MODULES
 from biasaudit.models.backbones import BACKBONES, Backbone
 from biasaudit.registry import load_plugins
 
@@ -131,6 +132,7 @@ class Plan:
         data, training = self.settings.data, self.settings.training
         parts = [training.mode]
         parts += ["softmax"] if training.loss == "softmax" else []
+        parts += [module] if (module := self.settings.model.attention_module) else []
         if self.spends_labels:
             parts += ["shuffled"] if data.regions == "shuffled" else []
             parts += [str(data.pixel_labels)] if data.pixel_labels else []
@@ -226,6 +228,8 @@ def complete(settings: Settings, dataset: Dataset) -> Settings:
     usual = USUAL.get(dataset.name, ELSEWHERE)
     model.backbone = model.backbone or usual.backbone
     recipe = usual.recipe_of(model.backbone)
+    if model.attention_module is not None:
+        ATTENTION_MODULES[model.attention_module]
     model.weights = model.weights or recipe.weights
     model.frozen = recipe.frozen if model.frozen is None else model.frozen
     model.batch_norm = model.batch_norm or recipe.batch_norm

@@ -39,6 +39,7 @@ from biasaudit.data.annotation.labels import LabelChoice
 from biasaudit.errors import ConfigError, RunError, named_field, near_names
 from biasaudit.inputs.documents import first_fault
 from biasaudit.inputs.files import is_file, is_folder
+from biasaudit.models.attention_modules import ATTENTION_MODULES, add_attention_module
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
@@ -97,10 +98,11 @@ class RunRecord:
 
     @property
     def mode(self) -> str:
-        """What was done: the training's mode, its loss and control, and the repair after it."""
+        """What was done: the training's mode, loss, module and control, and the repair after it."""
         training, data = self.settings.training, self.settings.data
         parts = [training.mode]
         parts += ["softmax"] if training.loss == "softmax" else []
+        parts += [module] if (module := self.settings.model.attention_module) else []
         parts += ["shuffled"] if data.regions == "shuffled" and self.labels.entries else []
         return "-".join(parts) + (REPAIRED if self.repair is not None else "")
 
@@ -160,6 +162,8 @@ class RunRecord:
             raise RunError(f"{self.name}: has neither weights nor a folder")
         model = BACKBONES[str(self.settings.model.backbone)].build(len(self.classes))
         model.softmax = self.settings.training.loss == "softmax"
+        if self.settings.model.attention_module is not None:
+            add_attention_module(model, self.settings.model.attention_module)
         try:
             model.load_state_dict(read_state(self.path / WEIGHTS))
         except RuntimeError as error:
@@ -281,6 +285,8 @@ def read_run(path: Path) -> RunRecord:
     load_plugins(settings.plugins, str(path / CONFIG))
     try:
         BACKBONES[str(settings.model.backbone)]
+        if settings.model.attention_module is not None:
+            ATTENTION_MODULES[settings.model.attention_module]
     except ConfigError as error:
         raise RunError(f"{path / CONFIG}: {error.message}", error.hint) from None
     return record
