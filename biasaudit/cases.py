@@ -25,6 +25,7 @@ from biasaudit.models.digest import weights_digest
 from biasaudit.models.external import LoadedModel
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.run_directory import REPAIRED, WEIGHTS, RunRecord, environment
+from biasaudit.training.run_records import repair_settings
 
 EXTERNAL = "external"
 """The mode of a model that was trained elsewhere."""
@@ -325,24 +326,10 @@ def _of_run(run: RunRecord, loading: Loading) -> tuple[Subject, Mapping[str, Any
         "backbone": str(settings.model.backbone),
         "device": run.device,
         "labels_by_form": labels.counts_by_form(),
-        "settings": {**settings.model_dump(mode="json"), **_repair_settings(run.repair)},
+        "settings": {**settings.model_dump(mode="json"), **repair_settings(run.repair)},
         "environment": run.environment,
     }
     return subject, about
-
-
-def _repair_settings(record: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what the results say of a repair; what was compared and measured stays in the run."""
-    if record is None:
-        return {}
-    told = {key: record.get(key) for key in ("repaired", "object", "layer", "edits", "settings")}
-    if "foregrounds" in record:
-        told["foregrounds"] = record["foregrounds"]
-    names = ["dose", "strength"]
-    names += ["balance"] if record.get("context_labels") else []
-    names += ["propagated"] if "foregrounds" in record else []
-    chosen = {key: record["chosen"].get(key) for key in names}
-    return {"repair": {**told, "chosen": chosen}}
 
 
 def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping[str, Any]]:
@@ -371,7 +358,7 @@ def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping
         "mode": EXTERNAL + (REPAIRED if model.repair else ""),
         "backbone": model.external.model,
         "device": device.type,
-        "settings": {"external": {**said, **inferred}, **_repair_settings(model.repair)},
+        "settings": {"external": {**said, **inferred}, **repair_settings(model.repair)},
         "environment": environment(),
     }
     if model.repair is not None:

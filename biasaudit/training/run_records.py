@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -141,3 +142,22 @@ def _read(file: Path, schema: type[AnyRecord], hint: str = "") -> tuple[AnyRecor
 
 def _source(file: Path, hint: str = "") -> Source:
     return Source(file, RunError, hint=hint or "train the run again")
+
+
+def repair_settings(record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the results say of a repair; what was compared and measured stays in the run.
+
+    Args:
+        record: ``repair.json``; None of a model that was not repaired.
+    """
+    if record is None:
+        return {}
+    kept = ("repaired", "object", "layer", "edits", "settings")
+    told = {key: record.get(key) for key in kept}
+    names = ["dose", "strength"]
+    if record.get("context_labels"):
+        names.append("balance")
+    if "foregrounds" in record:
+        names.append("propagated")
+        told["foregrounds"] = record["foregrounds"]
+    return {"repair": {**told, "chosen": {key: record["chosen"].get(key) for key in names}}}
