@@ -25,7 +25,7 @@ from biasaudit.models.digest import weights_digest
 from biasaudit.models.external import LoadedModel
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.run_directory import REPAIRED, WEIGHTS, RunRecord, environment
-from biasaudit.training.run_records import repair_settings
+from biasaudit.training.run_records import told_of_repair
 
 EXTERNAL = "external"
 """The mode of a model that was trained elsewhere."""
@@ -326,7 +326,7 @@ def _of_run(run: RunRecord, loading: Loading) -> tuple[Subject, Mapping[str, Any
         "backbone": str(settings.model.backbone),
         "device": run.device,
         "labels_by_form": labels.counts_by_form(),
-        "settings": {**settings.model_dump(mode="json"), **repair_settings(run.repair)},
+        "settings": {**settings.model_dump(mode="json"), **told_of_repair(run.repair)},
         "environment": run.environment,
     }
     return subject, about
@@ -358,7 +358,7 @@ def _of_external(model: LoadedModel, loading: Loading) -> tuple[Subject, Mapping
         "mode": EXTERNAL + (REPAIRED if model.repair else ""),
         "backbone": model.external.model,
         "device": device.type,
-        "settings": {"external": {**said, **inferred}, **repair_settings(model.repair)},
+        "settings": {"external": {**said, **inferred}, **told_of_repair(model.repair)},
         "environment": environment(),
     }
     if model.repair is not None:

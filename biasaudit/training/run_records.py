@@ -144,7 +144,7 @@ def _source(file: Path, hint: str = "") -> Source:
     return Source(file, RunError, hint=hint or "train the run again")
 
 
-def repair_settings(record: Mapping[str, Any] | None) -> dict[str, Any]:
+def told_of_repair(record: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what the results say of a repair; what was compared and measured stays in the run.
 
     Args:
