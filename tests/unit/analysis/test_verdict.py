@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biasaudit.analysis.edited_pairs import measure_pairs, swap_p_value
+from biasaudit.analysis.edited_pairs import _follow, measure_pairs, swap_p_value
 from biasaudit.analysis.effect import measure_effect, measure_shift
 from biasaudit.analysis.rule import Estimate, decide
 from biasaudit.analysis.verdict import judge
@@ -168,6 +168,32 @@ def test_unknown_is_not_no():
 def test_images_of_unknown_source_are_left_out_where_others_name_theirs():
     rows = pd.concat([four((96, 50, 50, 98), source="a"), four((5, 5, 5, 5), 10)])
     assert judge(rows, "boat", "water").left_out == {"source unknown": 40}
+
+
+@pytest.mark.parametrize(("source", "of_source"), [("", ""), ("a", " of a known source")])
+def test_an_empty_group_is_named_and_the_source_where_it_counts(source, of_source):
+    rows = pd.concat([group(1, 1, 9, 10, source=source), group(0, 0, 9, 10, source=source)])
+    if source:
+        rows = pd.concat([rows, group(1, 0, 5, 10)])
+    verdict = judge(rows, "boat", "water")
+    assert verdict.kind == "cannot_tell"
+    empty = "'boat-without-water' and 'water-without-boat'"
+    assert verdict.headline == f"cannot tell: no image in {empty}"
+    assert verdict.reason.startswith(f"No image{of_source} is in {empty}, so nothing says")
+
+
+def test_versions_count_where_both_of_one_image_are_there():
+    rows = pd.DataFrame(
+        [
+            # pair, label, context, decision: the object without the context, the reverse
+            ("a", 1, 0, 0), ("a", 0, 1, 1),
+            ("b", 1, 0, 1), ("b", 0, 1, 0),
+            ("c", 1, 0, 0),
+            ("d", 0, 1, 1),
+        ],
+        columns=["pair", "label", "context", "decision"],
+    )  # fmt: skip
+    assert _follow(rows) == (1, 1, 1.0)
 
 
 def test_many_comparisons_raise_the_bar():
