@@ -121,7 +121,9 @@ def audited(folder, run):
     audit = api.audit(run, data, batch_size=4, faithfulness=True, all_pairs=True, maps=True)
     if processes.first():
         audit.save(folder / "audit")
-    api.repair(run, data, pixel_labels=SEVEN, max_val_loss=0.99, out=folder / "repaired")
+    for name, foregrounds in (("repaired", "labelled"), ("propagated", "propagated")):
+        given = {"pixel_labels": SEVEN, "max_val_loss": 0.99, "foregrounds": foregrounds}
+        api.repair(run, data, out=folder / name, **given)
 
 
 def command(folder, words, kill=None):

@@ -58,9 +58,10 @@ def test_two_processes_audit_and_repair_to_the_bytes_of_one(trained, tmp_path):
     for name in ("results.json", "per_image.csv", "classes.csv", "maps.npz", "gallery.npz"):
         one, two = ((tmp_path / c / "audit" / name).read_bytes() for c in ("1", "2"))
         assert one == two, name
-    for name in (WEIGHTS, "repair.json", "operating_points.json"):
-        one, two = ((tmp_path / c / "repaired" / name).read_bytes() for c in ("1", "2"))
-        assert one == two, name
+    for folder in ("repaired", "propagated"):
+        for name in (WEIGHTS, "repair.json", "operating_points.json"):
+            one, two = ((tmp_path / c / folder / name).read_bytes() for c in ("1", "2"))
+            assert one == two, name
 
 
 def words(out, *more, epochs=2):
