@@ -106,6 +106,7 @@ def every_mode(folder):
     in_double_precision()
     for mode in MODES:
         train(folder / mode, mode, 8, 4)
+    train(folder / "rfga", "gain_ext", 8, 4, attention_module="rfga")
     for mode in ("gain_ext", "rrr", "counterfactual"):
         # 43 images in one batch, 22 and 21; 7 labelled ones, 4 and 3
         train(folder / f"uneven-{mode}", mode, 60, 10, images=43, epochs=3)

@@ -8,12 +8,14 @@ have no image at all.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from biasaudit import processes
 
@@ -116,20 +118,23 @@ def _wide(values: Tensor, images: Tensor) -> Tensor:
     return values.to(images.dtype)[None, :, None, None]
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
+class _SharedBatchNorm(_BatchNorm):
     """Batch norm that in training normalises by the images of all processes."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return (N, K, H, W) normalised; in evaluation as torch does."""
+        """Return (N, K, ...) normalised; in evaluation as torch does."""
         if not self.training or processes.count() == 1:
             return super().forward(input)
+        shape = input.shape
+        if input.ndim != 4:
+            input = input.reshape(shape[0], shape[1], math.prod(shape[2:]), 1)
         with torch.no_grad():
             mean, variance, n = shared_moments(input)
         if self.track_running_stats:
             self._note(mean, variance, float(n))
         given = (input, self.weight, self.bias, mean, variance, n, self.eps)
         normalised: Tensor = _Normalise.apply(*given)
-        return normalised
+        return normalised.view(shape) if normalised.ndim != len(shape) else normalised
 
     @torch.no_grad()
     def _note(self, mean: Tensor, variance: Tensor, n: float) -> None:
@@ -144,6 +149,20 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         unbiased = variance * (n / max(n - 1, 1))
         self.running_mean.lerp_(mean.to(self.running_mean), share)
         self.running_var.lerp_(unbiased.to(self.running_var), share)
+
+
+class SharedBatchNorm1d(_SharedBatchNorm, nn.BatchNorm1d):
+    """Batch norm of (N, K) or (N, K, L) over all processes."""
+
+
+class SharedBatchNorm2d(_SharedBatchNorm, nn.BatchNorm2d):
+    """Batch norm of (N, K, H, W) over all processes."""
+
+
+_SHARED: dict[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: SharedBatchNorm1d,
+    nn.BatchNorm2d: SharedBatchNorm2d,
+}
 
 
 def shared_moments(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -189,5 +208,6 @@ def share_batch_norm(model: nn.Module) -> None:
     which no backbone here has, keeps its own statistics.
     """
     for layer in model.modules():
-        if type(layer) is nn.BatchNorm2d and layer.affine:
-            layer.__class__ = SharedBatchNorm2d
+        kind = _SHARED.get(type(layer))
+        if kind is not None and layer.affine:
+            layer.__class__ = kind

@@ -15,6 +15,7 @@ from biasaudit.training.checkpoint import CHECKPOINT
 WEIGHTS = "weights.safetensors"
 TRAINED = [
     *MODES,
+    "rfga",
     *(f"{how}-{m}" for m in ("gain_ext", "rrr", "counterfactual") for how in ("uneven", "one")),
 ]
 SMALL = [
