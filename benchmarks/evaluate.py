@@ -41,7 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = device_of(arguments)
     rows: list[dict[str, object]] = []
-    for text in [*arguments.cases, *arguments.faithfulness]:
+    for text in dict.fromkeys([*arguments.cases, *arguments.faithfulness]):
         names = ["evaluate", *["faithfulness"] * (text in arguments.faithfulness)]
         rows += timed(text, names, arguments.turns, device)
         write(rows, device, arguments.out)

@@ -21,7 +21,7 @@ from biasaudit.analysis.paired_tables import (
 from biasaudit.statistics import (
     Interval,
     Paired,
-    bootstrap,
+    bootstrap_each,
     count_pairs,
     difference_of,
     holm,
@@ -188,14 +188,16 @@ def _resampled_changes(first: pd.DataFrame, second: pd.DataFrame, seed: int) -> 
     names = ["worst.accuracy", "overall.auroc", "overall.energy_pointing_game"]
     if clusters is not None:
         names.insert(0, "overall.accuracy")
+    names = [name for name in names if name in ours]
+    resampled = bootstrap_each(
+        {name: difference_of(theirs[name], ours[name]) for name in names},
+        first["group"],
+        seed=seed,
+        clusters=clusters,
+    )
     drafts: dict[str, _Draft] = {}
-    for name in names:
-        if name not in ours:
-            continue
+    for name, found in resampled.items():
         before, after = (value_of(figures[name], len(first)) for figures in (ours, theirs))
-        found = bootstrap(
-            difference_of(theirs[name], ours[name]), first["group"], seed=seed, clusters=clusters
-        )
         if not math.isnan(found.estimate):
             drafts[name] = (before, after, found.estimate, found.interval, found.p_value)
     return drafts

@@ -40,7 +40,7 @@ from biasaudit.statistics.rates import (
     rate,
     wilson_interval,
 )
-from biasaudit.statistics.resampling import Resampled, bootstrap
+from biasaudit.statistics.resampling import Resampled, bootstrap, bootstrap_each
 from biasaudit.statistics.seeds import SeedLevels, mean_over_seeds
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "auroc_interval",
     "auroc_of",
     "bootstrap",
+    "bootstrap_each",
     "combined_interval",
     "constant_baseline",
     "count_pairs",

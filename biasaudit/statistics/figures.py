@@ -46,18 +46,21 @@ def auroc_of(scores: ArrayLike, labels: ArrayLike) -> Figure:
     """
     score = np.asarray(scores, dtype=np.float64).ravel()
     positive = np.asarray(labels).ravel() == 1
-    order = np.argsort(score, kind="stable")
-    ordered = score[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if score.size else order
+    yes, no = np.flatnonzero(positive), np.flatnonzero(~positive)
+    no = no[np.argsort(score[no], kind="stable")]
+    # of so many negatives, in the order of their scores, each positive lies above all, or is tied
+    below = np.searchsorted(score[no], score[yes], side="left")
+    up_to = np.searchsorted(score[no], score[yes], side="right")
+    tied = bool((below != up_to).any())
 
     def figure(weights: Floats) -> Floats:
-        if not score.size:
-            return np.full(len(weights), np.nan)
-        taken = weights[:, order]
-        yes = np.add.reduceat(taken * positive[order], starts, axis=1)
-        no = np.add.reduceat(taken * ~positive[order], starts, axis=1)
-        below = np.cumsum(no, axis=1) - no / 2
-        return _ratio((yes * below).sum(axis=1), yes.sum(axis=1) * no.sum(axis=1))
+        ours = weights[:, yes]
+        theirs = np.zeros((len(weights), len(no) + 1))
+        np.cumsum(weights[:, no], axis=1, out=theirs[:, 1:])
+        won = np.einsum("bi,bi->b", ours, theirs[:, below])
+        if tied:
+            won = (won + np.einsum("bi,bi->b", ours, theirs[:, up_to])) / 2
+        return _ratio(won, ours.sum(axis=1) * theirs[:, -1])
 
     return figure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,13 @@ from biasaudit.statistics.figures import Figure, Floats, value_of
 from biasaudit.statistics.rates import NO_INTERVAL, Interval, check_level
 
 RESAMPLES = 2000
-_WEIGHTS_AT_ONCE = 4_000_000
+_DRAWN_AT_ONCE = 4_000_000
+"""Which resamples a seed gives hangs on it."""
+_WEIGHTS_AT_ONCE = 500_000
+"""So many are handed on at once, that memory stays small."""
+_COUNTED = 5_000
+"""In a stratum of more units than this, draws are made one by one and counted: the same
+distribution as numpy's multinomial, which draws a binomial a unit and takes ten times as long."""
 FEWEST_DEFINED = 0.9
 """Below this share of resamples in which the figure exists, there is no interval."""
 
@@ -62,12 +68,40 @@ def bootstrap(
     Raises:
         ValueError: The level is impossible, or the arrays differ in length.
     """
+    found = bootstrap_each(
+        {"": figure}, strata, level=level, seed=seed, resamples=resamples, clusters=clusters
+    )
+    return found[""]
+
+
+def bootstrap_each(
+    figures: Mapping[str, Figure],
+    strata: ArrayLike,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    clusters: ArrayLike | None = None,
+) -> dict[str, Resampled]:
+    """Return what :func:`bootstrap` gives of several figures, with the resamples drawn once.
+
+    Arguments and errors as there.
+    """
     check_level(level)
     units, groups = units_of(strata, clusters)
-    estimate = value_of(figure, len(units))
-    draws = np.concatenate([figure(w) for w in weights_of(units, groups, resamples, seed)])
+    drawn: dict[str, list[Floats]] = {name: [] for name in figures}
+    for weights in weights_of(units, groups, resamples, seed):
+        for name, figure in figures.items():
+            drawn[name].append(figure(weights))
+    return {
+        name: _resampled(value_of(figure, len(units)), np.concatenate(drawn[name]), level)
+        for name, figure in figures.items()
+    }
+
+
+def _resampled(estimate: float, draws: Floats, level: float) -> Resampled:
     usable = draws[~np.isnan(draws)]
-    if math.isnan(estimate) or usable.size < FEWEST_DEFINED * resamples or np.ptp(usable) < 1e-12:
+    if math.isnan(estimate) or usable.size < FEWEST_DEFINED * draws.size or np.ptp(usable) < 1e-12:
         return Resampled(estimate, NO_INTERVAL, math.nan)
     low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
     beyond = min(np.sum(usable <= 0), np.sum(usable >= 0)) + 1
@@ -100,10 +134,22 @@ def weights_of(
 ) -> Iterator[Floats]:
     """Yield (b, N) multiplicities, few enough at once that memory stays bounded."""
     rng = np.random.default_rng(seed)
-    at_once = max(1, _WEIGHTS_AT_ONCE // max(1, len(units)))
+    at_once = max(1, _DRAWN_AT_ONCE // max(1, len(units)))
+    few = max(1, _WEIGHTS_AT_ONCE // max(1, len(units)))
     for start in range(0, resamples, at_once):
-        drawn = np.zeros((min(at_once, resamples - start), sum(map(len, groups))))
+        rows = min(at_once, resamples - start)
+        parts = [slice(first, min(first + few, rows)) for first in range(0, rows, few)]
+        drawn = np.zeros((rows, sum(map(len, groups))), dtype=np.int32)
         for group in groups:
-            n = len(group)
-            drawn[:, group] = rng.multinomial(n - 1, np.full(n, 1 / n), size=len(drawn))
-        yield drawn[:, units]
+            for part in parts:
+                drawn[part, group] = _multiplicities(rng, len(group), part.stop - part.start)
+        for part in parts:
+            yield drawn[part, units].astype(np.float64)
+
+
+def _multiplicities(rng: np.random.Generator, n: int, rows: int) -> NDArray[np.int64]:
+    """Return (rows, n) how often each of n units is among n - 1 draws."""
+    if n <= _COUNTED:
+        return rng.multinomial(n - 1, np.full(n, 1 / n), size=rows)
+    every = [np.bincount(rng.integers(0, n, n - 1), minlength=n) for _ in range(rows)]
+    return np.stack(every)

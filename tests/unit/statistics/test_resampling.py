@@ -9,6 +9,7 @@ from scipy import stats
 from biasaudit.statistics import (
     auroc_of,
     bootstrap,
+    bootstrap_each,
     difference_of,
     mean_of,
     mean_over,
@@ -161,3 +162,21 @@ def test_no_seed_is_refused():
 
 def test_intervals_rest_on_two_thousand_resamples():
     assert (resampling.RESAMPLES, means.RESAMPLES) == (2000, 2000)
+
+
+def test_several_figures_share_the_resamples_that_each_alone_would_have():
+    figures = {"overall": overall(RIGHT), "group": mean_of(RIGHT, np.asarray(GROUPS) == GROUPS[0])}
+    found = bootstrap_each(figures, GROUPS, seed=3)
+    assert found == {name: bootstrap(figure, GROUPS, seed=3) for name, figure in figures.items()}
+
+
+def test_large_strata_have_the_multinomials_mean_and_variance():
+    n = 6000
+    units, groups = resampling.units_of(np.r_[np.zeros(n), np.ones(40)], None)
+    weights = np.concatenate(list(resampling.weights_of(units, groups, 300, 0)))
+    assert weights.shape == (300, n + 40)
+    assert (weights[:, :n].sum(axis=1) == n - 1).all()
+    assert (weights[:, n:].sum(axis=1) == 39).all()
+    assert weights[:, :n].var() == pytest.approx(1.0, abs=0.01)
+    sums = weights[:, : n // 2].sum(axis=1)
+    assert sums.std() == pytest.approx(np.sqrt(n) / 2, rel=0.15)

@@ -1,0 +1,116 @@
+"""The benchmarks of speed run from start to end, made small; their times are nobody's concern."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run one program and return its table."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    threads = torch.get_num_threads()
+
+    def runs(name, *arguments):
+        import importlib
+
+        out = tmp_path / f"{name}.csv"
+        program = importlib.import_module(f"benchmarks.{name}")
+        given = [name, "--out", str(out), "--turns", "1", "--device", "cpu", *arguments]
+        monkeypatch.setattr("sys.argv", given)
+        program.main()
+        table = pd.read_csv(out)
+        assert {"device", "threads", "python", "torch", "biasaudit"} <= set(table)
+        return table
+
+    yield runs
+    torch.set_num_threads(threads)
+
+
+def test_train_step(run):
+    table = run("train_step", "--cases", "harbournet:16:4", "--modes", "gain", "counterfactual")
+    table = table.set_index("mode")
+    assert list(table.index) == ["baseline", "gain", "counterfactual", "plain"]
+    assert table.loc["gain", "limit"] == 2
+    assert table.loc["counterfactual", "limit"] == 2.5
+    assert (table["ratio"] > 0).all()
+    assert table.loc["baseline", ["ratio", "memory_ratio"]].tolist() == [1, 1]
+    # the masked pass keeps as many activations as the first one
+    assert 1.3 < table.loc["gain", "memory_ratio"] < 2.5
+
+
+def test_evaluate(run):
+    case = "harbournet:16:160"
+    table = run("evaluate", "--cases", "--faithfulness", case)
+    assert table["measured"].tolist() == ["evaluate", "faithfulness"]
+
+
+def test_attention(run, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import attention
+
+    monkeypatch.setattr(attention, "peers", lambda classifier, images: {})
+    given = ("--backbone", "harbournet", "--image-size", "32", "--images", "2")
+    table = run("attention", *given)
+    assert table["library"].tolist() == ["forward", "biasaudit", "biasaudit"]
+    assert table["classes"].tolist() == [0, 1, 20]
+
+
+def test_other_maps_than_ours_are_refused(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.attention import check
+
+    maps = torch.rand(2, 4, 4, generator=torch.Generator().manual_seed(0))
+    check("like", maps, 3 * maps)
+    with pytest.raises(RuntimeError, match="unlike: gives other maps"):
+        check("unlike", maps, maps.flip(1))
+
+
+def test_steps_of_scale(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.scale import STEPS, step
+
+    found = {name: step(name, 160, tmp_path) for name in STEPS}
+    assert all(told["peak_megabytes"] > 0 for told in found.values())
+    assert 0.1 < found["report"]["report_megabytes"] < 10
+
+
+def test_plain_gain_has_the_gradient_of_the_same_losses(monkeypatch):
+    """The comparison is one of like with like, once the options are the plain way's."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.train_step import Case, PlainGain, Training, batches_of
+    from biasaudit.config import load_settings
+    from biasaudit.guidance.modes import active_terms
+
+    batch, _ = batches_of(Case("harbournet", 16, 1, 1))
+    device = torch.device("cpu")
+    plain, ours = PlainGain("harbournet", device), Training("harbournet", "gain", device)
+    said = {
+        "mining.scaling": "minmax",
+        "mining.fill": "black",
+        "classification.over_classes": "mean",
+    }
+    options = {f"terms.{name}": value for name, value in said.items()}
+    ours.model.terms = tuple(
+        active_terms(load_settings(None, (), {"training.mode": "gain", **options}))
+    )
+    ours.model.classifier.eval()
+    plain.step(batch)
+    ours.step(batch, None)
+    for known, found in zip(plain.weights, ours.model.parameters(), strict=True):
+        torch.testing.assert_close(found.grad, known.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_pipeline(run, tmp_path):
+    from coco_tree import draw
+
+    table = run(
+        "pipeline", "--data", str(draw(tmp_path / "data")), "--images", "8", "--trained", "8",
+        "--batch-size", "2", "--backbone", "harbournet", "--image-size", "16", "--workers", "0",
+    )  # fmt: skip
+    assert table["measured"].tolist() == ["loading"] * 4 + ["training"] * 3
+    assert table["waiting"].dropna().between(0, 1).all()
