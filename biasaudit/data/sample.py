@@ -68,6 +68,8 @@ class Sample:
         annotated: The contexts that somebody looked for in this image, whether they are there or
             not; of all others it is unknown. None where the reader does not say: then an image
             with any context counts as annotated for all of them, one without as for none.
+        void: Pixels that its masks leave undecided, as PASCAL VOC's borders of objects are; None
+            where there is none.
     """
 
     id: str
@@ -79,6 +81,7 @@ class Sample:
     pair: str | None = None
     edit: str = ""
     annotated: frozenset[str] | None = None
+    void: Region | None = None
 
 
 def shows(sample: Sample, name: str, least_area: float = 0.0) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torchvision import tv_tensors
+from torchvision.transforms import v2
 
 from biasaudit.attention.classifier import classifier_attention
 from biasaudit.attention.mask import scale_maps, upsample_maps
@@ -62,8 +64,8 @@ def measure_localization(
     for samples, pool in ((chosen, nowhere), (reported, pixels)):
         ious, highest = [], []
         for batch in batches(subject, samples, (name,)):
-            masks = [samples[i].regions[name].form == "mask" for i in batch.indices.tolist()]
-            rows, best = _of_batch(subject, batch, name, pool, masks)
+            shown = [samples[i] for i in batch.indices.tolist()]
+            rows, best = _of_batch(subject, batch, name, pool, shown)
             ious.append(rows)
             highest.append(best)
             done += len(batch)
@@ -84,7 +86,7 @@ def _measurable(dataset: Dataset, subset: str, name: str) -> Sequence[Sample]:
 
 
 def _of_batch(
-    subject: Subject, batch: Batch, name: str, pool: PooledPixels, masks: Sequence[bool]
+    subject: Subject, batch: Batch, name: str, pool: PooledPixels, shown: Sequence[Sample]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return (N, T) IoU and (N,) whether the class scores highest; pool the pixels of masks."""
     column = subject.classes.index(name)
@@ -97,8 +99,17 @@ def _of_batch(
     wide = scale_maps(upsample_maps(maps, (size, size))).double().cpu().numpy().clip(0, 1)
     regions = regions_of(batch, column).cpu().numpy()
     ious = np.zeros((len(batch), len(THRESHOLDS)))
-    for row, (attention, region, exact) in enumerate(zip(wide, regions, masks, strict=True)):
+    for row, (attention, region, sample) in enumerate(zip(wide, regions, shown, strict=True)):
         ious[row] = box_ious(attention, component_boxes(region))
-        if exact:
-            pool.add(attention, region, np.ones_like(region))
+        if sample.regions[name].form == "mask":
+            pool.add(attention, region, _known(sample, size))
     return ious, (output.scores.argmax(dim=1) == column).cpu().numpy()
+
+
+def _known(sample: Sample, size: int) -> NDArray[np.bool_]:
+    """Return (S, S), False where the image's masks leave a pixel undecided."""
+    if sample.void is None:
+        return np.ones((size, size), bool)
+    void = tv_tensors.Mask(torch.from_numpy(sample.void.load())[None])
+    known: NDArray[np.bool_] = ~v2.functional.resize(void, [size, size])[0].numpy()
+    return known

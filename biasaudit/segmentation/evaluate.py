@@ -60,8 +60,8 @@ class SegmentationResult:
 def truth_of(sample: Sample, classes: Sequence[str]) -> LabelMap | None:
     """Return the (H, W) truth of an image: 0 background, c + 1 class c, 255 not decided.
 
-    Where two regions overlap, the smaller one wins. Inside a region that is known as a box
-    alone, the pixels that no mask claims are not decided.
+    Where two regions overlap, the smaller one wins. Void pixels are not decided, nor, inside a
+    region that is known as a box alone, those that no mask claims.
 
     Returns:
         None where a present class has no region.
@@ -76,12 +76,12 @@ def truth_of(sample: Sample, classes: Sequence[str]) -> LabelMap | None:
                 masks[place] = region.load()
             else:
                 boxes.append(region.load())
-    if not masks and not boxes:
-        return np.zeros(sample.load_image().shape[:2], np.uint8)
-    shape = next(iter([*masks.values(), *boxes])).shape
+    void = [sample.void.load()] if sample.void is not None else []
+    known = [*masks.values(), *boxes, *void]
+    shape = known[0].shape if known else sample.load_image().shape
     truth = painted(masks, (shape[0], shape[1]), ground=0)
-    for box in boxes:
-        truth[box & (truth == 0)] = VOID
+    for undecided in (*boxes, *void):
+        truth[undecided & (truth == 0)] = VOID
     return truth
 
 

@@ -336,6 +336,7 @@ class _Image:
             load_image=ImageFile(self.file, size),
             regions={name: r for name, r in regions.items() if name in labels} | contexts,
             annotated=frozenset(self.folders.context_values if context_map else ()),
+            void=mask_region([Part(label_map, VOID)], self.counts) if label_map else None,
         )
 
     def _checked(

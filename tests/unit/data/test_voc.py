@@ -205,3 +205,16 @@ def test_a_faulty_description(tree, old, new, message):
         load_dataset(str(tree))
     assert message in str(caught.value)
     assert str(tree / "dataset.toml") in str(caught.value)
+
+
+def test_void_is_known_where_the_label_map_has_any(tree, devkit):
+    file = devkit / "SegmentationClass" / "two.png"
+    values = np.array(PIL.Image.open(file))
+    assert train(tree)["two"].void is None
+    values[3:5, 7:9] = 255
+    PIL.Image.fromarray(values).save(file)
+    two = train(tree)["two"]
+    np.testing.assert_array_equal(two.void.load(), values == 255)
+    assert not (two.regions["boat"].load() & two.void.load()).any()
+    file.unlink()
+    assert train(tree)["two"].void is None

@@ -61,6 +61,24 @@ def test_a_spot_said_to_lie_elsewhere_is_not_found():
     assert found.px_ap < 0.2
 
 
+def test_void_pixels_do_not_count():
+    """Attention beside the region costs precision, unless nobody decided what lies there."""
+    val = [bright("a", 4, 4, 16)]
+    image = bright("b", 0, 0, 16)
+    half = np.zeros((32, 32), bool)
+    half[:8, :16] = True
+    other = np.zeros((32, 32), bool)
+    other[8:, :] = True
+    narrow = replace(image, regions={"spot": Region("mask", lambda: half)})
+    undecided = replace(narrow, void=Region("mask", lambda: other))
+    found = [
+        measure_localization(subject(), dataset(val=val, test=[one]), "spot", "test").px_ap
+        for one in (narrow, undecided)
+    ]
+    assert found[0] < 0.6
+    assert found[1] == 1.0
+
+
 def test_images_without_the_class_or_its_region_do_not_count():
     known = bright("a", 4, 4, 16)
     others = [replace(known, regions={}), replace(known, labels=frozenset({"other"}))]

@@ -1,6 +1,7 @@
 """A segmenter is trained, kept, read again and measured."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,8 +134,6 @@ def test_a_training_that_diverges_says_so(run, data, tmp_path):
 
 
 def test_a_dataset_of_other_classes(segmenter, data, tmp_path):
-    from dataclasses import replace
-
     with pytest.raises(DataError, match="knows the class 'tree'"):
         ba.segment(segmenter, replace(data, classes=("boat", "car", "house")))
 
@@ -186,6 +185,14 @@ def test_what_lies_in_a_box_alone_is_not_decided():
     box, mask = region([[1, 1, 0], [1, 1, 0]], "box"), region([[1, 0, 0], [0, 0, 0]])
     found = truth_of(sample("ab", {"a": box, "b": mask}), ("a", "b"))
     assert found.tolist() == [[2, VOID, 0], [VOID, VOID, 0]]
+
+
+def test_void_is_not_decided_beside_masks():
+    mask, void = region([[1, 0, 0], [0, 0, 0]]), region([[1, 1, 0], [0, 0, 0]])
+    found = truth_of(replace(sample("a", {"a": mask}), void=void), ("a",))
+    assert found.tolist() == [[1, VOID, 0], [0, 0, 0]]
+    found = truth_of(replace(sample("", {}), void=void), ("a",))
+    assert found.tolist() == [[VOID, VOID, 0], [0, 0, 0]]
 
 
 def test_a_present_class_without_a_region_has_no_truth():

@@ -1,0 +1,94 @@
+r"""Localization of the attention of several runs: a row a run in one CSV.
+
+    OMP_NUM_THREADS=1 python benchmarks/localization.py \
+        --out benchmarks/results/localization_harbour.csv --runs runs/segmentation \
+        --modes baseline,baseline+rfga,gain,gain_ext:78,evidence:78 --seeds 0,1,2
+
+``MODE+MODULE`` trains with an attention module. A run that the folder ``--runs`` holds
+(``MODE-LABELS-SEED``) is not trained again, nor is a row measured again that the CSV holds.
+Thresholds are chosen on ``val``, figures are those of ``test``. ``--summary`` prints means over
+seeds as a Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+import biasaudit as ba
+from biasaudit.training.run_directory import RunRecord
+
+KEY = ["mode", "pixel_labels", "seed"]
+SHOWN = ["val", "max_box_acc", "max_box_acc_v2", "px_ap", "top_1"]
+
+
+def main() -> None:
+    """Measure every mode and seed that the CSV does not hold yet; write after each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the CSV")
+    parser.add_argument("--runs", type=Path, required=True, help="folder that keeps the runs")
+    parser.add_argument("--modes", default="baseline,baseline+rfga,gain,gain_ext:78,evidence:78")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--summary", action="store_true", help="print the CSV's means instead")
+    arguments = parser.parse_args()
+    rows = pd.read_csv(arguments.out).to_dict("records") if arguments.out.is_file() else []
+    if arguments.summary:
+        print(summary(pd.DataFrame(rows)))
+        return
+    for seed in arguments.seeds.split(","):
+        for entry in arguments.modes.split(","):
+            mode, _, labels = entry.partition(":")
+            key = [mode, int(labels or 0), int(seed)]
+            if any([row[name] for name in KEY] == key for row in rows):
+                continue
+            run = run_of(arguments.runs, mode, int(labels or 0), int(seed))
+            rows.append(dict(zip(KEY, key, strict=True)) | figures(run))
+            pd.DataFrame(rows).to_csv(arguments.out, index=False, float_format="%.4f")
+            print(rows[-1], flush=True)
+
+
+def run_of(folder: Path, mode: str, labels: int, seed: int) -> RunRecord:
+    """Return a run, trained now unless the folder holds it."""
+    place = folder / f"{mode}-{labels}-{seed}"
+    if (place / "weights.safetensors").is_file():
+        return ba.load_run(place)
+    name, _, module = mode.partition("+")
+    data = ba.load_dataset("harbour")
+    return ba.train(
+        data, name, pixel_labels=labels, seed=seed, out=place, attention_module=module or None
+    )
+
+
+def figures(run: RunRecord) -> dict[str, object]:
+    """Return the figures of one run."""
+    found = ba.localize(run)
+    metrics = pd.read_csv(Path(str(run.path)) / "metrics.csv")
+    levels = {f"acc_at_{level:g}": share for level, share in found.by_level.items()}
+    return {
+        "val": metrics["val_accuracy"].iloc[-1],
+        "n": found.n,
+        "max_box_acc": found.max_box_acc,
+        "max_box_acc_v2": found.max_box_acc_v2,
+        **levels,
+        "px_ap": found.px_ap,
+        "top_1": found.top_1,
+        "threshold": found.threshold,
+        "threshold_v2": found.threshold_v2,
+    }
+
+
+def summary(table: pd.DataFrame) -> str:
+    """Return means over seeds, with the standard deviation between seeds, in Markdown."""
+    lines = ["| mode | labels | seeds | " + " | ".join(SHOWN) + " |", "|---" * 8 + "|"]
+    for (mode, labels), rows in table.groupby(KEY[:2], sort=False):
+        cells = [f"{rows[c].mean():.3f} ± {rows[c].std(ddof=1):.3f}" for c in SHOWN]
+        lines.append(f"| {mode} | {labels} | {len(rows)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
