@@ -20,6 +20,7 @@ from biasaudit.cli import (
     doctor,
     evaluate,
     listing,
+    localize,
     power,
     repair,
     report,
@@ -74,6 +75,7 @@ app.command("demo", cls=Verb)(demo.demo)
 app.command("train", cls=Verb)(train.train)
 app.command("evaluate", cls=Verb)(evaluate.evaluate)
 app.command("repair", cls=Verb)(repair.repair)
+app.command("localize", cls=Verb)(localize.localize)
 app.command("report", cls=Verb)(report.report)
 app.command("compare", cls=Verb)(compare.compare)
 app.command("power", cls=Verb)(power.power)

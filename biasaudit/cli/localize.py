@@ -1,0 +1,82 @@
+"""``biasaudit localize``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from biasaudit.cli import options as opt
+from biasaudit.cli.console import echo_json, print_table, quieten
+from biasaudit.cli.train import RUNS
+
+
+def localize(
+    run: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--run", metavar="DIR", help="Run directory; may be repeated. Default: the newest."
+        ),
+    ] = None,
+    data: opt.Data = None,
+    object_: opt.Object = None,
+    subset: Annotated[
+        str, typer.Option("--subset", metavar="NAME", help="Which images are reported; not val.")
+    ] = "test",
+    device: opt.Device = None,
+    json_: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Measure how well attention localizes a class: boxes and pixels, thresholds chosen on val."""
+    quieten(quiet)
+    import biasaudit as api
+    from biasaudit.cli.progress import CountProgress
+    from biasaudit.training.run_directory import newest_run
+
+    dataset = api.load_dataset(data) if data else None
+    found: list[dict[str, Any]] = []
+    for folder in run or [newest_run(RUNS)]:
+        model = api.load_run(folder)
+        with CountProgress(model.name) as progress:
+            figures = api.localize(
+                model, dataset, object=object_, subset=subset, device=device, progress=progress
+            )
+        found.append({"name": model.name, **asdict(figures)})
+    if json_:
+        echo_json({"subset": subset, "runs": [_plain(one) for one in found]})
+        return
+    print_table(_table(found, subset))
+
+
+def _plain(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return figures as JSON takes them: NaN as null, levels as texts."""
+    levels = {f"{level:g}": share for level, share in figures["by_level"].items()}
+    missing = math.isnan(figures["px_ap"])
+    return {**figures, "by_level": levels, "px_ap": None if missing else figures["px_ap"]}
+
+
+def _table(rows: list[dict[str, Any]], subset: str) -> Table:
+    table = Table(
+        title=f"localization on {subset}, thresholds from val",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("run")
+    table.add_column("images", justify="right")
+    columns = {
+        "max_box_acc": "MaxBoxAcc",
+        "max_box_acc_v2": "MaxBoxAccV2",
+        "px_ap": "PxAP",
+        "top_1": "top-1",
+    }
+    for title in columns.values():
+        table.add_column(title, justify="right")
+    for row in rows:
+        values = ("-" if math.isnan(row[name]) else f"{row[name]:.3f}" for name in columns)
+        table.add_row(row["name"], str(row["n"]), *values)
+    return table
