@@ -85,37 +85,39 @@ def main() -> None:
 def measure(
     case: Case, modes: Sequence[str], arguments: argparse.Namespace, device: torch.device
 ) -> list[dict[str, object]]:
-    """Return a row a mode."""
-    batch, labelled = batches_of(case)
-    programs: dict[str, Run] = {
-        mode: partial(
-            Training(case.backbone, mode, device).step,
-            batch.to(device),
-            labelled.to(device) if mode in LABELLED else None,
-        )
-        for mode in modes
-    }
-    if not arguments.no_plain:
-        programs["plain"] = partial(PlainGain(case.backbone, device).step, batch.to(device))
+    """Return a row a mode; each takes turns with a baseline of its own.
+
+    So two networks with their optimisers are in memory at once, not one for each mode.
+    """
+    names = [*modes, *["plain"] * (not arguments.no_plain)]
+    return [_beside_baseline(case, name, arguments.turns, device) for name in names]
+
+
+def _beside_baseline(case: Case, name: str, turns: int, device: torch.device) -> dict[str, object]:
+    batch, labelled = (made.to(device) for made in batches_of(case))
+    programs: dict[str, Run] = {}
+    for mode in dict.fromkeys(["baseline", name]):
+        if mode == "plain":
+            programs[mode] = partial(PlainGain(case.backbone, device).step, batch)
+        else:
+            beside = labelled if mode in LABELLED else None
+            programs[mode] = partial(Training(case.backbone, mode, device).step, batch, beside)
     with freed_memory_kept(device.type):  # as in training
-        seconds = in_turn(programs, arguments.turns, device)
-    memory = {name: peak_bytes(run, device) for name, run in programs.items()}
+        seconds = in_turn(programs, turns, device)
     held = state_bytes(case.backbone)
-    return [
-        {
-            "backbone": case.backbone,
-            "image_size": case.size,
-            "images": case.images,
-            "labelled": case.labelled if name in LABELLED else 0,
-            "mode": name,
-            "seconds": median(seconds[name]),
-            "ratio": ratio(seconds, name, "baseline"),
-            "limit": limit(case, name),
-            "peak_megabytes": (held + memory[name]) / 2**20,
-            "memory_ratio": (held + memory[name]) / (held + memory["baseline"]),
-        }
-        for name in programs
-    ]
+    memory = {mode: held + peak_bytes(run, device) for mode, run in programs.items()}
+    return {
+        "backbone": case.backbone,
+        "image_size": case.size,
+        "images": case.images,
+        "labelled": case.labelled if name in LABELLED else 0,
+        "mode": name,
+        "seconds": median(seconds[name]),
+        "ratio": ratio(seconds, name, "baseline"),
+        "limit": limit(case, name),
+        "peak_megabytes": memory[name] / 2**20,
+        "memory_ratio": memory[name] / memory["baseline"],
+    }
 
 
 def limit(case: Case, mode: str) -> float:
