@@ -21,7 +21,7 @@ def freed_memory_kept(device: str = "cpu") -> Iterator[None]:
 
     A network's activations are large blocks of memory. glibc asks the system for each of them anew
     and gives it back when it is freed; the system clears every page of it once more. At 224 px that
-    is a fifth to a half of a training step's time on a CPU. Meanwhile the process holds what it
+    is a sixth to a half of a training step's time on a CPU. Meanwhile the process holds what it
     needed at its peak, and somewhat more where blocks of many sizes take turns.
 
     Where the C library is another one, the device is no CPU, or the user's environment has a word
