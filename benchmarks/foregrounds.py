@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from modes import means
 from repair_choices import judged_by, shown
 
 import biasaudit as ba
@@ -124,11 +125,7 @@ def accuracies(scores: dict[str, Vector]) -> dict[str, float]:
 def summary(table: pd.DataFrame) -> str:
     """Return means over seeds, with the standard deviation between seeds, in Markdown."""
     shown_ = ["iou", "kept_iou", "kept", "val", "judged", "judged_auroc", "overall", "auroc"]
-    lines = ["| foregrounds | labels | seeds | " + " | ".join(shown_) + " |", "|---" * 11 + "|"]
-    for (kind, labels), rows in table.groupby(KEY[:2], sort=False):
-        values = [f"{rows[c].mean():.3f} ± {rows[c].std(ddof=1):.3f}" for c in shown_]
-        lines.append(f"| {kind} | {labels} | {len(rows)} | " + " | ".join(values) + " |")
-    return "\n".join(lines)
+    return means(table, KEY[:2], shown_)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
+from modes import entries, fill, means
+from segmentation import run_of
 
 import biasaudit as ba
 from biasaudit.training.run_directory import RunRecord
@@ -35,32 +37,16 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--summary", action="store_true", help="print the CSV's means instead")
     arguments = parser.parse_args()
-    rows = pd.read_csv(arguments.out).to_dict("records") if arguments.out.is_file() else []
     if arguments.summary:
-        print(summary(pd.DataFrame(rows)))
+        print(means(pd.read_csv(arguments.out), ("mode", "labels"), SHOWN))
         return
-    for seed in arguments.seeds.split(","):
-        for entry in arguments.modes.split(","):
-            mode, _, labels = entry.partition(":")
-            key = [mode, int(labels or 0), int(seed)]
-            if any([row[name] for name in KEY] == key for row in rows):
-                continue
-            run = run_of(arguments.runs, mode, int(labels or 0), int(seed))
-            rows.append(dict(zip(KEY, key, strict=True)) | figures(run))
-            pd.DataFrame(rows).to_csv(arguments.out, index=False, float_format="%.4f")
-            print(rows[-1], flush=True)
-
-
-def run_of(folder: Path, mode: str, labels: int, seed: int) -> RunRecord:
-    """Return a run, trained now unless the folder holds it."""
-    place = folder / f"{mode}-{labels}-{seed}"
-    if (place / "weights.safetensors").is_file():
-        return ba.load_run(place)
-    name, _, module = mode.partition("+")
+    wanted = [
+        [mode, labels, seed]
+        for seed in map(int, arguments.seeds.split(","))
+        for mode, labels in entries(arguments.modes)
+    ]
     data = ba.load_dataset("harbour")
-    return ba.train(
-        data, name, pixel_labels=labels, seed=seed, out=place, attention_module=module or None
-    )
+    fill(arguments.out, KEY, wanted, lambda *key: figures(run_of(arguments.runs, data, *key)))
 
 
 def figures(run: RunRecord) -> dict[str, object]:
@@ -79,15 +65,6 @@ def figures(run: RunRecord) -> dict[str, object]:
         "threshold": found.threshold,
         "threshold_v2": found.threshold_v2,
     }
-
-
-def summary(table: pd.DataFrame) -> str:
-    """Return means over seeds, with the standard deviation between seeds, in Markdown."""
-    lines = ["| mode | labels | seeds | " + " | ".join(SHOWN) + " |", "|---" * 8 + "|"]
-    for (mode, labels), rows in table.groupby(KEY[:2], sort=False):
-        cells = [f"{rows[c].mean():.3f} ± {rows[c].std(ddof=1):.3f}" for c in SHOWN]
-        lines.append(f"| {mode} | {labels} | {len(rows)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,17 +47,46 @@ def run_grid(arguments: argparse.Namespace, figures_of: Figures) -> None:
     What a row was made by is its variant's name, not its settings: where a default changes, the
     rows that it touches must be taken out by hand.
     """
-    rows = pd.read_csv(arguments.out).to_dict("records") if arguments.out.is_file() else []
-    for entry in arguments.modes.split(","):
-        mode, _, labels = entry.partition(":")
-        for seed in arguments.seeds.split(","):
-            key = [arguments.variant, mode, int(labels or 0), int(seed)]
-            if any([row[name] for name in KEY] == key for row in rows):
-                continue
-            row = dict(zip(KEY, key, strict=True))
-            rows.append(row | measure(arguments, mode, key[2], key[3], figures_of))
-            pd.DataFrame(rows).to_csv(arguments.out, index=False, float_format="%.4f")
-            print(rows[-1], flush=True)
+    wanted = [
+        [arguments.variant, mode, labels, seed]
+        for mode, labels in entries(arguments.modes)
+        for seed in map(int, arguments.seeds.split(","))
+    ]
+    fill(
+        arguments.out,
+        KEY,
+        wanted,
+        lambda _, mode, labels, seed: measure(arguments, mode, labels, seed, figures_of),
+    )
+
+
+def entries(modes: str) -> list[tuple[str, int]]:
+    """Return the modes and label budgets of ``baseline,gain_ext:78``."""
+    parts = [entry.partition(":") for entry in modes.split(",")]
+    return [(mode, int(labels or 0)) for mode, _, labels in parts]
+
+
+def fill(
+    out: Path,
+    names: Sequence[str],
+    wanted: Sequence[list[Any]],
+    measure_of: Callable[..., dict[str, object]],
+) -> None:
+    """Measure what a CSV does not hold yet; write after each.
+
+    Args:
+        out: The CSV.
+        names: Columns that tell its rows apart.
+        wanted: Their values in each row that is to be there.
+        measure_of: Called with such values; returns the other columns.
+    """
+    rows = pd.read_csv(out).to_dict("records") if out.is_file() else []
+    for key in wanted:
+        if any([row[name] for name in names] == key for row in rows):
+            continue
+        rows.append(dict(zip(names, key, strict=True)) | measure_of(*key))
+        pd.DataFrame(rows).to_csv(out, index=False, float_format="%.4f")
+        print(rows[-1], flush=True)
 
 
 def parse(description: str) -> argparse.Namespace:
@@ -172,15 +202,31 @@ def summary(table: pd.DataFrame, shown: Sequence[str] = ()) -> str:
         "energy",
     ]
     shown = [column for column in shown or usual if column in table]
-    runs = table.groupby(KEY[:3], sort=False, dropna=False)
+    return means(table, ("mode", "labels"), shown)
+
+
+def means(table: pd.DataFrame, by: Sequence[str], shown: Sequence[str]) -> str:
+    """Return means over seeds, with the standard deviation between seeds, in Markdown.
+
+    Args:
+        table: A row a seed; ``labels`` is its ``pixel_labels`` where it has no such column, and a
+            ``variant`` other than the default is told with the mode.
+        by: The columns that a line of the table stands for.
+        shown: The columns whose means are told; those that the table lacks are left out.
+    """
+    told = table.rename(columns={"pixel_labels": "labels"})
+    if "variant" in told:
+        other = told["variant"] != "default"
+        told["mode"] = told["mode"].where(~other, told["mode"] + ", " + told["variant"])
+    columns = [name for name in shown if name in told]
     lines = [
-        "| mode | labels | seeds | " + " | ".join(shown) + " |",
-        "|---" * (3 + len(shown)) + "|",
+        "| " + " | ".join([*by, "seeds", *columns]) + " |",
+        "|---" * (len(by) + 1 + len(columns)) + "|",
     ]
-    for (variant, mode, labels), rows in runs:
-        name = mode if variant == "default" else f"{mode}, {variant}"
-        values = [f"{rows[c].mean():.3f} ± {rows[c].std(ddof=1):.3f}" for c in shown]
-        lines.append(f"| {name} | {labels} | {len(rows)} | " + " | ".join(values) + " |")
+    for names, rows in told.groupby(list(by), sort=False, dropna=False):
+        cells = [str(name) for name in names] + [str(len(rows))]
+        cells += [f"{rows[c].mean():.3f} ± {rows[c].std(ddof=1):.3f}" for c in columns]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from modes import figures, trained
+from modes import figures, means, trained
 from torch import Tensor
 
 import biasaudit as ba
@@ -164,13 +164,7 @@ class Others:
 
 def summary(table: pd.DataFrame) -> str:
     """Return means over seeds, with the standard deviation between seeds, in Markdown."""
-    columns = [name for name in SHOWN if name in table]
-    lines = ["| mode | labels | seeds | " + " | ".join(columns) + " |"]
-    lines.append("|---" * (3 + len(columns)) + "|")
-    for (mode, labels), rows in table.groupby(KEY[:2], sort=False):
-        values = [f"{rows[c].mean():.3f} ± {rows[c].std(ddof=1):.3f}" for c in columns]
-        lines.append(f"| {mode} | {labels} | {len(rows)} | " + " | ".join(values) + " |")
-    return "\n".join(lines)
+    return means(table, ("mode", "labels"), SHOWN)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from modes import entries, fill, means
 
 import biasaudit as ba
 from biasaudit.data.sample import Dataset
@@ -47,25 +48,21 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10, help="measure every so-many-th image")
     parser.add_argument("--summary", action="store_true", help="print the CSV's means instead")
     arguments = parser.parse_args()
-    rows = pd.read_csv(arguments.out).to_dict("records") if arguments.out.is_file() else []
     if arguments.summary:
-        print(summary(pd.DataFrame(rows)))
+        print(means(pd.read_csv(arguments.out), ("mode", "labels"), SHOWN))
         return
-    for seed in arguments.seeds.split(","):
-        for entry in arguments.modes.split(","):
-            mode, _, labels = entry.partition(":")
-            key = [arguments.variant, mode, int(labels or 0), int(seed)]
-            if any([row[name] for name in KEY] == key for row in rows):
-                continue
-            rows.append(dict(zip(KEY, key, strict=True)) | measured(arguments, mode, key))
-            pd.DataFrame(rows).to_csv(arguments.out, index=False, float_format="%.4f")
-            print(rows[-1], flush=True)
+    wanted = [
+        [arguments.variant, mode, labels, seed]
+        for seed in map(int, arguments.seeds.split(","))
+        for mode, labels in entries(arguments.modes)
+    ]
+    fill(arguments.out, KEY, wanted, lambda _, *key: measured(arguments, *key))
 
 
-def measured(arguments: argparse.Namespace, mode: str, key: list[object]) -> dict[str, object]:
+def measured(arguments: argparse.Namespace, mode: str, labels: int, seed: int) -> dict[str, object]:
     """Train one segmenter and return its figures."""
     data = ba.load_dataset("harbour")
-    run = run_of(arguments.runs, data, mode, int(str(key[2])), int(str(key[3])))
+    run = run_of(arguments.runs, data, mode, labels, seed)
     given = [text.partition("=") for text in arguments.set]
     settings = {name: toml_value(value) for name, _, value in given}
     start = time.perf_counter()
@@ -91,7 +88,10 @@ def run_of(folder: Path | None, data: Dataset, mode: str, labels: int, seed: int
     place = None if folder is None else folder / f"{mode}-{labels}-{seed}"
     if place is not None and (place / "weights.safetensors").is_file():
         return ba.load_run(place)
-    return ba.train(data, mode, pixel_labels=labels, seed=seed, out=place)
+    name, _, module = mode.partition("+")
+    return ba.train(
+        data, name, pixel_labels=labels, seed=seed, out=place, attention_module=module or None
+    )
 
 
 def cue_iou(run: RunRecord, data: Dataset, settings: dict[str, object]) -> float:
@@ -107,16 +107,6 @@ def cue_iou(run: RunRecord, data: Dataset, settings: dict[str, object]) -> float
             said = cues[sample.id]
             counts += confusion(truth, np.where(said == VOID, 0, said).astype(np.uint8), size)
     return mean_iou(counts)
-
-
-def summary(table: pd.DataFrame) -> str:
-    """Return means over seeds, with the standard deviation between seeds, in Markdown."""
-    lines = ["| mode | labels | seeds | " + " | ".join(SHOWN) + " |", "|---" * 8 + "|"]
-    for (variant, mode, labels), rows in table.groupby(KEY[:3], sort=False):
-        name = mode if variant == "default" else f"{mode}, {variant}"
-        cells = [f"{rows[c].mean():.3f} ± {rows[c].std(ddof=1):.3f}" for c in SHOWN]
-        lines.append(f"| {name} | {labels} | {len(rows)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
