@@ -20,6 +20,7 @@ from four_formats import write_folder, write_manifest, write_voc
 from report_factory import DEMO, World, write_runs
 from safetensors.torch import save
 
+import biasaudit
 from biasaudit import api
 from biasaudit.cli import main
 from biasaudit.config import load_settings
@@ -171,6 +172,20 @@ def _run(root: Path) -> Target:
     return Target(root, [pair for pair in _files(root) if pair[0].suffix == ".json"], read)
 
 
+def _segmenter(root: Path) -> Target:
+    data = api.load_dataset("harbour", options={"train": 24, "val": 4, "group": 4})
+    run = api.train(data, epochs=1, image_size=32, seed=0)
+    biasaudit.train_segmenter(run, data, iterations=1, image_size=32, out=root)
+    picture = data.subset("val")[0].load_image()
+
+    def read(root: Path, file: Path) -> None:
+        segmenter = biasaudit.load_segmenter(root)
+        repr(segmenter)
+        segmenter.mask(picture, crf=False)
+
+    return Target(root, [pair for pair in _files(root) if pair[0].suffix != ".csv"], read)
+
+
 def _results(root: Path) -> Target:
     (folder,) = write_runs(root, DEMO[:1], World(n=(40, 40), val=40, side=16))
     folders = [folder, shutil.copytree(folder, root / "again")]
@@ -244,6 +259,7 @@ MAKERS: dict[str, Callable[[Path], Target]] = {
     "settings": _settings,
     "weights": _weights,
     "run": _run,
+    "segmenter": _segmenter,
     "results": _results,
     "options": _options,
 }

@@ -12,8 +12,19 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-QUICK = ("coco,voc,folder,manifest,pictures,settings,weights", "run,results", "options")
-EVERY = ("coco", "voc", "folder", "manifest", "pictures", "settings", "weights", "run", "options")
+QUICK = ("coco,voc,folder,manifest,pictures,settings,weights", "run,results,segmenter", "options")
+EVERY = (
+    "coco",
+    "voc",
+    "folder",
+    "manifest",
+    "pictures",
+    "settings",
+    "weights",
+    "run",
+    "segmenter",
+    "options",
+)
 
 
 def campaign(names, seed, count):
@@ -47,5 +58,5 @@ def test_mutated_inputs(names, count):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("name", "count"), [*((name, 600) for name in EVERY), ("results", 400)])
 def test_many_mutated_inputs(name, count):
-    """5,800 in all."""
+    """6,400 in all."""
     assert_sound(campaign(name, 2, count), count)
