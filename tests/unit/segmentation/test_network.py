@@ -13,15 +13,15 @@ from biasaudit.segmentation.network import RECIPES, USUAL, build_network, last_l
 )
 def test_a_dilated_network_gives_the_strided_one_between_its_pixels(name, stride):
     torch.manual_seed(0)
-    body = BACKBONES[name].build(3).body.eval()
-    image = torch.randn(1, 3, 96, 96)
+    body = BACKBONES[name].build(3).body.eval().double()
+    image = torch.randn(1, 3, 96, 96, dtype=torch.float64)
     with torch.no_grad():
         strided = body(image)
         set_stride(body, stride)
         dilated = body(image)
     step = 32 // stride
     assert dilated.shape[2:] == (96 // stride, 96 // stride)
-    torch.testing.assert_close(dilated[..., ::step, ::step], strided, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(dilated[..., ::step, ::step], strided, atol=1e-9, rtol=1e-9)
 
 
 def test_resnet_50_as_torchvision_dilates_it():
@@ -31,12 +31,13 @@ def test_resnet_50_as_torchvision_dilates_it():
     own = {key.removeprefix("body."): value for key, value in body.state_dict().items()}
     theirs.load_state_dict(own, strict=False)
     set_stride(body, 8)
-    image = torch.randn(1, 3, 64, 64)
+    body, theirs = body.double(), theirs.double()
+    image = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     found = {}
     theirs.layer4.register_forward_hook(lambda *given: found.update(out=given[2]))
     with torch.no_grad():
         theirs(image)
-        torch.testing.assert_close(body(image), found["out"], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(body(image), found["out"], atol=1e-9, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["harbournet", "mobilenet_v2", "resnet18"])
