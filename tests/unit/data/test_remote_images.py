@@ -54,8 +54,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Content-Range", f"bytes {start}-{end}/{len(content)}")
         self.send_header("Content-Length", str(end + 1 - start))
         self.end_headers()
+        self.server.sent.append(end + 1 - start)  # noted before whoever asks can have it
         self.wfile.write(content[start : end + 1])
-        self.server.sent.append(end + 1 - start)
 
     def log_message(self, *told):
         pass
