@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,14 +64,10 @@ def cues_by_image(
     samples = dataset.subset(subset)
     rule = CueRule(chosen.threshold, chosen.background)
 
-    def pairs() -> Iterator[tuple[Sample, LabelMap]]:
-        tell = progress or (lambda done, total: None)
-        found = cues_of(subject, samples, rule)
-        for done, pair in enumerate(zip(samples, found, strict=True), 1):
-            yield pair
-            tell(done, len(samples))
-
-    return Masks(_in_order(dataset, model.classes), pairs)
+    return Masks(
+        _in_order(dataset, model.classes),
+        lambda: _told(samples, cues_of(subject, samples, rule), progress),
+    )
 
 
 def masks_by_image(
@@ -91,13 +87,10 @@ def masks_by_image(
     samples = dataset.subset(subset)
     _place(segmenter, device)
 
-    def pairs() -> Iterator[tuple[Sample, LabelMap]]:
-        tell = progress or (lambda done, total: None)
-        for done, sample in enumerate(samples, 1):
-            yield sample, segmenter.mask(sample.load_image(), crf=crf)
-            tell(done, len(samples))
+    def masks() -> Iterator[LabelMap]:
+        return (segmenter.mask(sample.load_image(), crf=crf) for sample in samples)
 
-    return Masks(_in_order(dataset, segmenter.classes), pairs)
+    return Masks(_in_order(dataset, segmenter.classes), lambda: _told(samples, masks(), progress))
 
 
 def export_into(folder: Path, subset: str, masks: Masks) -> Path:
@@ -176,6 +169,16 @@ def _dataset(segmenter: Segmenter, data: Dataset | None) -> Dataset:
     dataset = data or load_dataset(str(own.get("name") or "harbour"), own.get("options") or {})
     check_classes(segmenter.name, segmenter.classes, dataset)
     return dataset
+
+
+def _told(
+    samples: Sequence[Sample], maps: Iterable[LabelMap], progress: Count | None
+) -> Iterator[tuple[Sample, LabelMap]]:
+    """Pair samples with their label maps, and tell how many are done."""
+    for done, pair in enumerate(zip(samples, maps, strict=True), 1):
+        yield pair
+        if progress is not None:
+            progress(done, len(samples))
 
 
 def _place(segmenter: Segmenter, device: str | None) -> None:

@@ -32,14 +32,29 @@ def outline(image: Image, box: Mask) -> Mask:
     """
     if not box.any() or (~box).mean() < LEAST_GROUND:
         return box
+    found: Mask = cut_out(image, box, ~box) & box
+    return found if found.sum() >= LEAST_SHARE * box.sum() else box
+
+
+def cut_out(image: Image, likely: Mask, sure: Mask) -> Mask:
+    """Follow the image's colours from a guess.
+
+    Args:
+        image: (H, W, 3).
+        likely: (H, W), True inside by the guess, which names an inside and an outside.
+        sure: (H, W), True where the guess is not to be changed.
+
+    Returns:
+        (H, W), True inside. The same image and guess give the same cut.
+    """
     import cv2
 
-    marks = np.where(box, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+    inside = np.where(sure, cv2.GC_FGD, cv2.GC_PR_FGD)
+    marks = np.where(likely, inside, np.where(sure, cv2.GC_BGD, cv2.GC_PR_BGD)).astype(np.uint8)
     # its colour models start from random centres
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    unused = (0, 0, 0, 0)  # the marks say where the box lies
+    unused = (0, 0, 0, 0)  # the marks say where the object lies
     pixels = np.ascontiguousarray(image[..., ::-1])
     cv2.grabCut(pixels, marks, unused, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found: Mask = (marks == cv2.GC_PR_FGD) & box
-    return found if found.sum() >= LEAST_SHARE * box.sum() else box
+    return (marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)

@@ -34,7 +34,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from biasaudit.data.annotation.boxes import has_area
 from biasaudit.data.checks.faults import (
@@ -50,7 +50,7 @@ from biasaudit.data.checks.faults import (
 )
 from biasaudit.data.formats.masked import Found, MaskValues, join
 from biasaudit.data.formats.table import Row, Table, read_table
-from biasaudit.data.formats.toml_file import READERS, DatasetFile, each_once
+from biasaudit.data.formats.toml_file import READERS, DatasetFile, Names
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, DataError, near_names
 from biasaudit.inputs.files import is_file, leads_out
@@ -90,14 +90,9 @@ class ManifestDataset(DatasetFile):
     manifest: str
     images: str = "."
     columns: Columns = Field(default_factory=Columns)
-    contexts: tuple[str, ...] = ()
-    classes: tuple[str, ...] = ()
+    contexts: Names = ()
+    classes: Names = ()
     mask_values: MaskValues = Field(default_factory=dict)
-
-    @field_validator("classes", "contexts")
-    @classmethod
-    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return each_once(names)
 
     def read(self, file: Path, complain: Complain = refuse) -> Dataset:
         """Read the table and the masks; images are decoded when asked for.

@@ -30,9 +30,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from biasaudit.data.checks.faults import LEAK, Complain, refuse
 from biasaudit.data.formats.tags import read_tags, tagged
@@ -90,14 +90,15 @@ class DatasetFile(BaseModel, ABC):
         """
 
 
-def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return names if each is given once and none is empty; for validators of formats."""
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if not name or names.count(name) > 1:
             raise ValueError(f"'{name}' is given twice" if name else "a name is empty")
     return names
 
 
+Names = Annotated[tuple[str, ...], AfterValidator(_each_once)]
+"""Names of a format's field: each is given once and none is empty."""
 READERS: Registry[type[DatasetFile]] = Registry("format")
 
 

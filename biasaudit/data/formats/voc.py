@@ -37,7 +37,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    field_validator,
     model_validator,
 )
 
@@ -56,7 +55,7 @@ from biasaudit.data.checks.faults import (
     refuse,
 )
 from biasaudit.data.formats.label_maps import VOID, LabelCounts, Part, count_all, mask_region
-from biasaudit.data.formats.toml_file import READERS, DatasetFile, each_once
+from biasaudit.data.formats.toml_file import READERS, DatasetFile, Names
 from biasaudit.data.formats.voc_xml import VocAnnotation, read_annotation
 from biasaudit.data.loading.images import ImageFile
 from biasaudit.data.sample import Dataset, Region, Sample
@@ -110,15 +109,10 @@ class VocDataset(DatasetFile):
 
     root: str = "VOCdevkit/VOC2012"
     subsets: Lists
-    classes: tuple[str, ...] = VOC_CLASSES
+    classes: Names = VOC_CLASSES
     masks: _Folders = Field(default_factory=lambda: ["SegmentationClass"])
     context_masks: str | None = None
     context_values: dict[str, _Value] = Field(default_factory=dict)
-
-    @field_validator("classes")
-    @classmethod
-    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return each_once(names)
 
     @model_validator(mode="after")
     def _contexts_are_whole(self) -> VocDataset:

@@ -38,7 +38,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from biasaudit.data.checks.faults import (
     ANNOTATION,
@@ -50,7 +50,7 @@ from biasaudit.data.checks.faults import (
     refuse,
 )
 from biasaudit.data.formats.masked import Found, MaskValues, join
-from biasaudit.data.formats.toml_file import READERS, DatasetFile, each_once
+from biasaudit.data.formats.toml_file import READERS, DatasetFile, Names
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, DataError, near_names
 from biasaudit.inputs.documents import json_table
@@ -97,14 +97,9 @@ class WebDataset(DatasetFile):
     """
 
     shards: Shards
-    classes: tuple[str, ...] = ()
-    contexts: tuple[str, ...] = ()
+    classes: Names = ()
+    contexts: Names = ()
     mask_values: MaskValues = Field(default_factory=dict)
-
-    @field_validator("classes", "contexts")
-    @classmethod
-    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return each_once(names)
 
     def read(self, file: Path, complain: Complain = refuse) -> Dataset:
         """List the archives, read texts and masks; images are decoded when asked for.

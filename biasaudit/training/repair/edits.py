@@ -163,7 +163,7 @@ def make_edits(
     """
     for row, region in regions.items():
         shown = answers is None or bool(answers[row])
-        image = _float(pixels(row))
+        image = as_float(pixels(row))
         backdrops = sorted(grounds.get(row, ()), key=lambda i: samples[i].id)
         for kind, count in recipe.counts.items():
             how = KINDS[kind]
@@ -182,7 +182,7 @@ def make_edits(
                 drawn = _Draw(
                     image,
                     region[None].float(),
-                    _float(pixels(ground)) if how.needs_ground else None,
+                    as_float(pixels(ground)) if how.needs_ground else None,
                     number,
                     recipe,
                     torch.Generator().manual_seed(int(generator.integers(2**62))),
@@ -190,7 +190,7 @@ def make_edits(
                 made = how.make(drawn)
                 if made is not None:
                     mirrored = made.flip(-1) if drawn.uniform() < 0.5 else made
-                    yield Edit(_bytes(mirrored[0]), kind, answer, row, ground)
+                    yield Edit(as_bytes(mirrored[0]), kind, answer, row, ground)
 
 
 def _pasted(draw: _Draw) -> Tensor:
@@ -223,8 +223,8 @@ def _inpainted(draw: _Draw) -> Tensor | None:
     hole = draw.wide[0].numpy() > 0
     if hole.all():
         return None
-    picture = _bytes(draw.image[0]).permute(1, 2, 0).numpy()
-    return _float(torch.from_numpy(exact.remove(picture, hole)).permute(2, 0, 1))
+    picture = as_bytes(draw.image[0]).permute(1, 2, 0).numpy()
+    return as_float(torch.from_numpy(exact.remove(picture, hole)).permute(2, 0, 1))
 
 
 def _crop(draw: _Draw) -> Tensor | None:
@@ -254,9 +254,20 @@ def _window(draw: _Draw) -> Tensor | None:
 
 
 def _alone(draw: _Draw) -> Tensor:
+    return in_front_of_one_colour(draw.image, draw.region, draw.seam())
+
+
+def in_front_of_one_colour(image: Tensor, region: Tensor, seam: float = 0.0) -> Tensor:
+    """Return (1, 3, S, S) images in [0, 1] of nothing but their (1, S, S) regions.
+
+    Args:
+        image: (1, 3, S, S) in [0, 1].
+        region: (1, S, S) in [0, 1].
+        seam: Standard deviation in px of the blur at the rim.
+    """
     # black or white would be an edge; the colour that normalisation calls zero is the least loud
-    ground = torch.tensor(IMAGENET_MEAN)[None, :, None, None].expand_as(draw.image)
-    return paste(draw.image, grown(draw.region, 0.01), ground, draw.seam())
+    ground = torch.tensor(IMAGENET_MEAN)[None, :, None, None].expand_as(image)
+    return paste(image, grown(region, 0.01), ground, seam)
 
 
 @dataclass(frozen=True)
@@ -295,9 +306,11 @@ def _enlarged(part: Tensor, side: int) -> Tensor:
     return resized.clamp(0, 1)
 
 
-def _float(image: Tensor) -> Tensor:
+def as_float(image: Tensor) -> Tensor:
+    """Return a (3, S, S) uint8 image as (1, 3, S, S) in [0, 1]."""
     return image[None].float() / 255
 
 
-def _bytes(image: Tensor) -> Tensor:
+def as_bytes(image: Tensor) -> Tensor:
+    """Return a (3, S, S) image in [0, 1] as uint8."""
     return (image * 255).round().clamp(0, 255).to(torch.uint8)

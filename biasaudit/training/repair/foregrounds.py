@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from biasaudit.guidance.edits import grown, paste, remove
+from biasaudit.data.annotation.outlines import cut_out
+from biasaudit.guidance.edits import grown, remove
 from biasaudit.models.batch_norm import untouched_batch_norm
-from biasaudit.models.classifier import IMAGENET_MEAN, Classifier
+from biasaudit.models.classifier import Classifier
+from biasaudit.training.repair.edits import as_bytes, as_float, in_front_of_one_colour
 
 RIDGES = (0.03, 0.1, 0.3)
 """Penalties that are compared by IoU on regions held back."""
@@ -33,8 +35,6 @@ PIXELS = 128
 """Drawn of each image inside the region, and as many outside."""
 SURE = 1.0
 """Scores beyond this, to either side, are not for GrabCut to change."""
-ROUNDS = 3
-"""Times that GrabCut fits colour models and cut in turn."""
 SPREAD = 0.1
 """Of the fill where a region is taken out to look at the rest, a share of the side."""
 
@@ -197,22 +197,11 @@ def cut(image: Tensor, scores: Tensor) -> Tensor:
     Returns:
         (S, S) float, 1 inside. Where the scores name no inside or no outside, as they are.
     """
-    import cv2
-
     values = scores.numpy()
-    marks = np.select(
-        [values > SURE, values > 0, values > -SURE],
-        [cv2.GC_FGD, cv2.GC_PR_FGD, cv2.GC_PR_BGD],
-        cv2.GC_BGD,
-    ).astype(np.uint8)
-    inside = (marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)
-    if not inside.any() or inside.all():
-        return torch.from_numpy(inside).float()
-    cv2.setRNGSeed(0)  # its colour models start from random centres
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    picture = np.ascontiguousarray(image.permute(1, 2, 0).numpy()[..., ::-1])
-    cv2.grabCut(picture, marks, (0, 0, 0, 0), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    return torch.from_numpy((marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)).float()
+    likely, sure = values > 0, (values > SURE) | (values <= -SURE)
+    if likely.any() and not likely.all():
+        likely = cut_out(image.permute(1, 2, 0).numpy(), likely, sure)
+    return torch.from_numpy(likely).float()
 
 
 Columns = Callable[[Tensor], Tensor]
@@ -348,14 +337,8 @@ def _plausible(pixels: Pixels, regions: Mapping[int, Tensor], score: Scores) -> 
 
 
 def _alone(image: Tensor, region: Tensor) -> Tensor:
-    picture = image[None].float() / 255
-    ground = torch.tensor(IMAGENET_MEAN)[None, :, None, None].expand_as(picture)
-    return _bytes(paste(picture, grown(region[None], 0.01), ground, 0.0))
+    return as_bytes(in_front_of_one_colour(as_float(image), region[None])[0])
 
 
 def _rest(image: Tensor, region: Tensor) -> Tensor:
-    return _bytes(remove(image[None].float() / 255, grown(region[None], 0.03), SPREAD))
-
-
-def _bytes(picture: Tensor) -> Tensor:
-    return (picture[0] * 255).round().clamp(0, 255).to(torch.uint8)
+    return as_bytes(remove(as_float(image), grown(region[None], 0.03), SPREAD)[0])
