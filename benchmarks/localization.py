@@ -16,8 +16,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from modes import entries, fill, means
-from segmentation import run_of
+from modes import entries, fill, means, run_options, trained
 
 import biasaudit as ba
 from biasaudit.training.run_directory import RunRecord
@@ -32,9 +31,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="the CSV")
-    parser.add_argument("--runs", type=Path, required=True, help="folder that keeps the runs")
+    run_options(parser)
     parser.add_argument("--modes", default="baseline,baseline+rfga,gain,gain_ext:78,evidence:78")
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--subset", default="test", help="what is reported")
     parser.add_argument("--summary", action="store_true", help="print the CSV's means instead")
     arguments = parser.parse_args()
     if arguments.summary:
@@ -45,13 +45,12 @@ def main() -> None:
         for seed in map(int, arguments.seeds.split(","))
         for mode, labels in entries(arguments.modes)
     ]
-    data = ba.load_dataset("harbour")
-    fill(arguments.out, KEY, wanted, lambda *key: figures(run_of(arguments.runs, data, *key)))
+    fill(arguments.out, KEY, wanted, lambda *key: figures(arguments, trained(arguments, *key)[0]))
 
 
-def figures(run: RunRecord) -> dict[str, object]:
+def figures(arguments: argparse.Namespace, run: RunRecord) -> dict[str, object]:
     """Return the figures of one run."""
-    found = ba.localize(run)
+    found = ba.localize(run, subset=arguments.subset)
     metrics = pd.read_csv(Path(str(run.path)) / "metrics.csv")
     levels = {f"acc_at_{level:g}": share for level, share in found.by_level.items()}
     return {

@@ -8,7 +8,11 @@ The embedded scenes and the photographs that the tables of ``benchmarks/results`
         --weights ../shared/weights/mobilenet_v2_imagenet.safetensors
 
 A row that the CSV holds already is not computed again, so that a stopped benchmark goes on where
-it was. ``--summary`` prints the means over seeds of a finished CSV as a Markdown table.
+it was. With ``--runs DIR`` each run is kept in ``DIR/MODE-LABELS-SEED``, and one that is there
+already is not trained again; ``others``, ``others_worse`` and ``others_better`` then count the
+answers on images of other objects, all of them, and those that turned wrong and right against the
+baseline of the same seed. ``MODE+MODULE`` trains with an attention module. ``--summary`` prints the
+means over seeds of a finished CSV as a Markdown table.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 import biasaudit as ba
+from biasaudit.analysis.harm import class_harm
 from biasaudit.config import load_settings
 from biasaudit.results import Audit, Split
 from biasaudit.training.run_directory import RunRecord
@@ -99,41 +104,80 @@ def parse(description: str) -> argparse.Namespace:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--variant", default="default", help="how the CSV calls what --set does")
     parser.add_argument("--set", action="append", default=[], help="as of biasaudit train")
+    run_options(parser)
+    parser.add_argument("--summary", action="store_true", help="print the CSV's means instead")
+    return parser.parse_args()
+
+
+def run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what :func:`trained` reads: the data and the network of a benchmark's runs."""
+    parser.add_argument("--runs", type=Path, help="folder that keeps the runs")
     for name in ("data", "backbone", "weights"):
         parser.add_argument(f"--{name}", help="as of biasaudit train")
     parser.add_argument("--image-size", type=int, help="as of biasaudit train")
-    parser.add_argument("--summary", action="store_true", help="print the CSV's means instead")
-    return parser.parse_args()
 
 
 def measure(
     arguments: argparse.Namespace, mode: str, labels: int, seed: int, figures_of: Figures
 ) -> dict[str, object]:
     """Train and audit one run; return its figures."""
-    run, seconds = trained(arguments, mode, labels, seed)
-    return {**figures_of(run, ba.audit(run)), "train_seconds": seconds}
+    run, seconds = trained(arguments, mode, labels, seed, arguments.set)
+    audit = ba.audit(run)
+    others = {}
+    if arguments.runs is not None and mode != "baseline":
+        others = other_objects(ba.audit(trained(arguments, "baseline", 0, seed)[0]), audit)
+    return {**figures_of(run, audit), **others, "train_seconds": seconds}
+
+
+def other_objects(baseline: Audit, audit: Audit) -> dict[str, object]:
+    """Count answers on images of other objects, and those that are not the baseline's."""
+    found = class_harm(baseline, audit)
+    if found is None:
+        return {}
+    pooled = found.pooled
+    return {"others": pooled.n, "others_worse": pooled.worse, "others_better": pooled.better}
 
 
 def trained(
-    arguments: argparse.Namespace, mode: str, labels: int, seed: int
+    arguments: argparse.Namespace,
+    mode: str,
+    labels: int,
+    seed: int,
+    assignments: Sequence[str] = (),
 ) -> tuple[RunRecord, float]:
-    """Train one run by a benchmark's options; return it and the seconds that it took."""
+    """Train one run by :func:`run_options`, or read the one that is kept.
+
+    Args:
+        arguments: Of the command line.
+        mode: ``MODE`` or ``MODE+MODULE``, an attention module.
+        labels: Pixel labels.
+        seed: 0 or more.
+        assignments: Further settings of the training, ``key=value``.
+
+    Returns:
+        The run, and the seconds of the training; NaN where it was kept.
+    """
+    place = None if arguments.runs is None else arguments.runs / f"{mode}-{labels}-{seed}"
+    if place is not None and (place / "weights.safetensors").is_file():
+        return ba.load_run(place), np.nan
+    name, _, module = mode.partition("+")
     settings = load_settings(
         None,
-        arguments.set,
+        assignments,
         {
-            "training.mode": mode,
+            "training.mode": name,
             "training.seed": seed,
             "data.pixel_labels": labels,
             "data.name": arguments.data,
             "data.image_size": arguments.image_size,
             "model.backbone": arguments.backbone,
             "model.weights": arguments.weights,
+            "model.attention_module": module or None,
         },
     )
     data = ba.load_dataset(settings.data.name, options=settings.data.options)
     start = time.perf_counter()
-    run = ba.train(data, settings=settings)
+    run = ba.train(data, settings=settings, out=place)
     return run, round(time.perf_counter() - start, 1)
 
 

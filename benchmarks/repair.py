@@ -5,11 +5,11 @@ r"""Repair trained baselines with few labels and audit them before and after; fi
         --weights ../shared/weights/mobilenet_v2_imagenet.safetensors
     python benchmarks/repair.py --out benchmarks/results/repair_harbour.csv --labels 78,9
 
-Baselines are trained, or with ``--runs DIR`` read from ``DIR/SEED``. With ``--cache DIR`` features
-are kept, and the seconds of a repair are then not its cost: they are left out. ``others_at_0``
-counts the objects other than the audited one, on images of ``val`` and ``test`` that show them,
-whose own score is above 0; ``others_argmax`` the images of other objects alone whose highest score
-belongs to one that they show.
+With ``--runs DIR`` the baselines are kept in ``DIR/baseline-0-SEED`` and read from there. With
+``--cache DIR`` features are kept, and the seconds of a repair are then not its cost: they are left
+out. ``others_at_0`` counts the objects other than the audited one, on images of ``val`` and
+``test`` that show them, whose own score is above 0; ``others_argmax`` the images of other objects
+alone whose highest score belongs to one that they show.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from modes import figures, means, trained
+from modes import figures, means, run_options, trained
 from torch import Tensor
 
 import biasaudit as ba
@@ -63,11 +63,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the CSV")
     parser.add_argument("--labels", default="78,23,9", help="with commas")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--runs", type=Path, help="folder of trained baselines, one a seed")
     parser.add_argument("--set", action="append", default=[], help="as of biasaudit train")
-    for name in ("data", "backbone", "weights"):
-        parser.add_argument(f"--{name}", help="as of biasaudit train")
-    parser.add_argument("--image-size", type=int, help="as of biasaudit train")
+    run_options(parser)
     parser.add_argument("--cache", help="folder that keeps features")
     parser.add_argument("--summary", action="store_true", help="print the CSV's means instead")
     return parser.parse_args()
@@ -77,7 +74,7 @@ def measure(
     arguments: argparse.Namespace, seed: int, budgets: list[int]
 ) -> Iterator[dict[str, object]]:
     """Yield the row of the baseline, where asked for, and of each repair."""
-    run, seconds = baseline(arguments, seed)
+    run, seconds = trained(arguments, "baseline", 0, seed, arguments.set)
     own = run.settings.data
     data = ba.load_dataset(arguments.data or own.name, options=own.options)
     others = Others(run, data, arguments.cache)
@@ -97,13 +94,6 @@ def measure(
             row["edits"] = sum(found.repair["edits"].values())
         row["mode"] = found.mode
         yield {**row, **audited(found, data), **others(found), **spent}
-
-
-def baseline(arguments: argparse.Namespace, seed: int) -> tuple[RunRecord, float]:
-    """Return a trained baseline and the seconds that it took, NaN where it was given."""
-    if arguments.runs is not None:
-        return ba.load_run(arguments.runs / str(seed)), np.nan
-    return trained(arguments, "baseline", 0, seed)
 
 
 def audited(run: RunRecord, data: Dataset) -> dict[str, object]:

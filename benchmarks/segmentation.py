@@ -6,8 +6,9 @@ r"""Train SEC on the cues of several runs, and measure its masks: a row a run in
         --set threshold=0.5 --set background=0.5
 
 A run that the folder ``--runs`` holds (``MODE-LABELS-SEED``) is not trained again, nor is a row
-measured again that the CSV holds. Masks are measured on every ``--every``-th image of ``--subset``;
-``cues`` is the mean IoU of the cues of 200 training images, undecided pixels as background.
+measured again that the CSV holds. Masks are measured on every ``--every``-th image of ``--subset``
+that has its masks; ``cues`` is the mean IoU of the cues of up to 200 training images that have
+theirs, undecided pixels as background, and ``object_cues`` that of the audited object alone.
 ``--summary`` prints means over seeds as a Markdown table.
 """
 
@@ -19,17 +20,26 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from modes import entries, fill, means
+from modes import entries, fill, means, run_options, trained
 
 import biasaudit as ba
-from biasaudit.data.sample import Dataset
+from biasaudit.data.sample import Dataset, Sample
 from biasaudit.inputs.documents import toml_value
 from biasaudit.segmentation.evaluate import evaluate_segmenter, truth_of
-from biasaudit.segmentation.metrics import VOID, confusion, mean_iou
+from biasaudit.segmentation.metrics import VOID, class_ious, confusion, mean_iou
 from biasaudit.training.run_directory import RunRecord
 
 KEY = ["variant", "mode", "pixel_labels", "seed"]
-SHOWN = ["cues", "miou", "miou_crf", "boat", "boat_crf"]
+SHOWN = [
+    "cues",
+    "object_cues",
+    "miou",
+    "miou_crf",
+    "boat",
+    "boat_crf",
+    "malignant",
+    "malignant_crf",
+]
 _CUES = 200
 
 
@@ -39,7 +49,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="the CSV")
-    parser.add_argument("--runs", type=Path, help="folder that keeps the runs")
+    run_options(parser)
     parser.add_argument("--modes", default="baseline,gain,gain_ext:78,evidence:78")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--variant", default="default", help="how the CSV calls what --set does")
@@ -61,20 +71,21 @@ def main() -> None:
 
 def measured(arguments: argparse.Namespace, mode: str, labels: int, seed: int) -> dict[str, object]:
     """Train one segmenter and return its figures."""
-    data = ba.load_dataset("harbour")
-    run = run_of(arguments.runs, data, mode, labels, seed)
+    run, _ = trained(arguments, mode, labels, seed)
+    data = ba.load_dataset(run.settings.data.name, options=run.settings.data.options)
     given = [text.partition("=") for text in arguments.set]
     settings = {name: toml_value(value) for name, _, value in given}
     start = time.perf_counter()
     segmenter = ba.train_segmenter(run, data, **settings)
     seconds = time.perf_counter() - start
-    samples = data.subset(arguments.subset)[:: arguments.every]
+    samples = [sample for sample in data.subset(arguments.subset) if with_masks(sample)]
+    samples = samples[:: arguments.every]
     found = evaluate_segmenter(segmenter, samples, arguments.subset)
     alone, refined = found.without_crf, found.with_crf
     return {
         "subset": arguments.subset,
         "n": found.n,
-        "cues": cue_iou(run, data, settings),
+        **cue_iou(run, data, settings),
         "miou": alone.mean_iou,
         "miou_crf": refined.mean_iou if refined else None,
         **dict(alone.iou),
@@ -83,30 +94,26 @@ def measured(arguments: argparse.Namespace, mode: str, labels: int, seed: int) -
     }
 
 
-def run_of(folder: Path | None, data: Dataset, mode: str, labels: int, seed: int) -> RunRecord:
-    """Return a run, trained now unless the folder holds it."""
-    place = None if folder is None else folder / f"{mode}-{labels}-{seed}"
-    if place is not None and (place / "weights.safetensors").is_file():
-        return ba.load_run(place)
-    name, _, module = mode.partition("+")
-    return ba.train(
-        data, name, pixel_labels=labels, seed=seed, out=place, attention_module=module or None
-    )
-
-
-def cue_iou(run: RunRecord, data: Dataset, settings: dict[str, object]) -> float:
-    """Return the mean IoU of the cues of training images, undecided pixels as background."""
+def cue_iou(run: RunRecord, data: Dataset, settings: dict[str, object]) -> dict[str, float]:
+    """Return the IoU of the cues of training images: the mean over classes, and the object's."""
     chosen = {name: settings[name] for name in ("threshold", "background") if name in settings}
-    few = Dataset(data.name, data.classes, data.contexts, {"train": data.subset("train")[:_CUES]})
+    drawn = [sample for sample in data.subset("train") if with_masks(sample)][:_CUES]
     size = len(data.classes) + 1
     counts = np.zeros((size, size), np.int64)
+    few = Dataset(data.name, data.classes, data.contexts, {"train": drawn})
     cues = ba.cues(run, few, **chosen)
-    for sample in few.subset("train"):
-        truth = truth_of(sample, data.classes)
+    for sample in drawn:
+        truth, said = truth_of(sample, data.classes), cues[sample.id]
         if truth is not None:
-            said = cues[sample.id]
             counts += confusion(truth, np.where(said == VOID, 0, said).astype(np.uint8), size)
-    return mean_iou(counts)
+    own = class_ious(counts)[1 + data.class_index[str(data.object)]]
+    return {"cues": mean_iou(counts), "object_cues": float(own)}
+
+
+def with_masks(sample: Sample) -> bool:
+    """Tell whether each object of an image has its mask; a box says too little of the pixels."""
+    regions = sample.regions
+    return all(name in regions and regions[name].form == "mask" for name in sample.labels)
 
 
 if __name__ == "__main__":
