@@ -6,13 +6,14 @@ the same recipe:
     python benchmarks/ablations.py --out benchmarks/results/ablations.csv
     python benchmarks/ablations.py --out benchmarks/results/ablations.csv --summary
 
-Rows that the CSV holds already are not computed again.
+``--modes`` and ``--only`` take a part of the grid: modes with labels, and names of changes. Rows
+that the CSV holds already are not computed again.
 """
 
 from __future__ import annotations
 
 import pandas as pd
-from modes import figures, parse, run_grid, summary
+from modes import figures, options, run_grid, summary
 
 GAIN_EXT = {
     "default": [],
@@ -72,12 +73,18 @@ GRID = (
 
 def main() -> None:
     """Run every variant, or summarise them."""
-    arguments = parse(__doc__)
+    parser = options(__doc__)
+    parser.set_defaults(modes=",".join(mode for mode, _ in GRID))
+    parser.add_argument("--only", help="names of changes, with commas; all where nothing is said")
+    arguments = parser.parse_args()
     if arguments.summary:
         print(summary(pd.read_csv(arguments.out)))
         return
-    for mode, variants in GRID:
+    modes, only = arguments.modes.split(","), (arguments.only or "").split(",")
+    for mode, variants in ((mode, variants) for mode, variants in GRID if mode in modes):
         for variant, assignments in variants.items():
+            if arguments.only and variant not in only:
+                continue
             arguments.modes, arguments.variant, arguments.set = mode, variant, assignments
             run_grid(arguments, figures)
 

@@ -96,6 +96,11 @@ def fill(
 
 def parse(description: str) -> argparse.Namespace:
     """Read the command line of a benchmark of modes."""
+    return options(description).parse_args()
+
+
+def options(description: str) -> argparse.ArgumentParser:
+    """Return the command line of a benchmark of modes."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -106,7 +111,7 @@ def parse(description: str) -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], help="as of biasaudit train")
     run_options(parser)
     parser.add_argument("--summary", action="store_true", help="print the CSV's means instead")
-    return parser.parse_args()
+    return parser
 
 
 def run_options(parser: argparse.ArgumentParser) -> None:
