@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -36,20 +36,30 @@ class Region:
             decoding the mask (from the annotation file); None where it must be counted.
     """
 
+    __slots__ = ("_area", "form", "load")
+
     def __init__(
         self, form: RegionForm, load: Callable[[], Mask], area_fraction: float | None = None
     ) -> None:
         self.form = form
         self.load = load
-        self._known_area = area_fraction
+        self._area = area_fraction
 
-    @cached_property
+    @property
     def area_fraction(self) -> float:
         """Share of the image inside the region, in [0, 1]; counted once where not known."""
-        return float(self.load().mean()) if self._known_area is None else self._known_area
+        if self._area is None:
+            self._area = float(self.load().mean())
+        return self._area
 
 
-@dataclass(frozen=True)
+@lru_cache(maxsize=4096)
+def _shared(names: frozenset[str]) -> frozenset[str]:
+    """Return the one set of these names: a dataset's images have few different ones."""
+    return names
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One image and what is known about it, with pixels left on disk until asked for.
 
@@ -82,6 +92,12 @@ class Sample:
     edit: str = ""
     annotated: frozenset[str] | None = None
     void: Region | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("labels", "contexts", "annotated"):
+            names = getattr(self, name)
+            if names is not None:
+                object.__setattr__(self, name, _shared(frozenset(names)))
 
 
 def shows(sample: Sample, name: str, least_area: float = 0.0) -> bool:

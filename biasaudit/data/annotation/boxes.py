@@ -25,6 +25,8 @@ class BoxRegion(Region):
         boxes: One an instance, as the annotation has them.
     """
 
+    __slots__ = ("boxes",)
+
     def __init__(self, boxes: Sequence[Box], file: Place, size: Size | None) -> None:
         super().__init__("box", partial(_filled, tuple(boxes), file, size))
         self.boxes = tuple(boxes)

@@ -51,7 +51,7 @@ def decode(path: Place, size: tuple[int, int] | None = None) -> Image:
         return np.array(_to_rgb(chosen))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """An image on disk, or elsewhere, decoded when called.
 
