@@ -15,14 +15,17 @@ def class_answers(table: pd.DataFrame) -> dict[str, ClassAnswers]:
     Args:
         table: One row an image and class (:data:`biasaudit.results.CLASS_COLUMNS`).
     """
-    return {str(subset): _answers(rows) for subset, rows in table.groupby("subset", sort=False)}
+    by_subset = table.groupby("subset", sort=False, observed=True)
+    return {str(subset): _answers(rows) for subset, rows in by_subset}
 
 
 def _answers(rows: pd.DataFrame) -> ClassAnswers:
     names = [str(name) for name in rows["class"].unique()]
-    found = {str(name): _figures(chosen) for name, chosen in rows.groupby("class", sort=False)}
+    by_class = rows.groupby("class", sort=False, observed=True)
+    found = {str(name): _figures(chosen) for name, chosen in by_class}
     answers = ClassAnswers(n=rows["id"].nunique(), classes=found)
-    if len(names) > 1 and (rows.groupby("id", sort=False)["label"].sum() == 1).all():
+    by_image = rows.groupby("id", sort=False, observed=True)
+    if len(names) > 1 and (by_image["label"].sum() == 1).all():
         answers.confusion = _confusion(rows, names)
         right = sum(answers.confusion.counts[i][i] for i in range(len(names)))
         answers.top_1, answers.top_1_ci = _share(right, answers.n)
@@ -49,6 +52,7 @@ def _share(right: int, n: int) -> tuple[float | None, Interval | None]:
 
 
 def _confusion(rows: pd.DataFrame, names: list[str]) -> Confusion:
+    rows = rows.astype({"id": object, "class": object})
     place = {name: i for i, name in enumerate(names)}
     own = rows[rows["label"] == 1].set_index("id")["class"].map(place)
     tops = rows[rows["top"] == 1].drop_duplicates("id").set_index("id")["class"].map(place)

@@ -73,9 +73,9 @@ def class_harm(first: Audit, second: Audit) -> ClassHarm | None:
         return None
     by_class = {
         str(name): harm(found["correct_x"], found["correct_y"])
-        for name, found in rows.groupby("class", sort=False)
+        for name, found in rows.groupby("class", sort=False, observed=True)
     }
-    images = rows["subset"] + "\0" + rows["id"]
+    images = rows["subset"].astype(str) + "\0" + rows["id"].astype(str)
     return ClassHarm(
         object,
         harm(rows["correct_x"], rows["correct_y"], images),
@@ -85,7 +85,8 @@ def class_harm(first: Audit, second: Audit) -> ClassHarm | None:
 
 
 def _shared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    rows = first.merge(second, on=_KEYS, validate="one_to_one")
+    columns = [*_KEYS, "label", "correct"]
+    rows = first[columns].merge(second[columns], on=_KEYS, validate="one_to_one")
     differs = rows["label_x"] != rows["label_y"]
     if differs.any():
         wrong = rows[differs].iloc[0]

@@ -72,7 +72,8 @@ def quadrant_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> pd.Serie
     place = np.where(np.isnan(energy), "no-map", place)
     place = np.where(np.isnan(area), "no-region", place)
     answer = np.where(table["correct"].to_numpy() == 1, "right", "wrong")
-    found = [f"{one}-{where}" for one, where in zip(answer, place, strict=True)]
+    kinds = {name: name for name in QUADRANTS}  # one text for all rows alike
+    found = [kinds[f"{one}-{where}"] for one, where in zip(answer, place, strict=True)]
     return pd.Series(found, index=table.index, name="quadrant", dtype=object)
 
 

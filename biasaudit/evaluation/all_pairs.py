@@ -71,18 +71,19 @@ def _rows(
         f"{object}-without-{context}": label & (shown == 0),
         f"{context}-without-{object}": ~label & (shown == 1),
     }
-    if min(int(chosen.sum()) for chosen in groups.values()) < SMALLEST_GROUP:
+    sizes = [int(chosen.sum()) for chosen in groups.values()]
+    if min(sizes) < SMALLEST_GROUP:
         return None
-    every = pd.DataFrame(
+    rows = np.concatenate([np.flatnonzero(chosen) for chosen in groups.values()])
+    return pd.DataFrame(
         {
             "split": f"{object}/{context}",
-            "group": "",
-            "id": [sample.id for sample in samples],
-            "label": label.astype(int),
-            "score": scores.astype(np.float64),
-            "decision": decision,
-            "correct": (decision == label).astype(int),
-            "context": shown,
+            "group": np.repeat(list(groups), sizes),
+            "id": [samples[row].id for row in rows],
+            "label": label[rows].astype(int),
+            "score": scores[rows].astype(np.float64),
+            "decision": decision[rows],
+            "correct": (decision == label)[rows].astype(int),
+            "context": shown[rows],
         }
     ).reindex(columns=list(PER_IMAGE_COLUMNS))
-    return pd.concat([every[chosen].assign(group=group) for group, chosen in groups.items()])

@@ -17,7 +17,7 @@ from biasaudit.data.sample import Dataset, Sample
 from biasaudit.errors import RunError
 from biasaudit.evaluation.parts import by_process
 from biasaudit.evaluation.predict import Subject, batches, decisions_of
-from biasaudit.results import CLASS_COLUMNS, class_rows
+from biasaudit.results import CLASS_COLUMNS, class_rows, join_classes
 
 HELD_OUT = ("val", "test")
 """Subsets that every image is answered of, if the dataset has them."""
@@ -79,13 +79,15 @@ def answer_classes(subject: Subject, dataset: Dataset, scores: Scores) -> pd.Dat
     """
     known = [name for name in subject.classes if name in dataset.classes]
     columns = [subject.classes.index(name) for name in known]
-    tables = [pd.DataFrame(columns=list(CLASS_COLUMNS))]
+    tables = []
     for subset, samples in dataset.subsets.items():
         if subset == "train" or not samples or not all(s.id in scores for s in samples):
             continue
         every = np.stack([scores[sample.id] for sample in samples])
         _check(every[:, columns], known, samples)
-        labels = [[name in sample.labels for name in known] for sample in samples]
+        labels = np.array(
+            [name in sample.labels for sample in samples for name in known], dtype=bool
+        )
         tables.append(
             class_rows(
                 subset,
@@ -97,7 +99,7 @@ def answer_classes(subject: Subject, dataset: Dataset, scores: Scores) -> pd.Dat
                 top=decisions_of(every, True)[:, columns],
             )
         )
-    return pd.concat(tables[1:], ignore_index=True) if len(tables) > 1 else tables[0]
+    return join_classes(tables) if tables else pd.DataFrame(columns=list(CLASS_COLUMNS))
 
 
 def _check(scores: NDArray[np.float32], classes: Sequence[str], samples: Sequence[Sample]) -> None:

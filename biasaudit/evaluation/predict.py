@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader
 from biasaudit.attention.classifier import classifier_attention
 from biasaudit.attention.mask import scale_maps, upsample_maps
 from biasaudit.data.loading.batches import Batch, SampleTensors, collate
-from biasaudit.data.sample import Sample, context_shown
+from biasaudit.data.sample import RegionForm, Sample, context_shown
 from biasaudit.errors import RunError
 from biasaudit.evaluation.localization import (
     LocalizationMetric,
@@ -160,7 +161,7 @@ def _pass(
     column = subject.classes.index(object)
     classes = loaded_classes(subject, context)
     named = (object,) if context is None else (object, context)
-    rows: list[pd.DataFrame] = []
+    rows: list[dict[str, NDArray[Any]]] = []
     pictures: list[tuple[Tensor, Tensor, Tensor]] = []
     maps: list[Tensor] = []
     scores: list[Tensor] = []
@@ -177,8 +178,8 @@ def _pass(
             pictures.append(_picture(batch.images[take], answers.maps[take], answers.region[take]))
             kept += len(pictures[-1][0])
         tell(len(batch))
-    table = pd.concat(rows, ignore_index=True)
-    table.insert(0, "id", [sample.id for sample in samples])
+    columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    table = pd.DataFrame({"id": [sample.id for sample in samples], **columns})
     table["pair"] = [sample.pair or "" for sample in samples]
     table["edit"] = [sample.edit for sample in samples]
     table["source"] = [sample.source for sample in samples]
@@ -230,13 +231,23 @@ def batches(subject: Subject, samples: Sequence[Sample], named: Sequence[str]) -
         samples,
         loaded_classes(subject, named[-1] if named else None),
         subject.image_size,
-        {s.id: {n: s.regions[n].form for n in named if n in s.regions} for s in samples},
+        _forms(samples, named),
         keep=False,
         cache=subject.cache,
     )
     yield from DataLoader(
         images, subject.batch_size, collate_fn=collate, num_workers=subject.workers
     )
+
+
+def _forms(samples: Sequence[Sample], named: Sequence[str]) -> dict[str, Mapping[str, RegionForm]]:
+    """Return the form of the regions that each sample has; samples alike share one mapping."""
+    known: dict[tuple[tuple[str, RegionForm], ...], Mapping[str, RegionForm]] = {}
+    found = {}
+    for sample in samples:
+        forms = tuple((n, sample.regions[n].form) for n in named if n in sample.regions)
+        found[sample.id] = known.setdefault(forms, dict(forms))
+    return found
 
 
 def regions_of(batch: Batch, column: int) -> Tensor:
@@ -274,7 +285,8 @@ def _rows(
     answers: Answers,
     decision: NDArray[np.int64],
     with_context: bool,
-) -> pd.DataFrame:
+) -> dict[str, NDArray[Any]]:
+    """Return the columns that the model's answers to one batch fill."""
     region = answers.region
     full = upsample_maps(answers.maps, (region.shape[1], region.shape[2]))
     label = (batch.labels[:, column] > 0.5).int().numpy()
@@ -285,15 +297,13 @@ def _rows(
         **_measured(full, context, ON_CONTEXT),
         "context_area": area_fraction(context),
     }
-    return pd.DataFrame(
-        {
-            "label": label,
-            "score": answers.scores.cpu().numpy().astype(np.float64),
-            "decision": decision,
-            "correct": (label == decision).astype(int),
-            **{name: values.cpu().double().numpy() for name, values in overlaps.items()},
-        }
-    )
+    return {
+        "label": label,
+        "score": answers.scores.cpu().numpy().astype(np.float64),
+        "decision": decision,
+        "correct": (label == decision).astype(int),
+        **{name: values.cpu().double().numpy() for name, values in overlaps.items()},
+    }
 
 
 def _measured(

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from biasaudit.inputs.files import GIGA, Source, read_bytes, read_text
+from biasaudit.inputs.files import GIGA, Source, check_regular, read_text, reading
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLE_BYTES = 2 * GIGA
 MOST_COLUMNS = 2000
+_ROWS_AT_ONCE = 10_000
+"""Read or written together; more would only take more memory."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
@@ -47,48 +49,89 @@ def csv_text(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def frame_bytes(table: pd.DataFrame) -> bytes:
-    """Return a table as CSV; numbers in full, texts as :func:`guarded` has them.
+    """Return what :func:`frame_parts` yields, in one."""
+    return b"".join(frame_parts(table))
+
+
+def frame_parts(table: pd.DataFrame) -> Iterator[bytes]:
+    """Yield a table as CSV, some rows at once; numbers in full, texts as :func:`guarded` has them.
 
     A text that is no UTF-8 (a file's name may be none) is written with question marks.
     """
-    plain = table.copy(deep=False)
+    parts = range(0, max(1, len(table)), _ROWS_AT_ONCE)
+    texts = [name for name in table if table[name].dtype.kind not in "biuf"]
     quoting = csv.QUOTE_MINIMAL
-    for column in plain:
-        values = plain[column]
-        if values.dtype.kind not in "biuf":
-            plain[column] = values.map(lambda v: guarded(v) if isinstance(v, str) else v)
-            if values.map(lambda v: isinstance(v, str) and "\r" in v).any():
-                quoting = csv.QUOTE_NONNUMERIC  # the csv module quotes a lone \r from 3.13 on alone
-    text: str = plain.to_csv(index=False, lineterminator="\n", quoting=quoting)
-    return text.encode(errors="replace")
+    if any(_has_return(table[name].iloc[at:][:_ROWS_AT_ONCE]) for at in parts for name in texts):
+        quoting = csv.QUOTE_NONNUMERIC  # the csv module quotes a lone \r from 3.13 on alone
+    for at in parts:
+        plain = table.iloc[at : at + _ROWS_AT_ONCE].copy(deep=False)
+        for name in texts:
+            values = plain[name].astype(object)
+            plain[name] = values.map(lambda v: guarded(v) if isinstance(v, str) else v)
+        text: str = plain.to_csv(index=False, header=at == 0, lineterminator="\n", quoting=quoting)
+        yield text.encode(errors="replace")
 
 
-def read_frame(source: Source, texts: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV file as a table of texts; what is to be a number is the caller's to say.
+def _has_return(values: pd.Series) -> bool:
+    return any(isinstance(value, str) and "\r" in value for value in values.tolist())
+
+
+def read_frame(
+    source: Source,
+    texts: Sequence[str] = (),
+    parse: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows,
+) -> pd.DataFrame:
+    """Read a CSV file, some rows at once, as a table of texts; numbers are the caller's to make.
 
     Args:
         source: The file.
         texts: Columns whose cells :func:`guarded` may have changed.
+        parse: Given some rows as texts, whose index says where they stand, returns them as they
+            stay in memory.
 
     Raises:
         BiasAuditError: It cannot be read, is no table, or has more than :data:`MOST_COLUMNS`.
     """
     import pandas as pd
 
-    content = read_bytes(source, TABLE_BYTES)
-    if content.split(b"\n", 1)[0].count(b",") >= MOST_COLUMNS:
-        raise source.refusal(f"has more than {MOST_COLUMNS} columns")
-    try:
-        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-    except (ValueError, OverflowError, MemoryError) as error:
-        told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise source.refusal(f"cannot be read ({told})") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes cells without a header for names
-        raise source.refusal("rows have more cells than the header has columns")
-    for column in texts:
-        if column in table:
-            table[column] = table[column].map(unguarded)
-    return table
+    parts = [parse(rows) for rows in _rows_of(source, texts)]
+    # column by column, so that no table stands in memory twice
+    columns = {name: _joined([part.pop(name) for part in parts]) for name in list(parts[0])}
+    return pd.DataFrame(columns, copy=False)
+
+
+def _joined(parts: Sequence[pd.Series]) -> pd.Series:
+    """Return a column whose rows were read in parts; categories stay such."""
+    import pandas as pd
+    from pandas.api.types import union_categoricals
+
+    if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
+        return pd.Series(union_categoricals(parts))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _rows_of(source: Source, texts: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield a table's rows, some at once, as texts."""
+    import pandas as pd
+
+    check_regular(source, TABLE_BYTES)
+    with reading(source), source.file.open("rb") as stream:
+        if stream.readline().count(b",") >= MOST_COLUMNS:
+            raise source.refusal(f"has more than {MOST_COLUMNS} columns")
+        stream.seek(0)
+        try:
+            parts = pd.read_csv(stream, dtype=str, keep_default_na=False, chunksize=_ROWS_AT_ONCE)
+            for rows in parts:
+                if not isinstance(rows.index, pd.RangeIndex):
+                    # pandas takes cells without a header for names
+                    raise source.refusal("rows have more cells than the header has columns")
+                for column in texts:
+                    if column in rows:
+                        rows[column] = rows[column].map(unguarded)
+                yield rows
+        except (ValueError, OverflowError, MemoryError) as error:
+            told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise source.refusal(f"cannot be read ({told})") from None
 
 
 def read_rows(source: Source) -> tuple[list[str], list[tuple[int, list[str]]]]:

@@ -4,7 +4,12 @@ A value that does not exist is None here and null in JSON, never 0 or -1.
 """
 
 from biasaudit.results.audit import Audit, load_audits, read_maps
-from biasaudit.results.class_table import CLASS_COLUMNS, class_rows, read_classes
+from biasaudit.results.class_table import (
+    CLASS_COLUMNS,
+    class_rows,
+    join_classes,
+    read_classes,
+)
 from biasaudit.results.elsewhere import try_folder, write_or_move, write_whole
 from biasaudit.results.files import (
     CLASSES_FILE,
@@ -100,6 +105,7 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "class_rows",
+    "join_classes",
     "known_from",
     "load_audits",
     "merge",

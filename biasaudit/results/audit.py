@@ -12,8 +12,9 @@ import html
 import io
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from biasaudit.errors import RunError
 from biasaudit.inputs.files import is_folder, lies_there
+from biasaudit.inputs.tables import frame_parts
 from biasaudit.results.class_table import read_classes
 from biasaudit.results.elsewhere import write_or_move
 from biasaudit.results.files import (
@@ -31,11 +33,10 @@ from biasaudit.results.files import (
     PAIRS_FILE,
     PER_IMAGE_FILE,
     RESULTS_FILE,
-    digest_of,
+    Content,
     read_per_image,
     read_results,
     replace_together,
-    table_bytes,
 )
 from biasaudit.results.gallery import Gallery, Pictures
 from biasaudit.results.schema import Group, Overall, Results, Run, Split, Verdict
@@ -119,10 +120,6 @@ class Audit:
         """
         folder = Path(folder)
         contents = self._contents()
-        results = Results(
-            runs=[self.run], files={name: digest_of(data) for name, data in contents.items()}
-        )
-        contents[RESULTS_FILE] = results.to_json().encode()
         known = (PER_IMAGE_FILE, CLASSES_FILE, GALLERY_FILE, MAPS_FILE, PAIRS_FILE)
 
         def write(place: Path) -> None:
@@ -132,19 +129,24 @@ class Audit:
         write_or_move(folder, self.name, write)
         return folder
 
-    def _contents(self) -> dict[str, bytes]:
-        contents: dict[str, bytes] = {}
+    def _contents(self) -> dict[str, Content]:
+        """Return what gives each file, the results last: they hold the digests of the others."""
+        contents: dict[str, Content] = {}
         if self.per_image is not None:
-            contents[PER_IMAGE_FILE] = table_bytes(self.per_image)
+            contents[PER_IMAGE_FILE] = _csv(self.per_image)
         if self.gallery is not None:
-            contents[GALLERY_FILE] = self.gallery.to_bytes()
+            contents[GALLERY_FILE] = _whole(self.gallery.to_bytes)
         if self.maps is not None and self.per_image is not None:
-            contents[MAPS_FILE] = _maps_bytes(self.per_image, self.maps)
+            contents[MAPS_FILE] = _whole(partial(_maps_bytes, self.per_image, self.maps))
         if self.pairs is not None:
-            contents[PAIRS_FILE] = table_bytes(self.pairs)
+            contents[PAIRS_FILE] = _csv(self.pairs)
         if self.classes is not None:
-            contents[CLASSES_FILE] = table_bytes(self.classes)
+            contents[CLASSES_FILE] = _csv(self.classes)
+        contents[RESULTS_FILE] = self._results
         return contents
+
+    def _results(self, digests: Mapping[str, str]) -> Iterable[bytes]:
+        return [Results(runs=[self.run], files=dict(digests)).to_json().encode()]
 
     @classmethod
     def load(cls, folder: Path | str) -> Audit:
@@ -177,6 +179,14 @@ class Audit:
         headline = "" if self.verdict is None else f": {self.verdict}"
         table = self.by_group.to_html(float_format="{:.3f}".format)
         return f"<p><b>{html.escape(self.name)}</b>{html.escape(headline)}</p>{table}"
+
+
+def _csv(table: pd.DataFrame) -> Content:
+    return lambda _: frame_parts(table)
+
+
+def _whole(make: Callable[[], bytes]) -> Content:
+    return lambda _: [make()]
 
 
 def load_audits(paths: Sequence[Path]) -> list[Audit]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from pandas.api.types import union_categoricals
 
 from biasaudit.errors import RunError
 from biasaudit.inputs.files import Source
@@ -37,7 +38,7 @@ def class_rows(
     decisions: ArrayLike,
     top: ArrayLike,
 ) -> pd.DataFrame:
-    """Return the rows of one subset, image by image.
+    """Return the rows of one subset, image by image; texts as categories, answers as bytes.
 
     Args:
         subset: Its name.
@@ -48,18 +49,41 @@ def class_rows(
         decisions: (N, C) 1 where the answer is yes.
         top: (N, C) 1 where no other class has a higher score.
     """
-    label, decision = (np.asarray(values).astype(int).ravel() for values in (labels, decisions))
+    label, decision, chosen = (
+        np.asarray(values).astype(np.int8).ravel() for values in (labels, decisions, top)
+    )
+    places = np.arange(len(classes), dtype=np.int32), np.arange(len(ids), dtype=np.int32)
     columns = {
-        "subset": subset,
-        "id": np.repeat(np.asarray(ids, dtype=object), len(classes)),
-        "class": np.tile(np.asarray(classes, dtype=object), len(ids)),
+        "subset": _named(np.zeros(len(label), dtype=np.int8), [subset]),
+        "id": _named(np.repeat(places[1], len(classes)), ids),
+        "class": _named(np.tile(places[0], len(ids)), classes),
         "label": label,
         "score": np.asarray(scores, dtype=np.float32).ravel(),
         "decision": decision,
-        "correct": (label == decision).astype(int),
-        "top": np.asarray(top).astype(int).ravel(),
+        "correct": (label == decision).astype(np.int8),
+        "top": chosen,
     }
     return pd.DataFrame(columns, columns=list(CLASS_COLUMNS))
+
+
+def _named(
+    places: NDArray[np.integer], names: Sequence[str] | NDArray[np.object_]
+) -> pd.Categorical:
+    """Return texts as their places among names, of which none stands twice."""
+    return pd.Categorical.from_codes(places, categories=pd.Index(names))
+
+
+def join_classes(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return several tables of classes, one or more, as one."""
+    columns = {
+        name: (
+            union_categoricals([table[name] for table in tables])
+            if all(isinstance(table[name].dtype, pd.CategoricalDtype) for table in tables)
+            else pd.concat([table[name] for table in tables], ignore_index=True)
+        )
+        for name in CLASS_COLUMNS
+    }
+    return pd.DataFrame(columns)
 
 
 def read_classes(file: Path) -> pd.DataFrame:
@@ -70,23 +94,34 @@ def read_classes(file: Path) -> pd.DataFrame:
             cannot have.
     """
     again = "evaluate the run again"
-    table = read_frame(Source(file, RunError, hint=again), _TEXTS)
-    missing = [column for column in CLASS_COLUMNS if column not in table]
-    if missing:
-        raise RunError(f"{file}: no column '{missing[0]}'", again)
-    for column in _ANSWERS:
-        _refuse(file, ~table[column].isin(("0", "1")), f"{column} is neither 0 nor 1")
-        table[column] = table[column].astype(int)
-    score = pd.to_numeric(table["score"], errors="coerce")
-    _refuse(file, ~np.isfinite(score), "score is not a number")
-    table["score"] = score.astype(np.float32)
-    wrong = table["correct"] != (table["decision"] == table["label"])
-    _refuse(file, wrong, "correct is not what label and decision say")
+    table = read_frame(Source(file, RunError, hint=again), _TEXTS, _checked(file))
     _refuse(file, table.duplicated(list(_TEXTS)), "the image and class stand twice")
     return table
 
 
+def _checked(file: Path) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return what turns some rows of texts into rows of the table."""
+
+    def rows(table: pd.DataFrame) -> pd.DataFrame:
+        missing = [column for column in CLASS_COLUMNS if column not in table]
+        if missing:
+            raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")
+        for column in _ANSWERS:
+            _refuse(file, ~table[column].isin(("0", "1")), f"{column} is neither 0 nor 1")
+            table[column] = table[column].astype(np.int8)
+        score = pd.to_numeric(table["score"], errors="coerce")
+        _refuse(file, ~np.isfinite(score), "score is not a number")
+        table["score"] = score.astype(np.float32)
+        wrong = table["correct"] != (table["decision"] == table["label"])
+        _refuse(file, wrong, "correct is not what label and decision say")
+        for column in _TEXTS:
+            table[column] = _named(*pd.factorize(table[column].to_numpy(dtype=object)))
+        return table
+
+    return rows
+
+
 def _refuse(file: Path, wrong: pd.Series, what: str) -> None:
     if wrong.any():
-        row = int(np.flatnonzero(wrong)[0]) + 2
+        row = int(wrong.index[wrong][0]) + 2
         raise RunError(f"{file}: row {row}: {what}", "evaluate the run again")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -99,11 +100,6 @@ def _check_companions(file: Path, digests: Mapping[str, str]) -> None:
             )
 
 
-def digest_of(content: bytes) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def table_bytes(table: pd.DataFrame) -> bytes:
     """Return a table as CSV; numbers in full, so that every figure can be recomputed.
 
@@ -120,7 +116,14 @@ def read_per_image(file: Path) -> pd.DataFrame:
         RunError: The file cannot be read, lacks a column, or holds a value that the column
             cannot have.
     """
-    table = read_frame(Source(file, RunError, hint="evaluate the run again"), _TEXTS)
+    source = Source(file, RunError, hint="evaluate the run again")
+    table = read_frame(source, _TEXTS, partial(_checked, file))
+    _refuse_row(file, table, table.duplicated(["split", "group", "id"]), "the image stands twice")
+    return table
+
+
+def _checked(file: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of texts as rows of the table."""
     missing = [column for column in PER_IMAGE_COLUMNS if column not in table]
     if missing:
         raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")
@@ -133,7 +136,6 @@ def read_per_image(file: Path) -> pd.DataFrame:
     _refuse_row(file, table, table["score"].isna(), "score is not a number")
     wrong = table["correct"] != (table["decision"] == table["label"])
     _refuse_row(file, table, wrong, "correct is not what label and decision say")
-    _refuse_row(file, table, table.duplicated(["split", "group", "id"]), "the image stands twice")
     return table
 
 
@@ -168,26 +170,36 @@ def write_atomic(file: Path, content: bytes) -> None:
     Raises:
         OSError: The file cannot be written; what was there stands.
     """
-    partial = file.with_name(file.name + ".partial")
+    draft = file.with_name(file.name + ".partial")
     try:
-        _write_new(partial, content)
-        partial.replace(file)
+        _write_new(draft, [content])
+        draft.replace(file)
     except BaseException:
         with suppress(OSError):
-            partial.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
         raise
 
 
-def _write_new(file: Path, content: bytes) -> None:
-    """Write a file that is not there yet, in place of what bears its name."""
+def _write_new(file: Path, parts: Iterable[bytes]) -> str:
+    """Write a file that is not there yet, in place of what bears its name; return its SHA-256."""
+    digest = hashlib.sha256()
     file.unlink(missing_ok=True)
     with file.open("xb") as stream:
-        stream.write(content)
+        for part in parts:
+            stream.write(part)
+            digest.update(part)
         stream.flush()
         os.fsync(stream.fileno())
+    return digest.hexdigest()
 
 
-def replace_together(folder: Path, contents: Mapping[str, bytes], gone: Sequence[str] = ()) -> None:
+Content = Callable[[Mapping[str, str]], Iterable[bytes]]
+"""Gives a file's content, part by part. It is told the SHA-256 of the files written before it."""
+
+
+def replace_together(
+    folder: Path, contents: Mapping[str, Content], gone: Sequence[str] = ()
+) -> None:
     """Replace several files of a folder at once: afterwards all are new, or all are as before.
 
     The new files are written beside the old ones first; then a list of them, whole or not at
@@ -196,7 +208,7 @@ def replace_together(folder: Path, contents: Mapping[str, bytes], gone: Sequence
 
     Args:
         folder: Exists.
-        contents: New content by file name.
+        contents: New content by file name, in the order of writing.
         gone: Names of files that are removed.
 
     Raises:
@@ -209,8 +221,9 @@ def replace_together(folder: Path, contents: Mapping[str, bytes], gone: Sequence
         try:
             for draft in drafts:
                 draft.unlink(missing_ok=True)
+            digests: dict[str, str] = {}
             for name, content in contents.items():
-                _write_new(folder / f"{name}.new", content)
+                digests[name] = _write_new(folder / f"{name}.new", content(digests))
             plan = {"replaced": list(contents), "removed": list(gone)}
             write_atomic(folder / _COMMIT, json.dumps(plan).encode())
         except BaseException:
