@@ -90,7 +90,8 @@ def _same_object(
 ) -> pd.DataFrame:
     """Return the rows of the splits that ask about the object of the question."""
     names = [name for name, other in asked.items() if other.object == question.object]
-    return table[table["split"].isin(names)]
+    rows = table["split"].isin(names)
+    return table if rows.all() else table[rows]
 
 
 def _same_question(
@@ -123,5 +124,5 @@ def _figures(
     )
     measured = rows[rows["alignment"] != ""]
     split.quadrants = quadrants_of(measured)
-    split.flips = flips_of(measured, table[table["pair"] == ""])
+    split.flips = flips_of(measured, table.loc[table["pair"] == "", ["id", "decision"]])
     return split

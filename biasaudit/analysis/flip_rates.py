@@ -13,7 +13,7 @@ def flips_of(edited: pd.DataFrame, originals: pd.DataFrame) -> dict[str, FlipRat
 
     Args:
         edited: Per-image rows with ``pair``, the id of the image as it was.
-        originals: Per-image rows of unedited images, of the same object.
+        originals: ``id`` and ``decision`` of unedited images, of the same object.
 
     Returns:
         By group; groups without a pair are left out.
