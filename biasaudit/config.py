@@ -38,6 +38,9 @@ class DataSettings(_Section):
             boxes stand in where masks run out, and the run says so. Where the dataset guides
             several classes, so many of each.
         box_labels: How many more give its bounding box only; of several classes, of each.
+        labels_by: What these numbers count: ``class`` images of the object, or of each guided
+            class; ``image`` images in all, each of which gives the regions of every class that it
+            shows, as a segmentation dataset does.
         regions: ``true`` for the labelled images' regions; ``shuffled`` moves each to a random
             place in its image, a control: what guidance gains with these owes nothing to them.
         outlines: Where boxes stand in for pixel labels, whether each gives the outline of what it
@@ -57,6 +60,7 @@ class DataSettings(_Section):
     context: str | None = None
     pixel_labels: int = Field(0, ge=0)
     box_labels: int = Field(0, ge=0)
+    labels_by: Literal["class", "image"] = "class"
     regions: Literal["true", "shuffled"] = "true"
     outlines: bool = True
     image_size: int | None = Field(None, ge=32, le=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -78,14 +79,13 @@ class Plan:
                 f"mode '{self.settings.training.mode}' uses no labels: "
                 f"the {self._asked} asked for are not spent"
             )
-        forms, objects = self.labels.counts_by_form(), self.labels.objects
-        boxes = forms.get("box", 0) - data.box_labels * len(objects)
-        outlined = forms.get("outline", 0)
-        if self.spends_labels and boxes + outlined > 0:
+        pixels = Counter(entry.form for entry in self.labels.of_pixel_labels())
+        stand_ins = pixels.total() - pixels["mask"]
+        if self.spends_labels and stand_ins > 0:
             lines.append(
-                f"{data.pixel_labels * len(objects)} pixel labels: {forms.get('mask', 0)} masks "
-                f"(all there are) and {boxes + outlined} boxes, "
-                f"{'the object in each outlined by GrabCut' if outlined else 'filled'}"
+                f"{pixels.total()} pixel labels: {pixels['mask']} masks "
+                f"(all there are) and {stand_ins} boxes, "
+                f"{'the object in each outlined by GrabCut' if pixels['outline'] else 'filled'}"
             )
         if data.regions == "shuffled":
             lines.append(
@@ -103,10 +103,12 @@ class Plan:
                 f"{self.annotated} of {len(self.dataset.subset('train'))} training images"
                 " and draws its balanced groups from these"
             )
+        objects, regions = self.labels.objects, len(self.labels.entries)
         if self.spends_labels and len(objects) > 1:
             lines.append(
-                f"{self._asked} labels of each of {', '.join(objects)}: "
-                f"{len(self.labels.entries)} in all"
+                f"{self._asked} labels of each of {', '.join(objects)}: {regions} in all"
+                if data.labels_by == "class"
+                else f"{self._asked} labelled images give {regions} regions"
             )
         return lines
 
@@ -171,13 +173,15 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
             f"{named_field('training.mode', training.mode)}: needs a context",
             f"add {named_field('data.context')}",
         )
+    guided = dataset.guided or (str(data.object),)
     labels = choose_labels(
         dataset.subset("train"),
-        dataset.guided or (str(data.object),),
+        dataset.classes if data.labels_by == "image" else guided,
         data.pixel_labels if spends else 0,
         data.box_labels if spends else 0,
         training.seed,
         outlines=data.outlines,
+        by=data.labels_by,
     )
     plan = Plan(settings, dataset, labels, terms, mode)
     if mode.reads_context and not plan.annotated:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from biasaudit.data.annotation.labels import LabelChoice, LabelEntry, LabelForm
+from biasaudit.data.annotation.labels import LabelChoice, LabelEntry, LabelForm, LabelUnit
 from biasaudit.errors import RunError
 from biasaudit.inputs.documents import first_fault, read_json
 from biasaudit.inputs.files import Source
@@ -65,6 +65,7 @@ class _LabelsFile(_Record):
     pixel_labels: _Count
     box_labels: _Count
     entries: tuple[_Entry, ...]
+    by: LabelUnit = "class"
 
 
 class _Point(BaseModel):
@@ -112,7 +113,9 @@ def read_labels(file: Path) -> LabelChoice:
     """Read ``labels.json``; raises RunError where it is none."""
     said, _ = _read(file, _LabelsFile)
     entries = tuple(LabelEntry(one.id, one.form, one.object) for one in said.entries)
-    return LabelChoice(said.objects, said.seed, said.pixel_labels, said.box_labels, entries)
+    return LabelChoice(
+        said.objects, said.seed, said.pixel_labels, said.box_labels, entries, said.by
+    )
 
 
 def read_points(file: Path) -> dict[str, OperatingPoint]:

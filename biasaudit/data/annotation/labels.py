@@ -15,6 +15,8 @@ from biasaudit.errors import ConfigError, DataError, named_field
 
 LabelForm = Literal["mask", "box", "outline"]
 """How an image gives a region: as it was drawn, as a filled box, or as what a box holds."""
+LabelUnit = Literal["class", "image"]
+"""What a number of labels counts: images of each class, or images that give all their classes."""
 
 
 class LabelEntry(NamedTuple):
@@ -34,7 +36,9 @@ class LabelChoice:
         seed: What the choice was drawn with.
         pixel_labels: How many pixel labels of each object were asked for: its first entries.
         box_labels: How many boxes of each object were asked for: its entries after them.
-        entries: Object by object, in the order drawn.
+        entries: Object by object, or image by image, in the order drawn.
+        by: Whether the numbers are of each object (``class``), or images in all, each of which
+            gives the regions of every object that it shows (``image``).
     """
 
     objects: tuple[str, ...]
@@ -42,6 +46,17 @@ class LabelChoice:
     pixel_labels: int = 0
     box_labels: int = 0
     entries: tuple[LabelEntry, ...] = ()
+    by: LabelUnit = "class"
+
+    def of_pixel_labels(self) -> list[LabelEntry]:
+        """Return the entries that were asked for as pixel labels, boxes that stand in included."""
+        units: dict[str, list[str]] = {}
+        for entry in self.entries:
+            drawn = units.setdefault(entry.object if self.by == "class" else "", [])
+            if entry.id not in drawn:
+                drawn.append(entry.id)
+        first = {unit: set(drawn[: self.pixel_labels]) for unit, drawn in units.items()}
+        return [e for e in self.entries if e.id in first[e.object if self.by == "class" else ""]]
 
     def counts_by_form(self) -> dict[str, int]:
         """Return how many entries are of each form that occurs: ``{"mask": 25, "outline": 53}``."""
@@ -56,13 +71,14 @@ class LabelChoice:
         return forms
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the choice as JSON takes it."""
+        """Return the choice as JSON takes it; what they count only where that is images."""
         return {
             "objects": list(self.objects),
             "seed": self.seed,
             "pixel_labels": self.pixel_labels,
             "box_labels": self.box_labels,
             "entries": [entry._asdict() for entry in self.entries],
+            **({"by": self.by} if self.by == "image" else {}),
         }
 
     @classmethod
@@ -74,6 +90,7 @@ class LabelChoice:
             data["pixel_labels"],
             data["box_labels"],
             tuple(LabelEntry(e["id"], e["form"], e["object"]) for e in data["entries"]),
+            data.get("by", "class"),
         )
 
 
@@ -85,8 +102,9 @@ def choose_labels(
     seed: int = 0,
     *,
     outlines: bool = True,
+    by: LabelUnit = "class",
 ) -> LabelChoice:
-    """Choose for each of ``objects`` the training images that give its region.
+    """Choose the training images that give the regions of ``objects``, so many of each object.
 
     Pixel labels come from images with a pixel mask first, in an order drawn by ``seed``; where
     more are asked for, images known by boxes alone stand in, by the outline of what the box
@@ -95,16 +113,18 @@ def choose_labels(
     the masks, of the stand-ins and of the box labels: of 30 and 10 images, the first 8 are 6 and
     2. One seed gives one order, whatever the numbers and the order of ``samples``: a smaller
     choice lies within a larger one. Objects are chosen for independently: an image that shows two
-    of them may give the region of the one and not of the other.
+    of them may give the region of the one and not of the other; ``by`` ``image``, so many images
+    in all give the regions of every object that they show and have a region of.
 
     Args:
         samples: The training subset.
         objects: The guided classes.
-        pixel_labels: How many images give the region of each.
-        box_labels: How many more give a bounding box of each.
+        pixel_labels: How many images give the region of each, or of all.
+        box_labels: How many more give a bounding box of each, or of all.
         seed: 0 or more.
         outlines: Whether a box that stands in for a pixel label gives the outline of what it
             holds, cut out by the image; else all of it.
+        by: What the numbers count.
 
     Raises:
         ConfigError: A number is negative.
@@ -114,32 +134,48 @@ def choose_labels(
     for field, number in asked.items():
         if number < 0:
             raise ConfigError(f"{named_field(field, number)}: a number of images is 0 or more")
+    units = [tuple(objects)] if by == "image" else [(object,) for object in objects]
     entries: list[LabelEntry] = []
-    for object in objects:
-        entries += _choose(samples, object, pixel_labels, box_labels, seed, outlines)
-    return LabelChoice(tuple(objects), seed, pixel_labels, box_labels, tuple(entries))
+    for unit in units:
+        entries += _choose(samples, unit, pixel_labels, box_labels, seed, outlines)
+    return LabelChoice(tuple(objects), seed, pixel_labels, box_labels, tuple(entries), by)
 
 
 def _choose(
     samples: Sequence[Sample],
-    object: str,
+    objects: Sequence[str],
     pixel_labels: int,
     box_labels: int,
     seed: int,
     outlines: bool,
 ) -> list[LabelEntry]:
-    eligible = [s for s in samples if _has_region(s, object)]
-    forms = {s.id: s.regions[object].form for s in eligible}
-    sources = {s.id: s.source for s in eligible}
-    _check_enough(forms, object, pixel_labels, box_labels)
-    pixels = [s.id for s in label_order(eligible, object, seed)[:pixel_labels]]
+    """Choose images, each of which gives the regions of all of ``objects`` that it has one of."""
+    regions = {s.id: {o: s.regions[o].form for o in objects if _has_region(s, o)} for s in samples}
+    having = {id: found for id, found in regions.items() if found}
+    forms: dict[str, LabelForm] = {
+        id: "mask" if "mask" in found.values() else "box" for id, found in having.items()
+    }
+    sources = {s.id: s.source for s in samples if s.id in having}
+    _check_enough(forms, objects, pixel_labels, box_labels)
+    pixels = _drawn(forms, sources, seed)[:pixel_labels]
     _, box_seed, source_seed, _ = _seeds(seed)
     left = [id for id in _shuffled(forms, box_seed) if id not in set(pixels)]
     left = _by_source(left, sources, source_seed)
     stand_in: LabelForm = "outline" if outlines else "box"
-    given = {id: stand_in if form == "box" else form for id, form in forms.items()}
-    entries = [LabelEntry(id, given[id], object) for id in pixels]
-    return entries + [LabelEntry(id, "box", object) for id in left[:box_labels]]
+    entries = [
+        LabelEntry(id, stand_in if form == "box" else form, object)
+        for id in pixels
+        for object, form in having[id].items()
+    ]
+    return entries + [LabelEntry(id, "box", o) for id in left[:box_labels] for o in having[id]]
+
+
+def _drawn(forms: Mapping[str, LabelForm], sources: Mapping[str, str], seed: int) -> list[str]:
+    """Return images in the order in which they give their regions: masks first, then boxes."""
+    pixel_seed, _, source_seed, _ = _seeds(seed)
+    shuffled = _shuffled(forms, pixel_seed)
+    kinds = [[id for id in shuffled if forms[id] == form] for form in ("mask", "box")]
+    return [id for kind in kinds for id in _by_source(kind, sources, source_seed)]
 
 
 def label_order(samples: Sequence[Sample], object: str, seed: int = 0) -> list[Sample]:
@@ -156,15 +192,13 @@ def label_order(samples: Sequence[Sample], object: str, seed: int = 0) -> list[S
     """
     by_id = {s.id: s for s in samples if object in s.labels}
     sources = {id: s.source for id, s in by_id.items()}
-    pixel_seed, _, source_seed, undrawn_seed = _seeds(seed)
-    drawn = _shuffled([id for id, s in by_id.items() if _has_region(s, object)], pixel_seed)
-    forms = {id: by_id[id].regions[object].form for id in drawn}
-    kinds = [
-        [id for id in drawn if forms[id] == "mask"],
-        [id for id in drawn if forms[id] == "box"],
-        _shuffled([id for id in by_id if id not in forms], undrawn_seed),
-    ]
-    return [by_id[id] for kind in kinds for id in _by_source(kind, sources, source_seed)]
+    _, _, source_seed, undrawn_seed = _seeds(seed)
+    forms: dict[str, LabelForm] = {
+        id: s.regions[object].form for id, s in by_id.items() if _has_region(s, object)
+    }
+    undrawn = _shuffled([id for id in by_id if id not in forms], undrawn_seed)
+    ordered = _drawn(forms, sources, seed) + _by_source(undrawn, sources, source_seed)
+    return [by_id[id] for id in ordered]
 
 
 def _seeds(seed: int) -> list[np.random.SeedSequence]:
@@ -226,11 +260,12 @@ def _shuffled(ids: Iterable[str], seed: np.random.SeedSequence) -> list[str]:
 
 
 def _check_enough(
-    forms: Mapping[str, LabelForm], object: str, pixel_labels: int, box_labels: int
+    forms: Mapping[str, LabelForm], objects: Sequence[str], pixel_labels: int, box_labels: int
 ) -> None:
+    of = f" of '{objects[0]}'" if len(objects) == 1 else ""
     masks = sum(form == "mask" for form in forms.values())
     has = (
-        f"{len(forms)} training images of '{object}' have a region "
+        f"{len(forms)} training images{of} have a region "
         f"({masks} masks, {len(forms) - masks} boxes)"
     )
     if (pixel_labels or box_labels) and not forms:
@@ -243,7 +278,7 @@ def _check_enough(
             if number
         )
         raise DataError(
-            f"{named_field(field, asked)}: no training image of '{object}' has a mask or a box",
+            f"{named_field(field, asked)}: no training image{of} has a mask or a box",
             "draw some ('biasaudit data labels' lists which), or leave the labels out",
         )
     if pixel_labels > len(forms):

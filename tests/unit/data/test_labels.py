@@ -269,3 +269,56 @@ def test_photographs_have_25_masks_and_boxes_after_them() -> None:
     ]
     assert choices[0].entries == choices[2].entries[:9]
     assert choices[1].entries == choices[2].entries[:23]
+
+
+def scenes() -> list[Sample]:
+    """Images of two classes: both with masks, one with a mask and one with a box, boxes alone."""
+    forms: dict[str, dict[str, RegionForm]] = {
+        **{f"both-{i}": {"boat": "mask", "cow": "mask"} for i in range(3)},
+        **{f"mixed-{i}": {"boat": "box", "cow": "mask"} for i in range(2)},
+        **{f"boxes-{i}": {"cow": "box"} for i in range(2)},
+        "none": {},
+    }
+    return [
+        Sample(
+            id,
+            frozenset({"boat", "cow"}),
+            frozenset(),
+            lambda: np.zeros((4, 6, 3), np.uint8),
+            {name: Region(form, MASK.copy, 0.1) for name, form in of.items()},
+        )
+        for id, of in forms.items()
+    ]
+
+
+def test_labels_counted_by_image_give_every_class_of_it() -> None:
+    choice = choose_labels(scenes(), ["boat", "cow"], 6, 1, seed=2, by="image")
+    images = list(dict.fromkeys(entry.id for entry in choice.entries))
+    assert {id.partition("-")[0] for id in images[:5]} == {"both", "mixed"}
+    assert [id.partition("-")[0] for id in images[5:]] == ["boxes", "boxes"]
+    of = choice.by_image()
+    assert of["both-0"] == {"boat": "mask", "cow": "mask"}
+    assert of["mixed-0"] == {"boat": "outline", "cow": "mask"}
+    assert [of[id] for id in images[5:]] == [{"cow": "outline"}, {"cow": "box"}]
+    assert len(choice.of_pixel_labels()) == 2 * 5 + 1
+    assert LabelChoice.from_dict(json.loads(json.dumps(choice.to_dict()))) == choice
+
+
+def test_a_smaller_choice_of_images_lies_within_a_larger_one() -> None:
+    def chosen(count: int) -> list[str]:
+        entries = choose_labels(scenes(), ["boat", "cow"], count, by="image").entries
+        return list(dict.fromkeys(entry.id for entry in entries))
+
+    assert [len(chosen(n)) for n in (0, 2, 7)] == [0, 2, 7]
+    assert chosen(7)[:2] == chosen(2)
+    with pytest.raises(DataError, match=r"only 7 training images have a region \(5 masks, 2 boxes"):
+        chosen(8)
+
+
+def test_pixel_labels_of_several_classes_are_told_from_their_boxes() -> None:
+    choice = choose_labels(scenes(), ["boat", "cow"], 4, 1, outlines=False)
+    assert "by" not in choice.to_dict()
+    pixels = choice.of_pixel_labels()
+    assert [entry.object for entry in pixels] == ["boat"] * 4 + ["cow"] * 4
+    assert [e.form for e in pixels] == ["mask"] * 3 + ["box"] + ["mask"] * 4
+    assert [e.object for e in choice.entries if e not in pixels] == ["boat", "cow"]
