@@ -113,7 +113,7 @@ class TrainingSettings(_Section):
             ``softmax`` chooses one of them (cross-entropy), for images of exactly one class.
         epochs: Passes over the training set; the backbone's own where None.
         batch_size: Images a step, of each process where a launcher starts several; the backbone's
-            own where None.
+            own where None. One image is for networks without batch norm, such as vgg16.
         labels_per_step: Labelled images that each step sees beside its batch, likewise; the
             backbone's own where None.
         learning_rate: Peak rate of AdamW; the backbone's own where None.
@@ -132,7 +132,7 @@ class TrainingSettings(_Section):
     mode: str = "baseline"
     loss: Literal["sigmoid", "softmax"] = "sigmoid"
     epochs: int | None = Field(None, ge=1)
-    batch_size: int | None = Field(None, ge=2)
+    batch_size: int | None = Field(None, ge=1)
     labels_per_step: int | None = Field(None, ge=1)
     learning_rate: float | None = Field(None, gt=0, le=1e37)
     weight_decay: float = Field(1e-4, ge=0, le=1e37)

@@ -11,6 +11,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 STATISTICS = ("running", "batch")
 
 
+def normalises_by_batch(model: nn.Module) -> bool:
+    """Whether a training of the model normalises by the images of the batch, and so needs two."""
+    return any(isinstance(m, _BatchNorm) and m.training for m in model.modules())
+
+
 @contextmanager
 def untouched_batch_norm(model: nn.Module, statistics: str = "running") -> Iterator[None]:
     """Run the body of a ``with`` statement without moving any batch-norm statistic.

@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader, Subset
 
 from biasaudit import processes
 from biasaudit.data.loading.batches import Batch, SampleTensors, collate
-from biasaudit.errors import RunFailedError, named_field
+from biasaudit.errors import ConfigError, RunFailedError, named_field
 from biasaudit.guidance.classification import cross_entropy
 from biasaudit.memory import freed_memory_kept
 from biasaudit.models.backbones import build_classifier
+from biasaudit.models.batch_norm import normalises_by_batch
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.shared_norm import share_batch_norm
 from biasaudit.statistics import OperatingPoint, fit_operating_point
@@ -123,7 +124,7 @@ def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Train
             keeps nothing.
 
     Raises:
-        ConfigError: The device is not there.
+        ConfigError: The device is not there, or a batch of one image for a network with batch norm.
         RunFailedError: A loss, an attention map or a weight is no longer a number.
         RunInterruptedError: Somebody asked for a stop.
     """
@@ -140,6 +141,12 @@ def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Train
         softmax=settings.loss == "softmax",
         attention_module=plan.settings.model.attention_module,
     )
+    if settings.batch_size == 1 and normalises_by_batch(model):
+        raise ConfigError(
+            f"{named_field('training.batch_size', 1)}: "
+            f"'{plan.settings.model.backbone}' has batch norm, which needs several images",
+            f"give 2 or more, or {named_field('model.batch_norm', 'frozen')}",
+        )
     if processes.count() > 1:
         share_batch_norm(model)
         torch.manual_seed(settings.seed + processes.number())  # dropout: each of its own

@@ -162,6 +162,15 @@ def test_an_update_that_breaks_the_weights_is_no_run(monkeypatch):
         train(plan("training.batch_size=32"), Listener())
 
 
+def test_one_image_a_step_is_for_networks_without_batch_norm():
+    with pytest.raises(ConfigError, match="batch_size=1: 'harbournet' has batch norm"):
+        train(plan("training.batch_size=1"), Listener())
+    frozen = plan("training.batch_size=1", "model.batch_norm=frozen", "training.epochs=1")
+    listener = Listener()
+    train(frozen, listener)
+    assert listener.steps == 32
+
+
 def test_a_killed_loading_process_names_the_setting_to_lower(monkeypatch):
     planned = plan("training.workers=1", "training.mode=baseline")
     victim = planned.dataset.subset("train")[3]
