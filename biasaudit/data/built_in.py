@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biasaudit.errors import ConfigError, DataError, named_field, near_names
@@ -38,21 +39,39 @@ def _camera(_: Complain, /, **settings: Any) -> Dataset:
     return _drawn(camera, CameraSettings(**settings))
 
 
+_LISTS = ("train", "val", "test")
+
+
 @DATASETS.register("voc2012")
 def _voc2012(complain: Complain, /, **settings: Any) -> Dataset:
     """PASCAL VOC 2012 as 'biasaudit data fetch voc2012' leaves it; boats, no context annotated."""
-    from biasaudit.data.download import default_folder
-    from biasaudit.data.formats.toml_file import DATASET_FILE, read_dataset_file
-    from biasaudit.inputs.files import expanded, is_file
+    from biasaudit.data.formats.toml_file import read_dataset_file
 
     for setting in settings:
-        if setting != "folder":
+        if setting not in ("folder", *_LISTS):
             raise ConfigError(
                 f"data.options.{setting}: 'voc2012' has no such setting",
-                near_names(setting, ["folder"]),
+                near_names(setting, ["folder", *_LISTS]),
                 field=f"data.options.{setting}",
             )
-    place = expanded(str(settings.get("folder") or default_folder("voc2012")))
+    lists = {name: str(settings[name]) for name in _LISTS if settings.get(name)}
+    return read_dataset_file(voc2012_file(settings.get("folder")), complain, lists)
+
+
+def voc2012_file(folder: object = None) -> Path:
+    """Return the ``dataset.toml`` of the fetched PASCAL VOC 2012.
+
+    Args:
+        folder: Where it lies; where fetching puts it unless given.
+
+    Raises:
+        DataError: There is none.
+    """
+    from biasaudit.data.download import default_folder
+    from biasaudit.data.formats.toml_file import DATASET_FILE
+    from biasaudit.inputs.files import expanded, is_file
+
+    place = expanded(str(folder or default_folder("voc2012")))
     if not is_file(place / DATASET_FILE):
         raise DataError(
             f"voc2012: not in {place}",
@@ -60,7 +79,7 @@ def _voc2012(complain: Complain, /, **settings: Any) -> Dataset:
             f"{named_field('data.options.folder', 'FOLDER')}",
             field="data.options.folder",
         )
-    return read_dataset_file(place / DATASET_FILE, complain)
+    return place / DATASET_FILE
 
 
 @lru_cache(maxsize=1)

@@ -102,18 +102,23 @@ Names = Annotated[tuple[str, ...], AfterValidator(_each_once)]
 READERS: Registry[type[DatasetFile]] = Registry("format")
 
 
-def read_dataset_file(file: Path, complain: Complain = refuse) -> Dataset:
+def read_dataset_file(
+    file: Path, complain: Complain = refuse, subsets: Mapping[str, str] | None = None
+) -> Dataset:
     """Read the dataset that a ``dataset.toml`` describes.
 
     Args:
         file: Its path.
         complain: Told of each fault of a single image or annotation; refuses it unless given.
+        subsets: What its table ``subsets`` is to say of some subsets in place of what it says.
 
     Raises:
         DataError: The file is not TOML, a key is unknown, missing or wrong, or the format's
             reader found a fault.
     """
     keys = read_toml(Source(file))
+    if subsets and isinstance(keys.get("subsets", {}), dict):
+        keys["subsets"] = {**keys.get("subsets", {}), **subsets}
     objects, contexts = (_several(file, keys, key) for key in ("object", "context"))
     if contexts:
         keys["context"] = next((c for c in contexts if c != keys.get("object")), contexts[0])

@@ -88,6 +88,17 @@ def test_it_arrives_and_can_be_read(download, server, content, tmp_path):
     assert len(server.asked) == 1
 
 
+def test_other_lists_take_the_place_of_the_file_s(download, tmp_path):
+    place = {"folder": str(fetch(download, tmp_path).parent)}
+    (tmp_path / TREE / "ImageSets" / "Segmentation" / "few.txt").write_text("plain\nvoid\n")
+    dataset = load_dataset("voc2012", {**place, "train": "Segmentation/few", "test": "test"})
+    sizes = {name: len(samples) for name, samples in dataset.subsets.items()}
+    assert sizes == {"train": 2, "val": 4, "test": 2}
+    assert dataset.options == {**place, "train": "Segmentation/few", "test": "test"}
+    with pytest.raises(DataError, match=r"subsets\.train: no such image list: Segmentation/fwe"):
+        load_dataset("voc2012", {**place, "train": "Segmentation/fwe"})
+
+
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_download_that_broke_off_goes_on(download, server, content, tmp_path, ranges):
     server.breaks, server.ranges = 1, ranges
