@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from biasaudit.errors import BiasAuditError
     from biasaudit.localization.api import localize
+    from biasaudit.reproduce.api import reproduce
     from biasaudit.results import Audit, Verdict
     from biasaudit.segmentation.api import (
         cues,
@@ -51,6 +52,7 @@ _HOMES = {
     "evaluate_segmenter": "biasaudit.segmentation.api",
     "export_masks": "biasaudit.segmentation.api",
     "report": "biasaudit.api",
+    "reproduce": "biasaudit.reproduce.api",
     "Audit": "biasaudit.results",
     "Verdict": "biasaudit.results",
     "BiasAuditError": "biasaudit.errors",
@@ -72,6 +74,7 @@ __all__ = [
     "localize",
     "repair",
     "report",
+    "reproduce",
     "segment",
     "train",
     "train_segmenter",

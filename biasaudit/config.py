@@ -273,7 +273,7 @@ def load_settings(
     tree = _read(file) if file is not None else {}
     _check(tree, str(file))
     for assignment in assignments:
-        key, value = _parse_assignment(assignment)
+        key, value = parse_assignment(assignment)
         _assign(tree, key, value, named_field("set", assignment))
     for key, value in (options or {}).items():
         if value is not None:
@@ -281,6 +281,30 @@ def load_settings(
     settings = _check(tree, "the settings")
     load_plugins(settings.plugins)
     return settings
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Return key and value of ``section.key=value``; the value is TOML, else plain text.
+
+    Raises:
+        ConfigError: It is of another form.
+    """
+    key, equals, raw = text.partition("=")
+    key, raw = key.strip(), raw.strip()
+    if not equals or not key:
+        raise ConfigError(
+            f"{named_field('set', text)}: not of the form key=value",
+            "write for example training.seed=1",
+        )
+    if len(text.splitlines()) > 1:
+        raise ConfigError(
+            f"{named_field('set', text.splitlines()[0])}: more than one line",
+            "give each setting an assignment of its own",
+        )
+    try:
+        return key, toml_value(raw)
+    except ValueError:
+        return key, raw
 
 
 def repair_settings(changes: Mapping[str, Any]) -> RepairSettings:
@@ -350,25 +374,6 @@ def _read(file: Path) -> dict[str, Any]:
     source = Source(file, ConfigError, named_field("config", file), "give a TOML file")
     read = read_json if file.suffix == ".json" else read_toml
     return read(source, SETTINGS_BYTES)
-
-
-def _parse_assignment(text: str) -> tuple[str, Any]:
-    key, equals, raw = text.partition("=")
-    key, raw = key.strip(), raw.strip()
-    if not equals or not key:
-        raise ConfigError(
-            f"{named_field('set', text)}: not of the form key=value",
-            "write for example training.seed=1",
-        )
-    if len(text.splitlines()) > 1:
-        raise ConfigError(
-            f"{named_field('set', text.splitlines()[0])}: more than one line",
-            "give each setting an assignment of its own",
-        )
-    try:
-        return key, toml_value(raw)
-    except ValueError:
-        return key, raw
 
 
 def _assign(tree: dict[str, Any], dotted: str, value: Any, source: str) -> None:

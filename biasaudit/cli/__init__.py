@@ -24,6 +24,7 @@ from biasaudit.cli import (
     power,
     repair,
     report,
+    reproduce,
     segment,
     train,
 )
@@ -76,6 +77,7 @@ app.command("train", cls=Verb)(train.train)
 app.command("evaluate", cls=Verb)(evaluate.evaluate)
 app.command("repair", cls=Verb)(repair.repair)
 app.command("localize", cls=Verb)(localize.localize)
+app.command("reproduce", cls=Verb)(reproduce.reproduce)
 app.command("report", cls=Verb)(report.report)
 app.command("compare", cls=Verb)(compare.compare)
 app.command("power", cls=Verb)(power.power)

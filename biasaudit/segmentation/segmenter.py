@@ -29,9 +29,10 @@ from biasaudit.data.sample import Dataset, Image
 from biasaudit.errors import ConfigError, RunError, named_field
 from biasaudit.evaluation.predict import Subject
 from biasaudit.inputs.documents import first_fault, read_json
-from biasaudit.inputs.files import Source, is_file, is_folder
+from biasaudit.inputs.files import Source, digest_of_file, is_file, is_folder
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
+from biasaudit.models.digest import weights_digest
 from biasaudit.models.weights import read_state
 from biasaudit.registry import load_plugins
 from biasaudit.results import write_atomic, write_or_move, write_whole
@@ -48,7 +49,7 @@ from biasaudit.segmentation.training import (
     upsampled,
 )
 from biasaudit.training.device import deterministic, make_accelerator
-from biasaudit.training.run_directory import RunRecord, prepare
+from biasaudit.training.run_directory import WEIGHTS, RunRecord, prepare
 
 RECORD, LOSSES, NETWORK = "segmenter.json", "segmenter.csv", "segmenter.safetensors"
 _WHOLE_SCALE = 321
@@ -79,7 +80,7 @@ class Segmenter:
         classes: Object classes; value c + 1 of a mask is class c, 0 the background.
         backbone: A registered name.
         settings: With every default of the backbone filled in.
-        run: Whose attention gave the cues: name, mode, labels, seed.
+        run: Whose attention gave the cues: name, mode, labels, seed, digest of its weights.
         data: The dataset that loads again: name and options.
         network: In evaluation mode; images are taken to its device.
         losses: Mean losses, a row each 50 steps; empty where it was read from a folder.
@@ -236,7 +237,8 @@ def make_segmenter(
     Raises:
         BiasAuditError: The dataset or the settings do not fit, or the training fails.
     """
-    filled, recipe = _filled(run, settings)
+    filled = filled_settings(run, settings)
+    recipe = _recipe(str(run.settings.model.backbone), filled)
     device = make_accelerator(filled.device, "fp32").device
     seed = int(filled.seed or 0)
     torch.manual_seed(seed)
@@ -275,6 +277,7 @@ def make_segmenter(
             "pixel_labels": run.labels.pixel_labels,
             "box_labels": run.labels.box_labels,
             "seed": run.settings.training.seed,
+            "weights": run_digest(run),
         },
         data={"name": dataset.origin, "options": dict(dataset.options)},
         network=network.cpu().eval(),
@@ -283,8 +286,19 @@ def make_segmenter(
     )
 
 
-def _filled(run: RunRecord, settings: SegmentSettings) -> tuple[SegmentSettings, Recipe]:
-    """Return the settings with the backbone's defaults, and its recipe with the settings."""
+def run_digest(run: RunRecord) -> str:
+    """Return the digest by which a run is told from another of its name."""
+    if run.path is None:
+        return weights_digest(run.load_model())
+    return digest_of_file(Source(run.path / WEIGHTS, RunError))
+
+
+def filled_settings(run: RunRecord, settings: SegmentSettings) -> SegmentSettings:
+    """Return the settings that a segmenter of a run is trained with: what is None is the usual.
+
+    Raises:
+        ConfigError: A stride that is no power of two.
+    """
     usual = RECIPES.get(str(run.settings.model.backbone), USUAL)
     names = ("image_size", "stride", "iterations", "batch_size", "learning_rate")
     own: dict[str, Any] = {name: getattr(usual, name) for name in names}
@@ -298,7 +312,7 @@ def _filled(run: RunRecord, settings: SegmentSettings) -> tuple[SegmentSettings,
             f"{named_field('segment.stride', filled.stride)}: not a power of two",
             f"give {usual.stride}",
         )
-    return filled, _recipe(str(run.settings.model.backbone), filled)
+    return filled
 
 
 def _recipe(backbone: str, settings: SegmentSettings) -> Recipe:

@@ -15,13 +15,14 @@ import biasaudit as ba
 from biasaudit import api, plugins
 from biasaudit.cli.demo import FIVE_SEEDS
 from biasaudit.localization import api as localization_api
+from biasaudit.reproduce import api as reproduce_api
 from biasaudit.segmentation import api as segmentation_api
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 API = (DOCS / "api.md").read_text(encoding="utf-8")
 EXTENDING = (DOCS / "extending.md").read_text(encoding="utf-8")
-ROOMS = (api, segmentation_api, localization_api)
+ROOMS = (api, segmentation_api, localization_api, reproduce_api)
 PIECES = re.findall(r"```python\n(.*?)```", EXTENDING, flags=re.S)
 
 

@@ -31,6 +31,9 @@ ALLOWED = {
     "plugins": BASE | {"attention", "data", "evaluation", "guidance", "models"},
     "report": BASE | {"results", "statistics", "analysis"},
     "cases": PLAIN | {"data", "models", "evaluation", "training"},
+    "reproduce": PLAIN
+    | {"analysis", "cases", "data", "evaluation", "exhaustion", "processes", "segmentation"}
+    | {"training"},
     "api": PLAIN
     | {"analysis", "cases", "data", "evaluation", "exhaustion", "models", "report", "training"},
 }

@@ -7,7 +7,7 @@
     object = "boat"
     context = "water"
     masks = ["SegmentationClass", "SegmentationClassAug"]
-    context_masks = "PascalContext59"
+    context_masks = "SegmentationClassContext"
 
     [subsets]
     train = "train_aug.txt"        # beside dataset.toml, or in ImageSets/Segmentation
@@ -15,7 +15,7 @@
     test = "Main/val"
 
     [context_values]
-    water = 56
+    water = 57
     grass = 29
 
 An image's labels are the classes that its XML names, or, where it has none, those in its label

@@ -1,0 +1,196 @@
+"""A training of a protocol: finished it stands, stopped it goes on; then it is measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from biasaudit import processes
+from biasaudit.analysis.earlier import added_to
+from biasaudit.cases import Loading, Question, case_of
+from biasaudit.config import SegmentSettings
+from biasaudit.data.sample import BIASED, Dataset
+from biasaudit.errors import RunError, RunInterruptedError, named_field
+from biasaudit.evaluation import audit as evaluation
+from biasaudit.exhaustion import exhaustion_told
+from biasaudit.inputs.documents import RECORD_BYTES, read_as
+from biasaudit.inputs.files import Source, is_file
+from biasaudit.reproduce.paper import BARE, CONTEXT, CRF, EMPTY, NO_CRF, OBJECT, OVERALL, VAL
+from biasaudit.reproduce.plan import Job
+from biasaudit.results import Group, Interval, Overall, write_atomic, write_or_move
+from biasaudit.segmentation.api import train_segmenter
+from biasaudit.segmentation.evaluate import SegmentationResult, evaluate_segmenter
+from biasaudit.segmentation.segmenter import (
+    NETWORK,
+    Segmenter,
+    filled_settings,
+    read_segmenter,
+    run_digest,
+)
+from biasaudit.training.device import make_accelerator
+from biasaudit.training.loop import Progress, Silent
+from biasaudit.training.resumable import Place, train_into
+from biasaudit.training.run_directory import RunRecord
+
+SCORES = "scores.json"
+"""In a segmenter's folder: how well it draws val."""
+Count = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how the work goes.
+
+    Attributes:
+        note: Called with each line that a user should read.
+        training: Gives, for the name of a run, who follows its training.
+        counting: Gives, for what is done, who counts its images or steps.
+    """
+
+    note: Callable[[str], None] = lambda line: None
+    training: Callable[[str], AbstractContextManager[Progress]] = lambda name: nullcontext(Silent())
+    counting: Callable[[str], AbstractContextManager[Count]] = lambda name: nullcontext(
+        lambda done, total: None
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One figure of one training.
+
+    Attributes:
+        value: In [0, 1]; None where it does not exist.
+        n: Images that it was measured on.
+        interval: At 95%, by the images; None where there is none.
+    """
+
+    value: float | None
+    n: int
+    interval: Interval | None = None
+
+
+def measure(
+    job: Job, dataset: Dataset, metric: str, split: str | None, watch: Watch
+) -> dict[str, Measured]:
+    """Train what is not trained yet, and return the figures by metric.
+
+    Args:
+        job: What to train.
+        dataset: Its images.
+        metric: Of a segmentation the one that the table shows: the CRF runs where it needs it.
+        split: Where a classifier is measured; ``biased-boat`` where None.
+        watch: Who is told.
+
+    Raises:
+        RunError: The folder holds a training with other settings.
+        RunFailedError: A training fails, or its result cannot be written.
+        RunInterruptedError: Somebody stopped it; the state is kept.
+    """
+    run = _trained(job, watch)
+    if job.segment is None:
+        return _audited(run, dataset, split or BIASED + OBJECT, watch)
+    drawer = _drawer(job, run, job.segment, dataset, watch)
+    found = _scores(job.drawer, drawer, dataset, metric == CRF, watch)
+    ways = {NO_CRF: found.without_crf, CRF: found.with_crf}
+    return {name: Measured(s.mean_iou, found.n) for name, s in ways.items() if s is not None}
+
+
+def _trained(job: Job, watch: Watch) -> RunRecord:
+    place = Place(job.folder, None, resume=True)
+    device = job.plan.settings.training.device
+    with (
+        processes.together(device),
+        exhaustion_told("training."),
+        watch.training(job.folder.name) as progress,
+    ):
+        try:
+            return train_into(job.plan, place, progress, watch.note)
+        except RunInterruptedError as error:
+            raise RunInterruptedError(
+                f"{job.folder.name}: {error.message}", "give the same command again to go on"
+            ) from None
+
+
+def _drawer(
+    job: Job, run: RunRecord, asked: SegmentSettings, dataset: Dataset, watch: Watch
+) -> Segmenter:
+    """Return the segmenter of a run, trained now unless its folder holds it."""
+    folder = job.drawer
+    if not is_file(folder / NETWORK):
+        with watch.counting(f"{folder.name}: steps") as count:
+            return train_segmenter(
+                run,
+                dataset,
+                out=folder,
+                progress=lambda done, total, loss: count(done, total),
+                **asked.model_dump(),
+            )
+    drawer = read_segmenter(folder)
+    was, now = drawer.settings.model_dump(), filled_settings(run, asked).model_dump()
+    for name in now:
+        if name != "device" and was[name] != now[name]:
+            key = f"segment.{name}"
+            raise RunError(
+                f"{named_field('out', folder)}: was trained with {named_field(key, was[name])}, "
+                f"not {named_field(key, now[name])}",
+                "give the same settings, or name another folder",
+            )
+    if drawer.run.get("weights") != run_digest(run):
+        raise RunError(
+            f"{named_field('out', folder)}: was trained on the attention of another run than "
+            f"{run.name}",
+            "remove it, or name another folder",
+        )
+    watch.note(f"{folder}: finished already")
+    return drawer
+
+
+def _scores(
+    folder: Path, drawer: Segmenter, dataset: Dataset, crf: bool, watch: Watch
+) -> SegmentationResult:
+    """Return how well a segmenter draws val, measured now unless its folder says so."""
+    file = folder / SCORES
+    if is_file(file):
+        source = Source(file, RunError, hint="remove it: it is measured again")
+        schema = TypeAdapter(SegmentationResult)
+        found: SegmentationResult = read_as(source, schema, RECORD_BYTES, "a segmenter's scores")
+        if found.with_crf is not None or not crf:
+            return found
+    device = make_accelerator(drawer.settings.device, "fp32").device
+    drawer.network.to(device)
+    with exhaustion_told(), watch.counting(f"{folder.name}: val") as count:
+        val = dataset.subset("val")
+        found = evaluate_segmenter(drawer, val, "val", crf=crf, tell=count)
+    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    write_or_move(folder, SCORES, lambda place: write_atomic(place / SCORES, text.encode()))
+    return found
+
+
+def _audited(run: RunRecord, dataset: Dataset, split: str, watch: Watch) -> dict[str, Measured]:
+    """Audit a run, leave the audit in its folder, and return the figures of the paper's table."""
+    training, data = run.settings.training, run.settings.data
+    loading = Loading(workers=training.workers, cache=data.cache)
+    case = case_of(run, dataset, Question((split,), OBJECT, CONTEXT), loading, watch.note)
+    total, done = evaluation.passes_of(case), 0
+    with exhaustion_told(), watch.counting(run.name) as count:
+
+        def tell(images: int) -> None:
+            nonlocal done
+            done = min(done + images, total)
+            count(done, total)
+
+        found = evaluation.audit(case, evaluation.Request(), tell)
+    if run.path is not None:
+        added_to(run.path, found).audit.save(run.path)
+    splits = found.run.splits
+    answers: dict[str, Overall | Group] = {
+        VAL: splits[VAL].overall,
+        OVERALL: splits[split].overall,
+    }
+    answers |= {name: splits[split].groups[name] for name in (BARE, EMPTY)}
+    return {name: Measured(a.accuracy, a.n, a.accuracy_ci) for name, a in answers.items()}
