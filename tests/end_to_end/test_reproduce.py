@@ -142,7 +142,12 @@ def test_it_goes_on_where_it_stopped(biasaudit, tree, tmp_path, monkeypatch):
         refused = biasaudit(*command, *changed)
         assert refused.code == 2
         assert all(word in refused.err.splitlines()[-1] for word in ("was", *words))
-    other = out / "segmentation" / "baseline-seed0-segmenter" / "segmenter.json"
+    drawer = out / "segmentation" / "baseline-seed0-segmenter"
+    scores = (drawer / "scores.json").read_text()
+    (drawer / "scores.json").write_text('{"n": "many"}')
+    assert "not a segmenter's scores" in biasaudit(*command).err
+    (drawer / "scores.json").write_text(scores)
+    other = drawer / "segmenter.json"
     record = json.loads(other.read_text())
     other.write_text(json.dumps({**record, "run": {**record["run"], "weights": "0" * 64}}))
     assert "attention of another run than baseline-seed0" in biasaudit(*command).err
