@@ -253,10 +253,11 @@ def repair(
         object: The object to repair; the run's or the dataset's own where None.
         out: An empty folder for the repaired model; None keeps it in memory.
         parent: A folder that gets a new one, called by the model and the labels spent.
-        progress: Called with what is counted (``images``, ``edits``, ``recipes``) and how many.
+        progress: Called with what is counted (``images``, ``edits``, ``recipes``, ``steps``,
+            ``masks``) and how many.
         settings: Of :class:`biasaudit.config.RepairSettings`: ``pixel_labels`` (78),
             ``box_labels``, ``max_val_loss`` (.02), ``seed``, ``refits``, ``edits``, ``cache``,
-            ``regions``, ``context_labels``, ``foregrounds`` (``"labelled"``).
+            ``regions``, ``context_labels``, ``foregrounds`` (``"labelled"``), ``segment``.
             A setting left out or None keeps its default; the seed is then a run's own.
 
     Returns:
@@ -273,6 +274,7 @@ def repair(
     from biasaudit.cases import subject_of_repair
     from biasaudit.config import repair_settings
     from biasaudit.results import try_folder
+    from biasaudit.segmentation.foregrounds import finder_of
     from biasaudit.training.repair.record import repair_external, repair_run, save_external
     from biasaudit.training.run_directory import RunRecord, prepare, unused
 
@@ -281,6 +283,7 @@ def repair(
     own = {"seed": model.settings.training.seed} if isinstance(model, RunRecord) else {}
     chosen = repair_settings(own | {key: v for key, v in settings.items() if v is not None})
     dataset, name = subject_of_repair(model, data, object)
+    finder = finder_of(model, dataset, name, chosen)
     tell = progress or (lambda what, count: None)
     if parent is not None:
         try_folder(Path(parent))
@@ -288,7 +291,7 @@ def repair(
         prepare(Path(out))
     if isinstance(model, RunRecord):
         with processes.together("cpu"), exhaustion_told():
-            run = repair_run(model, dataset, name, chosen, tell)
+            run = repair_run(model, dataset, name, chosen, tell, finder)
         if not processes.first():
             return run
         place = unused(Path(parent), run.name) if parent is not None else out
@@ -296,7 +299,7 @@ def repair(
             return run
         return (run.called(Path(place)) if parent is None else run).save(Path(place))
     with processes.together("cpu"), exhaustion_told():
-        external = repair_external(model, dataset, name, chosen, tell)
+        external = repair_external(model, dataset, name, chosen, tell, finder)
     if not processes.first():
         return external
     place = unused(Path(parent), external.name) if parent is not None else out

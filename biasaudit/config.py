@@ -161,8 +161,10 @@ class RepairSettings(_Section):
             without the object show such a thing too (a benign lesion); edits then keep the answer
             of their image. Empty where the object's own region is all there is.
         context_labels: Contexts whose labels of all training images are read.
-        foregrounds: ``labelled`` edits the labelled images; ``propagated`` those too in which the
-            object is found by what the labelled ones show, at no further label.
+        foregrounds: ``labelled`` edits the labelled images; ``propagated`` and ``sec`` those too in
+            which the object is found by what the labelled ones show, at no further label:
+            ``propagated`` by a classifier of pixels, ``sec`` by a segmentation network.
+        segment: Settings of that network, by their names in ``segment``: ``{"iterations": 600}``.
     """
 
     pixel_labels: int = Field(78, ge=0)
@@ -176,7 +178,8 @@ class RepairSettings(_Section):
     cache: str | None = None
     regions: tuple[str, ...] = ()
     context_labels: tuple[str, ...] = ()
-    foregrounds: Literal["labelled", "propagated"] = "labelled"
+    foregrounds: Literal["labelled", "propagated", "sec"] = "labelled"
+    segment: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def cache_folder(self) -> Path | None:
@@ -190,6 +193,8 @@ class SegmentSettings(_Section):
     Attributes:
         threshold: Share of an attention map's maximum above which its pixels are cues.
         background: Share of each image that is a cue for the background: the least attended.
+        regions: Whether the regions that the run was trained or repaired with stand in place of
+            attention where they are known; they were spent already.
         weights: Where training starts, as of ``model.weights``; where the run started where None.
         image_size: Side of the square input in px; the backbone's own where None.
         stride: Input pixels a pixel of the maps; the backbone's own where None.
@@ -210,6 +215,7 @@ class SegmentSettings(_Section):
 
     threshold: float = Field(0.2, ge=0, lt=1)
     background: float = Field(0.1, ge=0, le=1)
+    regions: bool = False
     weights: str | None = None
     image_size: int | None = Field(None, ge=32, le=1024)
     stride: int | None = Field(None, ge=1, le=64)

@@ -26,6 +26,7 @@ FLAGS = {
     "training.workers": "--workers",
     "training.log": "--log",
     "segment.weights": "--weights",
+    "segment.regions": "--regions",
     "segment.seed": "--seed",
     "segment.device": "--device",
 }

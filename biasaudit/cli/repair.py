@@ -11,6 +11,7 @@ import typer
 from biasaudit import processes
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, out, quieten
+from biasaudit.cli.segment import Assignments, segment_assignments
 from biasaudit.cli.sources import told
 from biasaudit.cli.train import RUNS
 from biasaudit.errors import ConfigError
@@ -80,6 +81,7 @@ def repair(
             help=told("repair.foregrounds"),
         ),
     ] = "labelled",
+    set_: Assignments = None,
     data: opt.Data = None,
     object_: opt.Object = None,
     model: opt.Model = None,
@@ -139,6 +141,7 @@ def repair(
             regions=_names(regions),
             context_labels=_names(context_labels),
             foregrounds=foregrounds,
+            segment=segment_assignments(set_),
             seed=seed,
         )
     if not processes.first():

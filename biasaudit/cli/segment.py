@@ -63,6 +63,9 @@ def train(
     device: Annotated[
         str | None, typer.Option("--device", metavar="NAME", help=told("segment.device"))
     ] = None,
+    regions: Annotated[
+        bool, typer.Option("--regions", show_default=False, help=told("segment.regions"))
+    ] = False,
     set_: Assignments = None,
     out_dir: Annotated[
         Path | None,
@@ -72,10 +75,12 @@ def train(
 ) -> None:
     """Train a segmentation network from image-level labels and a run's attention (SEC).
 
-    No mask is read beyond those that the run itself was trained with.
+    No region is read; with --regions those are that the run itself was trained with.
     """
     quieten(quiet)
-    settings = _settings(set_) | {"weights": weights, "seed": seed, "device": device}
+    settings = segment_assignments(set_) | {"weights": weights, "seed": seed, "device": device}
+    if regions:
+        settings["regions"] = True
     import biasaudit as api
     from biasaudit.cli.progress import CountProgress
     from biasaudit.training.run_directory import newest_run
@@ -197,7 +202,7 @@ def _newest() -> Path:
     return newest_segmenter(RUNS)
 
 
-def _settings(assignments: list[str] | None) -> dict[str, Any]:
+def segment_assignments(assignments: list[str] | None) -> dict[str, Any]:
     """Return ``segment.key=value`` assignments as settings.
 
     Raises:

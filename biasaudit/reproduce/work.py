@@ -25,13 +25,8 @@ from biasaudit.reproduce.plan import Job
 from biasaudit.results import Group, Interval, Overall, write_atomic, write_or_move
 from biasaudit.segmentation.api import train_segmenter
 from biasaudit.segmentation.evaluate import SegmentationResult, evaluate_segmenter
-from biasaudit.segmentation.segmenter import (
-    NETWORK,
-    Segmenter,
-    filled_settings,
-    read_segmenter,
-    run_digest,
-)
+from biasaudit.segmentation.origin import origin_of
+from biasaudit.segmentation.segmenter import NETWORK, Segmenter, filled_settings, read_segmenter
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.loop import Progress, Silent
 from biasaudit.training.resumable import Place, train_into
@@ -131,7 +126,8 @@ def _drawer(
                 **asked.model_dump(),
             )
     drawer = read_segmenter(folder)
-    was, now = drawer.settings.model_dump(), filled_settings(run, asked).model_dump()
+    origin = origin_of(run)
+    was, now = drawer.settings.model_dump(), filled_settings(origin, asked).model_dump()
     for name in now:
         if name != "device" and was[name] != now[name]:
             key = f"segment.{name}"
@@ -140,7 +136,7 @@ def _drawer(
                 f"not {named_field(key, now[name])}",
                 "give the same settings, or name another folder",
             )
-    if drawer.run.get("weights") != run_digest(run):
+    if drawer.run.get("weights") != origin.about["weights"]:
         raise RunError(
             f"{named_field('out', folder)}: was trained on the attention of another run than "
             f"{run.name}",

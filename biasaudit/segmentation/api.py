@@ -75,7 +75,8 @@ def train_segmenter(
 
     Args:
         run: A run, or its folder.
-        data: Its training images; those of the run where None. No region of it is read.
+        data: Its training images; those of the run where None. Of its regions those alone are
+            read that the run was trained with, and these with ``regions=True`` alone.
         out: An empty folder for the segmenter; None keeps it in memory (``save(folder)``).
         parent: A folder that gets a new one, called by the run.
         progress: Called with the steps made, their total, and the loss.

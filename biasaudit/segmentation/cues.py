@@ -1,5 +1,7 @@
 """Cues: pixels that attention alone names, as a label map with most pixels undecided.
 
+Where somebody has drawn the region of a class, it may stand in place of attention.
+
 Source: Kolesnikov and Lampert, ECCV 2016, section 3.1: of each present class the pixels above 20%
 of its map's maximum; the smaller of two regions wins where they overlap. Background is the least
 attended tenth of the image, in place of the saliency method of the authors.
@@ -7,16 +9,18 @@ attended tenth of the image, in place of the saliency method of the authors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from biasaudit.attention.classifier import classifier_attention
 from biasaudit.attention.mask import scale_maps, upsample_maps
+from biasaudit.data.annotation.labels import LabelForm, labelled_region
 from biasaudit.data.loading.batches import Batch
 from biasaudit.data.sample import Sample
 from biasaudit.evaluation.predict import Subject, batches
@@ -100,6 +104,86 @@ def painted(
     for value in sorted(regions, key=lambda v: (-int(regions[v].sum()), -v)):
         answer[regions[value]] = value
     return answer
+
+
+@dataclass(frozen=True)
+class Known:
+    """Where a class lies, as somebody has drawn it.
+
+    Attributes:
+        inside: (h, w), True inside.
+        all_of_it: Whether all that lies inside is of the class; a filled box holds ground too.
+    """
+
+    inside: NDArray[np.bool_]
+    all_of_it: bool = True
+
+
+def with_regions(cues: LabelMap, regions: Mapping[int, Known], present: set[int]) -> LabelMap:
+    """Return cues that agree with what was drawn.
+
+    Args:
+        cues: (h, w), of attention.
+        regions: By the value of a class its region, all of that class in the image.
+        present: Values of the classes that the image shows.
+
+    Returns:
+        (h, w): inside a region its class, where all that lies inside is; of two regions that
+        overlap the smaller one has the pixel. Elsewhere the cues, but none of a class outside its
+        own region; and where the regions of all classes present are known, all that lies outside
+        of them is background.
+    """
+    answer = cues.copy()
+    for value, region in regions.items():
+        answer[(answer == value) & ~region.inside] = VOID
+    if present <= set(regions):
+        answer[~np.logical_or.reduce([r.inside for r in regions.values()])] = 0
+    whole = {value: region.inside for value, region in regions.items() if region.all_of_it}
+    drawn = painted(whole, (cues.shape[0], cues.shape[1]))
+    return np.where(drawn == VOID, answer, drawn)
+
+
+def cells_of(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which cells of a map a region fills by more than half.
+
+    Args:
+        mask: (H, W).
+        size: (h, w) of the map.
+
+    Returns:
+        (h, w). Of a region that fills no cell by more than half, those that it fills most.
+    """
+    whole = torch.from_numpy(mask)[None, None].float()
+    shares = functional.adaptive_avg_pool2d(whole, size)[0, 0].numpy()
+    return (shares > 0.5) | ((shares == shares.max()) & mask.any() & ~(shares > 0.5).any())
+
+
+def drawn_cues(
+    cues: LabelMap, sample: Sample, forms: Mapping[str, LabelForm], classes: Sequence[str]
+) -> LabelMap:
+    """Return the cues of a sample of which some regions are known.
+
+    Args:
+        cues: (h, w), of attention.
+        sample: The image.
+        forms: By class, how its region is given; at least one of ``classes``.
+        classes: Class c is value c + 1.
+
+    Returns:
+        As of :func:`with_regions`; pixels that the annotation leaves undecided are undecided.
+    """
+    size = (cues.shape[0], cues.shape[1])
+    values = {name: place for place, name in enumerate(classes, 1)}
+    known = {
+        values[name]: Known(cells_of(labelled_region(sample, name, form), size), form != "box")
+        for name, form in forms.items()
+    }
+    found = with_regions(cues, known, {values[n] for n in sample.labels if n in values})
+    if sample.void is not None:
+        undecided = cells_of(sample.void.load(), size)
+        inside = np.logical_or.reduce([region.inside for region in known.values()])
+        found[undecided & ~inside] = VOID
+    return found
 
 
 def cues_of(

@@ -24,22 +24,23 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from biasaudit.config import SegmentSettings
+from biasaudit.data.annotation.labels import LabelForm
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset, Image
 from biasaudit.errors import ConfigError, RunError, named_field
 from biasaudit.evaluation.predict import Subject
 from biasaudit.inputs.documents import first_fault, read_json
-from biasaudit.inputs.files import Source, digest_of_file, is_file, is_folder
+from biasaudit.inputs.files import Source, is_file, is_folder
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
-from biasaudit.models.digest import weights_digest
 from biasaudit.models.weights import read_state
 from biasaudit.registry import load_plugins
 from biasaudit.results import write_atomic, write_or_move, write_whole
 from biasaudit.segmentation.crf import Crf, mean_field
-from biasaudit.segmentation.cues import CueRule, cues_of
+from biasaudit.segmentation.cues import CueRule, cues_of, drawn_cues
 from biasaudit.segmentation.metrics import LabelMap
 from biasaudit.segmentation.network import RECIPES, USUAL, Recipe, build_network
+from biasaudit.segmentation.origin import Origin
 from biasaudit.segmentation.training import (
     Material,
     Step,
@@ -49,11 +50,13 @@ from biasaudit.segmentation.training import (
     upsampled,
 )
 from biasaudit.training.device import deterministic, make_accelerator
-from biasaudit.training.run_directory import WEIGHTS, RunRecord, prepare
+from biasaudit.training.run_directory import prepare
 
 RECORD, LOSSES, NETWORK = "segmenter.json", "segmenter.csv", "segmenter.safetensors"
 _WHOLE_SCALE = 321
 """Images of so many pixels a side, or more, get the CRF's widths as they are."""
+Regions = Mapping[str, Mapping[str, LabelForm]]
+"""By the id of an image the classes whose region is read, and how it is given."""
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -217,92 +220,78 @@ def newest_segmenter(parent: Path) -> Path:
 
 
 def make_segmenter(
-    run: RunRecord,
+    origin: Origin,
     subject: Subject,
     dataset: Dataset,
     settings: SegmentSettings,
+    regions: Regions,
     tell: Step = lambda *_: None,
     seen: Callable[[int], None] = lambda _: None,
 ) -> Segmenter:
-    """Train a segmenter from the image-level labels of a dataset and the attention of a run.
+    """Train a segmenter from the image-level labels of a dataset and the attention of a model.
 
     Args:
-        run: Whose attention gives the cues.
-        subject: Its classifier.
-        dataset: Its training images; no region of it is read.
+        origin: What is taken over from the model, its attention apart.
+        subject: The model, whose attention gives the cues.
+        dataset: Its training images.
         settings: What is not set is the backbone's own.
+        regions: By image the classes whose region is read, and how it is given: these regions stand
+            in place of the attention cues. No other region is read.
         tell: Told of every step.
         seen: Called with the number of images whose cues were just made.
 
     Raises:
         BiasAuditError: The dataset or the settings do not fit, or the training fails.
     """
-    filled = filled_settings(run, settings)
-    recipe = _recipe(str(run.settings.model.backbone), filled)
+    filled = filled_settings(origin, settings)
+    recipe = _recipe(origin.backbone, filled)
     device = make_accelerator(filled.device, "fp32").device
     seed = int(filled.seed or 0)
     torch.manual_seed(seed)
-    model = run.settings.model
     network = build_network(
-        str(model.backbone),
-        len(run.classes),
+        origin.backbone,
+        len(origin.classes),
         str(filled.weights),
-        int(model.frozen or 0),
-        str(model.batch_norm or "train"),
+        origin.frozen,
+        origin.batch_norm,
         recipe,
     ).to(device)
     samples = dataset.subset("train")
     side = int(filled.image_size or 0)
-    images = SampleTensors(
-        samples,
-        run.classes,
-        side,
-        keep=run.settings.data.cache == "memory",
-        cache=run.settings.data.cache_folder,
-    )
+    keep = origin.cache == "memory"
+    images = SampleTensors(samples, origin.classes, side, keep=keep, cache=origin.cache_folder)
     with deterministic(device):
         size = map_size(network, side, device)
         rule = CueRule(filled.threshold, filled.background)
         cues = list(cues_of(subject, samples, rule, size, seen))
+        for place, sample in enumerate(samples):
+            if forms := regions.get(sample.id):
+                cues[place] = drawn_cues(cues[place], sample, forms, origin.classes)
         material = Material(images, labels_of(images), cues)
         losses = train_network(network, material, filled, seed, tell)
     return Segmenter(
-        name=f"{run.name}-segmenter",
-        classes=run.classes,
-        backbone=str(model.backbone),
+        name=f"{origin.name}-segmenter",
+        classes=origin.classes,
+        backbone=origin.backbone,
         settings=filled,
-        run={
-            "name": run.name,
-            "mode": run.mode,
-            "pixel_labels": run.labels.pixel_labels,
-            "box_labels": run.labels.box_labels,
-            "seed": run.settings.training.seed,
-            "weights": run_digest(run),
-        },
+        run=dict(origin.about),
         data={"name": dataset.origin, "options": dict(dataset.options)},
         network=network.cpu().eval(),
         losses=losses,
-        plugins=tuple(run.settings.plugins),
+        plugins=origin.plugins,
     )
 
 
-def run_digest(run: RunRecord) -> str:
-    """Return the digest by which a run is told from another of its name."""
-    if run.path is None:
-        return weights_digest(run.load_model())
-    return digest_of_file(Source(run.path / WEIGHTS, RunError))
-
-
-def filled_settings(run: RunRecord, settings: SegmentSettings) -> SegmentSettings:
-    """Return the settings that a segmenter of a run is trained with: what is None is the usual.
+def filled_settings(origin: Origin, settings: SegmentSettings) -> SegmentSettings:
+    """Return the settings that a segmenter of a model is trained with: what is None is the usual.
 
     Raises:
         ConfigError: A stride that is no power of two.
     """
-    usual = RECIPES.get(str(run.settings.model.backbone), USUAL)
+    usual = RECIPES.get(origin.backbone, USUAL)
     names = ("image_size", "stride", "iterations", "batch_size", "learning_rate")
     own: dict[str, Any] = {name: getattr(usual, name) for name in names}
-    own |= {"weights": run.settings.model.weights or "none", "seed": run.settings.training.seed}
+    own |= {"weights": origin.weights, "seed": origin.seed}
     given = {name: getattr(settings, name) for name in own}
     filled = settings.model_copy(
         update={name: own[name] if given[name] is None else given[name] for name in own}

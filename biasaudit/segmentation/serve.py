@@ -10,7 +10,7 @@ from typing import Any
 from biasaudit.config import segment_settings
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import Dataset, Sample
-from biasaudit.errors import ConfigError, RunError, named_field
+from biasaudit.errors import ConfigError, DataError, RunError, named_field
 from biasaudit.inputs.files import lies_there
 from biasaudit.models.external import LoadedModel
 from biasaudit.results import try_folder
@@ -18,7 +18,8 @@ from biasaudit.segmentation.cues import CueRule, cues_of
 from biasaudit.segmentation.evaluate import SegmentationResult, evaluate_segmenter
 from biasaudit.segmentation.export import export_masks
 from biasaudit.segmentation.metrics import LabelMap
-from biasaudit.segmentation.segmenter import Segmenter, make_segmenter
+from biasaudit.segmentation.origin import origin_of
+from biasaudit.segmentation.segmenter import Regions, Segmenter, make_segmenter
 from biasaudit.segmentation.subject import check_classes, subject_of_attention
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.run_directory import RunRecord, prepare, unused
@@ -156,11 +157,37 @@ def segmenter_into(
     elif parent is not None:
         try_folder(parent)
     subject, dataset = subject_of_attention(run, data, chosen.device)
-    made = make_segmenter(run, subject, dataset, chosen, progress or (lambda *_: None))
+    regions = _regions_of(run, dataset) if chosen.regions else {}
+    tell = progress or (lambda *_: None)
+    made = make_segmenter(origin_of(run), subject, dataset, chosen, regions, tell)
     if out is not None:
         own = out.name
         return replace(made, name=own if own not in ("", "..") else made.name).save(out)
     return made if parent is None else made.save(unused(parent, made.name))
+
+
+def _regions_of(run: RunRecord, dataset: Dataset) -> Regions:
+    """Return the regions that a run was trained or repaired with, by image.
+
+    Raises:
+        ConfigError: It has seen none.
+        DataError: The training images lack one of them.
+    """
+    found = run.labels.by_image()
+    if not found:
+        raise ConfigError(
+            f"{named_field('segment.regions')}: {run.name} was trained without pixel labels",
+            "train or repair a run with some, or leave the regions out",
+        )
+    missing = sorted(set(found) - {sample.id for sample in dataset.subset("train")})
+    if missing:
+        raise DataError(
+            f"{dataset.root or dataset.name}: no training image '{missing[0]}', whose region "
+            f"{run.name} was trained with",
+            "give the dataset of its training",
+            field="data.name",
+        )
+    return found
 
 
 def _dataset(segmenter: Segmenter, data: Dataset | None) -> Dataset:

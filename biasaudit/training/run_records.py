@@ -161,6 +161,6 @@ def told_of_repair(record: Mapping[str, Any] | None) -> dict[str, Any]:
     if record.get("context_labels"):
         names.append("balance")
     if "foregrounds" in record:
-        names.append("propagated")
+        names.append("found")
         told["foregrounds"] = record["foregrounds"]
     return {"repair": {**told, "chosen": {key: record["chosen"].get(key) for key in names}}}

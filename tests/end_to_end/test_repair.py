@@ -82,12 +82,12 @@ def test_foregrounds_found_in_unlabelled_images_are_told_everywhere(biasaudit, t
     assert 0 < found["iou"] < 1
     assert found["held_back"] == LABELS
     assert sum(record["labels_by_form"].values()) == LABELS
-    assert {one["propagated"] for one in record["candidates"]} == {0, 0.5}
+    assert {one["found"] for one in record["candidates"]} == {0, 0.5}
     said = (
         f"{found['kept']} foregrounds found in {found['proposed']} images (IoU {found['iou']:.2f}"
     )
     assert said in repaired.err
-    assert ("not used" in repaired.err) == (record["chosen"]["propagated"] == 0)
+    assert ("not used" in repaired.err) == (record["chosen"]["found"] == 0)
 
     assert biasaudit("evaluate", "--run", folder).code == 0
     audited = json.loads((folder / "results.json").read_text())["runs"][0]

@@ -35,7 +35,8 @@ ALLOWED = {
     | {"analysis", "cases", "data", "evaluation", "exhaustion", "processes", "segmentation"}
     | {"training"},
     "api": PLAIN
-    | {"analysis", "cases", "data", "evaluation", "exhaustion", "models", "report", "training"},
+    | {"analysis", "cases", "data", "evaluation", "exhaustion", "models", "report"}
+    | {"segmentation", "training"},
 }
 WITHOUT_TORCH = PLAIN | {"analysis", "report"}
 PRINTERS = {"cli"}

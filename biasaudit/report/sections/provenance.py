@@ -105,7 +105,9 @@ def _repair_options(repair: Mapping[str, Any]) -> list[tuple[str, Any]]:
         given[key] = ",".join(asked.get(key) or ()) or None
     if given.get("foregrounds") == "labelled":
         given["foregrounds"] = None  # what a repair does where nothing is said
-    return [(key, given.get(key)) for key in (*_REPAIR, *_REPAIR_NAMES, "foregrounds")]
+    found = [(key, given.get(key)) for key in (*_REPAIR, *_REPAIR_NAMES, "foregrounds")]
+    segment = asked.get("segment")
+    return found + _assigned(_leaves(segment, "segment") if isinstance(segment, Mapping) else [])
 
 
 def _train_command(run: Run) -> str:
@@ -121,9 +123,12 @@ def _train_command(run: Run) -> str:
         *((key, _at(tree, section, key)) for section, key in _SETTINGS),
         ("seed", run.seed),
     ]
-    for key, value in _extra_settings(tree):
-        given.append(("set", f"{key}={json.dumps(value, ensure_ascii=False)}"))
-    return _command("train", given)
+    return _command("train", given + _assigned(_extra_settings(tree)))
+
+
+def _assigned(settings: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return settings without an option of their own as assignments."""
+    return [("set", f"{key}={json.dumps(value, ensure_ascii=False)}") for key, value in settings]
 
 
 def _command(verb: str, given: Sequence[tuple[str, Any]]) -> str:

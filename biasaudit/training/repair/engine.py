@@ -25,8 +25,8 @@ from biasaudit.training.repair.examples import (
     val_examples,
 )
 from biasaudit.training.repair.features import FeatureReader, LastLayer, last_layer
-from biasaudit.training.repair.foregrounds import Foregrounds, Images, propagate
-from biasaudit.training.repair.refit import PROPAGATED, Examples, Recipe, Row, refit
+from biasaudit.training.repair.foregrounds import Finder, Foregrounds, Images, seek
+from biasaudit.training.repair.refit import FOUND, Examples, Recipe, Row, refit
 
 FEWER = EditRecipe(pasted=2, blurred=1, covered=1, inpainted=0)
 """Edits of an image whose foreground was found, not drawn: there are many such images."""
@@ -50,7 +50,8 @@ class RepairOptions:
         batch_size: Images a pass.
         cache: Folder that keeps features, None for none.
         contexts: Contexts whose labels of the training images are read.
-        propagated: Whether the object is found in images without a region too, and edited there.
+        finder: Finds the object in images without a region, which are edited too; None edits the
+            labelled images alone.
     """
 
     max_val_loss: float = 0.02
@@ -64,7 +65,7 @@ class RepairOptions:
     batch_size: int = 32
     cache: Path | None = None
     contexts: tuple[str, ...] = ()
-    propagated: bool = False
+    finder: Finder | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Repaired:
         val_before: The row as it was, on val.
         val_after: The row to be, on val.
         foregrounds: What was found in images without a region; None where nothing was sought.
-        propagated_edits: How many edits of each kind were made of that.
+        found_edits: How many edits of each kind were made of that.
     """
 
     layer: str
@@ -95,7 +96,7 @@ class Repaired:
     val_before: Answered
     val_after: Answered
     foregrounds: Foregrounds | None = None
-    propagated_edits: dict[str, int] = field(default_factory=dict)
+    found_edits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ def with_foregrounds(
     material: Material,
     model: Classifier,
     row: Row,
+    finder: Finder,
     options: RepairOptions,
     tell: Tell = lambda _, __: None,
 ) -> tuple[Material, Foregrounds, dict[str, int]]:
@@ -185,6 +187,7 @@ def with_foregrounds(
         material: With what is labelled alone.
         model: In evaluation mode.
         row: What prunes: fitted on the labelled images' edits.
+        finder: Proposes the foregrounds.
         options: As for :func:`repair`.
         tell: As for :func:`repair`.
 
@@ -193,20 +196,22 @@ def with_foregrounds(
     """
     training = material.training
     unlabelled = [int(i) for i in np.flatnonzero(training.answers) if i not in training.regions]
-    found = propagate(
+    found = seek(
+        finder,
         model,
         Images(
             training.pixels,
             training.regions,
+            training.forms,
             np.flatnonzero(~training.answers).tolist(),
             unlabelled,
         ),
         lambda images: row.scores(material.reader(images)),
         options.seed,
-        lambda count: tell("images", count),
+        tell,
     )
     edits = training.edits(found.regions, FEWER, options.seed)
-    more, counts = edited_examples(material.reader, training, edits, PROPAGATED, tell)
+    more, counts = edited_examples(material.reader, training, edits, FOUND, tell)
     train = together(material.train, material.others.with_offsets(more))
     return replace(material, train=train), found, counts
 
@@ -247,14 +252,16 @@ def repair(
         lambda count: tell("recipes", count),
     )
     foregrounds, added = None, dict[str, int]()
-    if options.propagated:
+    if options.finder is not None:
         first = refit(material.train, best(candidates).recipe, material.before, options.seed)
-        material, foregrounds, added = with_foregrounds(material, model, first, options, tell)
+        material, foregrounds, added = with_foregrounds(
+            material, model, first, options.finder, options, tell
+        )
         candidates += compare(
             material.train,
             material.val,
             material.before,
-            [replace(recipe, propagated=SHARE) for recipe in options.recipes],
+            [replace(recipe, found=SHARE) for recipe in options.recipes],
             options.max_val_loss,
             options.seed,
             lambda count: tell("recipes", count),

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from biasaudit.data.annotation.labels import LabelChoice
+from biasaudit.data.annotation.labels import LabelChoice, LabelForm
 from biasaudit.data.loading.batches import SampleTensors, region_square
 from biasaudit.data.sample import Dataset, Sample, context_shown
 from biasaudit.errors import DataError, named_field
@@ -32,6 +32,7 @@ class TrainingImages:
         folds: (N,) cross-validation fold of each.
         shown: (N, A) which contexts each shows; None where no context label is read.
         regions: By the number of a labelled image, its (S, S) region.
+        forms: By the number of a labelled image, how that was given.
     """
 
     samples: Sequence[Sample]
@@ -40,6 +41,7 @@ class TrainingImages:
     folds: NDArray[np.int64]
     shown: NDArray[np.bool_] | None
     regions: Mapping[int, Tensor]
+    forms: Mapping[int, LabelForm]
 
     def pixels(self, number: int) -> Tensor:
         """Return the (3, S, S) uint8 image of a number."""
@@ -86,7 +88,7 @@ def training_images(
         np.array([object in sample.labels for sample in samples]),
         assign_folds(samples, object, folds, seed),
         _contexts(samples, contexts, dataset.classes),
-        regions_of(samples, object, labels, size),
+        *regions_of(samples, object, labels, size),
     )
 
 
@@ -226,19 +228,24 @@ def _pixels(images: SampleTensors) -> Iterator[Tensor]:
 
 def regions_of(
     samples: Sequence[Sample], object: str, labels: LabelChoice, size: int
-) -> dict[int, Tensor]:
-    """Return by image what an edit has the answer of: the object, or what lies in its place.
+) -> tuple[dict[int, Tensor], dict[int, LabelForm]]:
+    """Return by image what an edit has the answer of, the object or what lies in its place.
 
     An image that shows the object gives no region but the object's.
+
+    Returns:
+        The (S, S) regions, and how each was given (the last one, where several are joined).
     """
     places = {sample.id: number for number, sample in enumerate(samples)}
     found: dict[int, Tensor] = {}
+    forms: dict[int, LabelForm] = {}
     for entry in labels.entries:
         row = places[entry.id]
         if entry.object == object or object not in samples[row].labels:
             region = region_square(samples[row], entry.object, size, entry.form).float()
             found[row] = torch.maximum(found.get(row, region), region)
-    return found
+            forms[row] = entry.form
+    return found, forms
 
 
 def _noted(edits: Iterable[Edit], made: list[Edit]) -> Iterator[Tensor]:

@@ -26,6 +26,7 @@ from biasaudit.statistics import OperatingPoint, fit_operating_point
 from biasaudit.training.repair.choose import BALANCES, DOSES, KEPT_DOSES, grid
 from biasaudit.training.repair.edits import EditRecipe
 from biasaudit.training.repair.engine import Repaired, RepairOptions, Tell, repair, replace_row
+from biasaudit.training.repair.foregrounds import Finder
 from biasaudit.training.run_directory import (
     REPAIR,
     REPAIRED,
@@ -41,7 +42,12 @@ KEPT = {"pasted": 0, "blurred": 0, "covered": 0, "inpainted": 0, "alone": 2}
 
 
 def repair_run(
-    run: RunRecord, dataset: Dataset, object: str, settings: RepairSettings, tell: Tell
+    run: RunRecord,
+    dataset: Dataset,
+    object: str,
+    settings: RepairSettings,
+    tell: Tell,
+    finder: Finder | None = None,
 ) -> RunRecord:
     """Repair a trained run; the run itself stays as it is.
 
@@ -51,6 +57,7 @@ def repair_run(
         object: The audited class.
         settings: How.
         tell: As for :func:`biasaudit.training.repair.engine.repair`.
+        finder: As for :func:`options_of`.
 
     Returns:
         A run in memory, called by the repaired one and the labels spent.
@@ -62,7 +69,7 @@ def repair_run(
     model = copy.deepcopy(run.load_model())
     labels = labels_for(dataset, object, settings, outlines=run.settings.data.outlines)
     _check(dataset, settings)
-    options = options_of(settings, softmax=model.softmax)
+    options = options_of(settings, softmax=model.softmax, finder=finder)
     found = repair(model, dataset, object, labels, size, options, tell)
     replace_row(model, found.layer, found.column, found.after)
     source = str(run.path) if run.path is not None else run.name
@@ -82,9 +89,16 @@ def repair_run(
 
 
 def repair_external(
-    model: LoadedModel, dataset: Dataset, object: str, settings: RepairSettings, tell: Tell
+    model: LoadedModel,
+    dataset: Dataset,
+    object: str,
+    settings: RepairSettings,
+    tell: Tell,
+    finder: Finder | None = None,
 ) -> LoadedModel:
     """Repair a model that was trained elsewhere; the one given stays as it is.
+
+    Arguments as for :func:`repair_run`.
 
     Returns:
         The repaired model in memory, with the record of the repair.
@@ -95,7 +109,7 @@ def repair_external(
     network = copy.deepcopy(model.network)
     labels = labels_for(dataset, object, settings, outlines=True)
     _check(dataset, settings)
-    options = options_of(settings, softmax=network.softmax)
+    options = options_of(settings, softmax=network.softmax, finder=finder)
     size = model.external.image_size
     found = repair(network, _by_model(dataset, model), object, labels, size, options, tell)
     replace_row(network, found.layer, found.column, found.after)
@@ -154,7 +168,7 @@ def summary_of(record: Mapping[str, Any]) -> str:
     found = record.get("foregrounds")
     sought = ""
     if found:
-        used = "" if chosen["propagated"] else ", not used: they do not help"
+        used = "" if chosen["found"] else ", not used: they do not help"
         sought = (
             f"; {found['kept']} foregrounds found in {found['proposed']} images "
             f"(IoU {found['iou']:.2f} with labels held back{used})"
@@ -181,8 +195,21 @@ def labels_for(
     )
 
 
-def options_of(settings: RepairSettings, *, softmax: bool = False) -> RepairOptions:
-    """Return the options of a repair from its settings."""
+def options_of(
+    settings: RepairSettings, *, softmax: bool = False, finder: Finder | None = None
+) -> RepairOptions:
+    """Return the options of a repair from its settings.
+
+    Args:
+        settings: How.
+        softmax: Whether the logits belong to exclusive classes.
+        finder: What ``settings.foregrounds`` names, None for ``labelled``.
+
+    Raises:
+        ValueError: A finder is missing, or one too many.
+    """
+    if (finder is None) != (settings.foregrounds == "labelled"):
+        raise ValueError(f"foregrounds '{settings.foregrounds}' with the finder {finder}")
     kept = len(settings.regions) > 0
     balances = BALANCES if settings.context_labels else (0.0,)
     return RepairOptions(
@@ -196,7 +223,7 @@ def options_of(settings: RepairSettings, *, softmax: bool = False) -> RepairOpti
         softmax=softmax,
         cache=settings.cache_folder,
         contexts=settings.context_labels,
-        propagated=settings.foregrounds == "propagated",
+        finder=finder,
     )
 
 
@@ -222,7 +249,7 @@ def _region_classes(dataset: Dataset, object: str, settings: RepairSettings) -> 
 
 def _check(dataset: Dataset, settings: RepairSettings) -> None:
     """Refuse contexts that the dataset does not know, and foregrounds that cannot be found."""
-    if settings.foregrounds == "propagated":
+    if settings.foregrounds != "labelled":
         named = named_field("foregrounds", settings.foregrounds)
         if settings.regions:
             raise ConfigError(
@@ -264,7 +291,7 @@ def record_of(
         "regions": list(labels.objects),
         "context_labels": list(settings.context_labels),
         "edits": found.edits,
-        **_foregrounds(found),
+        **_foregrounds(found, settings),
         "val": {"before": asdict(found.val_before), "after": asdict(found.val_after)},
         "chosen": found.chosen.to_dict(),
         "candidates": [candidate.to_dict() for candidate in found.candidates],
@@ -273,10 +300,11 @@ def record_of(
     }
 
 
-def _foregrounds(found: Repaired) -> dict[str, Any]:
+def _foregrounds(found: Repaired, settings: RepairSettings) -> dict[str, Any]:
     if found.foregrounds is None:
         return {}
-    return {"foregrounds": {**found.foregrounds.to_dict(), "edits": found.propagated_edits}}
+    told = {"kind": settings.foregrounds, **found.foregrounds.to_dict(), "edits": found.found_edits}
+    return {"foregrounds": told}
 
 
 def _by_model(dataset: Dataset, model: LoadedModel) -> Dataset:

@@ -21,7 +21,7 @@ from biasaudit.training.repair.contexts import inverse_propensities
 Vector = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-ORIGINAL, EDITED, CROPPED, PROPAGATED = 0, 1, 2, 3
+ORIGINAL, EDITED, CROPPED, FOUND = 0, 1, 2, 3
 """Origins of a row of :class:`Examples`."""
 
 _ITERATIONS = 5000
@@ -55,7 +55,7 @@ class Examples:
     Attributes:
         features: (N, K) inputs of the last layer.
         answers: (N,) bool: whether the image shows the object.
-        origins: (N,) :data:`ORIGINAL`, :data:`EDITED`, :data:`CROPPED` or :data:`PROPAGATED`: an
+        origins: (N,) :data:`ORIGINAL`, :data:`EDITED`, :data:`CROPPED` or :data:`FOUND`: an
             edit by a foreground that was found and not drawn.
         sources: (N,) number of the training image that each was made from; an original's own. A
             pasted object counts for the image that it was cut from.
@@ -115,7 +115,7 @@ class Recipe:
         balance: Originals weigh their inverse propensity to this power: 0 weighs all alike, 1 makes
             the answer independent of the contexts, more turns the correlation round. Only where
             context labels are read.
-        propagated: The share of the dose that goes to edits of foregrounds found, in [0, 1].
+        found: The share of the dose that goes to edits of foregrounds found, in [0, 1].
     """
 
     dose: float = 0.3
@@ -124,7 +124,7 @@ class Recipe:
     refits: int = 1
     smoothing: float = 0.0
     balance: float = 0.0
-    propagated: float = 0.0
+    found: float = 0.0
 
 
 def example_weights(examples: Examples, recipe: Recipe) -> Vector:
@@ -146,7 +146,7 @@ def example_weights(examples: Examples, recipe: Recipe) -> Vector:
         for answer in np.unique(answers):
             scarce[answers == answer] /= scarce[answers == answer].mean()
         weights[original] *= scarce
-    shares = {CROPPED: recipe.crops, PROPAGATED: recipe.propagated}
+    shares = {CROPPED: recipe.crops, FOUND: recipe.found}
     shares[EDITED] = 1 - sum(shares.values())
     for origin, share in shares.items():
         for answer in (True, False):

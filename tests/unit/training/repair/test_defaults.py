@@ -48,7 +48,7 @@ def test_the_options_of_a_repair():
     assert options == {
         "max_val_loss": 0.02, "seed": 0, "folds": 5, "flip": True, "refits": 1,
         "softmax": False, "batch_size": 32, "cache": None, "contexts": (),
-        "propagated": False,
+        "finder": None,
     }  # fmt: skip
 
 

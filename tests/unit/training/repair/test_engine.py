@@ -18,6 +18,7 @@ from biasaudit.training.repair.edits import EditRecipe
 from biasaudit.training.repair.engine import RepairOptions, repair, replace_row, row_of
 from biasaudit.training.repair.examples import regions_of
 from biasaudit.training.repair.features import FeatureReader, last_layer
+from biasaudit.training.repair.propagated import propagate
 from biasaudit.training.repair.refit import Recipe
 
 SIDE = 32
@@ -110,26 +111,27 @@ def test_no_fold_knows_another(dataset, model, monkeypatch):
 
 
 def test_foregrounds_found_are_edited_too_and_judge_nothing(dataset, model):
-    options = replace(OPTIONS, propagated=True)
+    options = replace(OPTIONS, finder=propagate)
     plain = repair(model, dataset, "boat", labels(dataset), SIDE, OPTIONS)
     found = repair(model, dataset, "boat", labels(dataset), SIDE, options)
     kept = len(found.foregrounds.regions)
     assert (kept, found.foregrounds.proposed) == (12, 12)
-    assert found.propagated_edits["pasted"] == 2 * kept
+    assert found.found_edits["pasted"] == 2 * kept
     assert found.edits == plain.edits
     assert found.candidates[:2] == plain.candidates
-    assert [c.recipe.propagated for c in found.candidates] == [0, 0, 0.5, 0.5]
+    assert [c.recipe.found for c in found.candidates] == [0, 0, 0.5, 0.5]
     first, _, _ = engine.with_foregrounds(
         engine.gather(model, dataset, "boat", labels(dataset), SIDE, options),
         model,
         found.before,
+        propagate,
         options,
     )
     of_labelled = first.train.origins == examples.EDITED
     assert set(first.train.sources[of_labelled]) == set(first.training.regions)
-    added = first.train.origins == engine.PROPAGATED
+    added = first.train.origins == engine.FOUND
     assert not set(first.train.sources[added]) & set(first.training.regions)
-    assert added.sum() == sum(found.propagated_edits.values())
+    assert added.sum() == sum(found.found_edits.values())
 
 
 def test_same_seed_same_row(dataset, model):
@@ -294,7 +296,7 @@ def test_an_image_that_shows_the_object_gives_no_other_region(dataset, model):
         for one, name in ((both, "boat"), (both, "cow"), (rest[0], "cow"))
     )
     chosen = LabelChoice(("boat", "cow"), 0, 2, 0, named)
-    regions = regions_of(data.subset("train"), "boat", chosen, SIDE)
+    regions, _ = regions_of(data.subset("train"), "boat", chosen, SIDE)
     assert sorted(regions) == [0, 1]
     for row, name in ((0, "boat"), (1, "cow")):
         mask = data.subset("train")[row].regions[name].load()

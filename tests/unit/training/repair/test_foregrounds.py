@@ -8,8 +8,9 @@ from sklearn.linear_model import Ridge
 from biasaudit.config import RepairSettings
 from biasaudit.errors import ConfigError
 from biasaudit.models.backbones import BACKBONES
-from biasaudit.training.repair import foregrounds
-from biasaudit.training.repair.foregrounds import Images, Piece, cut, fit_pixels, propagate
+from biasaudit.training.repair import propagated
+from biasaudit.training.repair.foregrounds import Images, seek
+from biasaudit.training.repair.propagated import Piece, cut, fit_pixels, propagate
 from biasaudit.training.repair.record import _check
 
 SIDE = 64
@@ -45,8 +46,9 @@ def model():
 
 def found(model, score=redness, seed=0, labelled=range(0, 20, 2)):
     regions = {number: picture(number)[1] for number in labelled}
-    images = Images(pixels, regions, range(1, 40, 2), range(40, 60, 2))
-    return propagate(model, images, score, seed)
+    forms = dict.fromkeys(regions, "mask")
+    images = Images(pixels, regions, forms, range(1, 40, 2), range(40, 60, 2))
+    return seek(propagate, model, images, score, seed)
 
 
 def iou(a, b):
@@ -129,7 +131,7 @@ def test_each_image_weighs_the_same_however_small_its_object():
     features = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
     for inside in (1, 30):
         there = np.arange(100) < inside
-        piece = foregrounds._sums(features, there, np.random.default_rng(0))
+        piece = propagated._sums(features, there, np.random.default_rng(0))
         assert piece.gram[-1, -1] == pytest.approx(1, abs=1e-5)
         assert piece.target[-1] == pytest.approx(0, abs=1e-5)
 

@@ -12,8 +12,8 @@ from biasaudit.training.repair.contexts import inverse_propensities
 from biasaudit.training.repair.refit import (
     CROPPED,
     EDITED,
+    FOUND,
     ORIGINAL,
-    PROPAGATED,
     Examples,
     Objective,
     Recipe,
@@ -139,11 +139,11 @@ def test_doses_hold_whatever_the_numbers():
 
 
 def test_foregrounds_found_have_their_share_of_the_dose():
-    origins = np.array([ORIGINAL] * 4 + [EDITED] * 2 + [PROPAGATED] * 8)
+    origins = np.array([ORIGINAL] * 4 + [EDITED] * 2 + [FOUND] * 8)
     answers = np.array([True, False] * 7)
     sources = np.array([0, 1, 2, 3, 0, 0, *[2] * 8])
     made = Examples(np.zeros((14, 2), np.float32), answers, origins, sources, sources, np.zeros(14))
-    weights = example_weights(made, Recipe(dose=0.5, propagated=0.25))
+    weights = example_weights(made, Recipe(dose=0.5, found=0.25))
     assert weights[4:6] == pytest.approx(np.full(2, 0.5 * 0.75 * 4 / 2))
     assert weights[6:] == pytest.approx(np.full(8, 0.5 * 0.25 * 4 / 2 / 4))
     assert not example_weights(made, Recipe(dose=0.5))[6:].any()
@@ -209,5 +209,5 @@ def test_originals_weigh_their_inverse_propensity_and_each_answer_what_it_did():
 def test_the_recipe_of_a_refit():
     assert asdict(Recipe()) == {
         "dose": 0.3, "strength": 20.0, "crops": 0.0, "refits": 1, "smoothing": 0.0, "balance": 0.0,
-        "propagated": 0.0,
+        "found": 0.0,
     }  # fmt: skip
