@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from biasaudit.config import DataSettings
-from biasaudit.errors import ConfigError, RunError, near_names
+from biasaudit.errors import ConfigError, RunError, named_field
 from biasaudit.inputs.files import Source, digest_of_file
 from biasaudit.models.backbones import BACKBONES
 from biasaudit.models.digest import weights_digest
@@ -95,7 +95,8 @@ def _of_external(model: LoadedModel) -> Origin:
         raise ConfigError(
             f"{model.name}: a segmentation network needs a registered backbone, and '{backbone}' "
             "is none",
-            near_names(backbone, BACKBONES),
+            f"use {named_field('foregrounds', 'propagated')}; registered: {', '.join(BACKBONES)}",
+            field="foregrounds",
         )
     usual = BACKBONES[backbone]
     return Origin(

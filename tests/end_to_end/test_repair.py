@@ -71,16 +71,23 @@ def test_train_repair_evaluate_report(biasaudit, trained, tmp_path):
     )
 
 
-def test_foregrounds_found_in_unlabelled_images_are_told_everywhere(biasaudit, trained, tmp_path):
-    asked = ["--pixel-labels", LABELS, "--foregrounds", "propagated"]
+@pytest.mark.parametrize(
+    ("kind", "more", "held_back"),
+    [("propagated", [], LABELS), ("sec", ["--set", "segment.iterations=3"], LABELS // 3)],
+)
+def test_foregrounds_found_in_unlabelled_images_are_told_everywhere(
+    biasaudit, trained, tmp_path, kind, more, held_back
+):
+    asked = ["--pixel-labels", LABELS, "--foregrounds", kind, *more]
     repaired = biasaudit("repair", *asked, *GUARD)
     assert repaired.code == 0, repaired.err
     folder = tmp_path / repaired.out.strip()
     record = json.loads((folder / "repair.json").read_text())
     found = record["foregrounds"]
+    assert found["kind"] == kind
     assert 0 < found["kept"] <= found["proposed"]
     assert 0 < found["iou"] < 1
-    assert found["held_back"] == LABELS
+    assert found["held_back"] == held_back
     assert sum(record["labels_by_form"].values()) == LABELS
     assert {one["found"] for one in record["candidates"]} == {0, 0.5}
     said = (
@@ -98,7 +105,7 @@ def test_foregrounds_found_in_unlabelled_images_are_told_everywhere(biasaudit, t
         for line in (tmp_path / "report.html").read_text().splitlines()
         if "biasaudit repair" in line
     )
-    assert "--foregrounds propagated" in again
+    assert " ".join(["--foregrounds", kind, *more]) in again
 
 
 def test_one_row_of_the_last_layer_changes(biasaudit, trained, tmp_path):
@@ -157,6 +164,12 @@ def test_in_memory_as_from_disk(tmp_path):
         (["--max-val-loss", "2"], ["--max-val-loss"]),
         (["--regions", "car,house"], ["--regions car,house", "'boat' is not among them"]),
         (["--regions", "boat,horse"], ["horse", "house"]),
+        (["--foregrounds", "se"], ["--foregrounds se", "'sec'"]),
+        (["--set", "segment.iterations=3"], ["--foregrounds labelled", "iterations is set"]),
+        (["--foregrounds", "sec", "--set", "segment.iterations=0"], ["segment.iterations=0"]),
+        (["--foregrounds", "sec", "--set", "training.epochs=1"], ["--set training.epochs=1"]),
+        (["--foregrounds", "sec", "--pixel-labels", "1"], ["--foregrounds sec", "two images"]),
+        (["--foregrounds", "sec", "--regions", "boat,car"], ["--foregrounds sec", "--regions"]),
         (["--context-labels", "watr"], ["watr", "did you mean 'water'"]),
     ],
 )

@@ -61,6 +61,7 @@ def test_the_newest_is_taken_where_none_is_named(biasaudit, small):
         (["train", "--run", "run", "--set", "segment.threshold=2"], ["--set segment.threshold=2"]),
         (["train", "--run", "run", "--set", "training.epochs=2"], ["--set training.epochs=2"]),
         (["train", "--run", "run", "--set", "segment.x=2"], ["unknown setting 'x'"]),
+        (["train", "--run", "run", "--regions"], ["--regions", "without pixel labels"]),
         (["train", "--run", "run", "--seed", "-1"], ["--seed -1"]),
         (["train", "--run", "run", "--device", "gpu"], ["--device gpu"]),
         (["train", "--run", "run", "--weights", "none.pth"], ["none.pth"]),

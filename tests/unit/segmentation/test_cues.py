@@ -6,8 +6,18 @@ import torch
 
 import biasaudit as ba
 from biasaudit.data.loading.batches import SampleTensors, collate
+from biasaudit.data.sample import Region, Sample
 from biasaudit.models.classifier import Classifier, PooledLinear
-from biasaudit.segmentation.cues import CueRule, class_maps, cue_map, painted
+from biasaudit.segmentation.cues import (
+    CueRule,
+    Known,
+    cells_of,
+    class_maps,
+    cue_map,
+    drawn_cues,
+    painted,
+    with_regions,
+)
 from biasaudit.segmentation.metrics import VOID
 
 YES = torch.tensor([True, True])
@@ -80,3 +90,78 @@ def test_maps_of_present_classes_alone_by_the_closed_form():
 def test_shares_at_their_ends(share):
     found = cue_map(maps([1.0, 0.1, 0.0]), YES[:1], (1, 3), CueRule(0.2, share))
     assert found.tolist() == ([[1, 0, 0]] if share else [[1, VOID, VOID]])
+
+
+def row(*values):
+    return np.array([values], dtype=np.uint8)
+
+
+def inside(*values, all_of_it=True):
+    return Known(np.array([values], dtype=bool), all_of_it)
+
+
+def test_a_region_stands_in_place_of_attention_and_all_else_is_ground():
+    found = with_regions(row(1, 1, VOID, 0, VOID), {1: inside(0, 1, 1, 1, 0)}, {1})
+    assert found.tolist() == [[0, 1, 1, 1, 0]]
+
+
+def test_beside_a_class_without_a_region_nothing_is_known_but_where_the_known_one_is_not():
+    cues = row(1, 1, 2, 2, 0, VOID)
+    found = with_regions(cues, {1: inside(0, 1, 1, 0, 0, 0)}, {1, 2})
+    assert found.tolist() == [[VOID, 1, 1, 2, 0, VOID]]
+
+
+def test_a_box_bounds_its_class_and_holds_ground_too():
+    cues = row(1, 1, VOID, VOID)
+    found = with_regions(cues, {1: inside(0, 1, 1, 0, all_of_it=False)}, {1})
+    assert found.tolist() == [[0, 1, VOID, 0]]
+
+
+def test_of_two_regions_the_smaller_has_the_pixel():
+    found = with_regions(
+        row(VOID, VOID, VOID, VOID), {1: inside(1, 1, 1, 0), 2: inside(0, 0, 1, 0)}, {1, 2}
+    )
+    assert found.tolist() == [[1, 1, 2, 0]]
+
+
+def test_the_cues_given_stay_as_they_are():
+    cues = row(1, VOID)
+    with_regions(cues, {1: inside(0, 1)}, {1})
+    assert cues.tolist() == [[1, VOID]]
+
+
+def test_cells_are_filled_by_more_than_half():
+    mask = np.zeros((4, 8), dtype=bool)
+    mask[:, :3], mask[0, 4:8] = True, True
+    # shares of the 2×2-cells: 1, .5, .5, .5 above; 1, .5, 0, 0 below
+    assert cells_of(mask, (2, 4)).tolist() == [[True, False, False, False]] * 2
+
+
+def test_a_region_smaller_than_a_cell_keeps_the_cell_that_it_fills_most():
+    mask = np.zeros((4, 4), dtype=bool)
+    mask[1, 1], mask[0, 3] = True, False
+    assert cells_of(mask, (2, 2)).tolist() == [[True, False], [False, False]]
+    assert not cells_of(np.zeros((4, 4), dtype=bool), (2, 2)).any()
+
+
+def test_cues_of_a_sample_by_the_forms_of_its_regions():
+    masks = {name: np.zeros((4, 8), dtype=bool) for name in ("boat", "car")}
+    masks["boat"][:, 2:4] = masks["car"][:2, 4:] = True
+    edge = np.zeros((4, 8), dtype=bool)
+    edge[:, :2] = True
+    sample = Sample(
+        "0",
+        frozenset(masks),
+        frozenset(),
+        lambda: np.zeros((4, 8, 3), dtype=np.uint8),
+        {name: Region("mask", lambda mask=mask: mask) for name, mask in masks.items()},
+        void=Region("mask", lambda: edge),
+    )
+    cues = np.full((2, 4), VOID, dtype=np.uint8)
+    both = drawn_cues(cues, sample, {"boat": "mask", "car": "box"}, ("car", "boat"))
+    assert both.tolist() == [[VOID, 2, VOID, VOID], [VOID, 2, 0, 0]]
+    one = drawn_cues(cues, sample, {"boat": "mask"}, ("car", "boat"))
+    assert one.tolist() == [[VOID, 2, VOID, VOID], [VOID, 2, VOID, VOID]]
+    # a class that the model does not know is no class of the map
+    alone = drawn_cues(cues, sample, {"boat": "mask"}, ("boat",))
+    assert alone.tolist() == [[VOID, 1, 0, 0], [VOID, 1, 0, 0]]

@@ -234,3 +234,18 @@ def test_settings_are_named_with_their_section():
     with pytest.raises(ConfigError) as error:
         segment_settings({"background": 2})
     assert error.value.field == "segment.background"
+
+
+def test_regions_that_a_run_was_trained_with(data, run):
+    guided = ba.train(data, "gain_ext", pixel_labels=4, epochs=1)
+    with_them = ba.train_segmenter(guided, data, iterations=1, regions=True)
+    without = ba.train_segmenter(guided, data, iterations=1)
+    assert (with_them.settings.regions, without.settings.regions) == (True, False)
+    assert with_them.losses[0]["seed"] != without.losses[0]["seed"]
+    with pytest.raises(ConfigError, match="was trained without pixel labels"):
+        ba.train_segmenter(run, data, iterations=1, regions=True)
+    id = guided.labels.entries[0].id
+    fewer = [sample for sample in data.subset("train") if sample.id != id]
+    other = replace(data, subsets={**data.subsets, "train": fewer})
+    with pytest.raises(DataError, match=f"no training image '{id}'"):
+        ba.train_segmenter(guided, other, iterations=1, regions=True)
