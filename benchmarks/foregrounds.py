@@ -7,13 +7,13 @@ r"""What foregrounds found in unlabelled images bring to a repair: figures go to
 RUNS/SEED (or what ``--run-name`` says) is a trained baseline. Each is repaired with labelled
 foregrounds alone (``labelled``) and with those found in the other images of the object by each of
 ``--ways`` (``biasaudit repair --foregrounds propagated`` or ``sec``). Of ``propagated`` there are
-the rows ``propagated`` and ``chosen``, which is what the repair takes of the two; of ``sec`` likewise
-``sec`` and ``chosen-sec``. A row holds how good what is found is (IoU with labels held back; in a
-row ``labelled`` that of the first way measured), what the choice between the two may see (training
-images and edits left out, val), what judges it (edits of val images, as ``repair_choices.py`` makes
-them), and last the counterfactual groups, which choose nothing. The column ``propagated`` is the
-share of the dose that foregrounds found have, whoever found them. A row that the CSV holds already
-is not measured again.
+the rows ``propagated`` and ``chosen``, which is what the repair takes of the two; of ``sec``
+likewise ``sec`` and ``chosen-sec``. A row holds how good what is found is (IoU with labels held
+back; in a row ``labelled`` that of the first way measured), what the choice between the two may
+see (training images and edits left out, val), what judges it (edits of val images, as
+``repair_choices.py`` makes them), and last the counterfactual groups, which choose nothing. The
+column ``propagated`` is the share of the dose that foregrounds found have, whoever found them. A
+row that the CSV holds already is not measured again.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ def measure(
         told = {**found.to_dict(), "found_edits": sum(counts.values())}
         seconds = {"find_seconds": perf_counter() - begun}
         added = compared(richer, [replace(recipe, found=SHARE) for recipe in recipes], options)
-        kinds = zip((LABELLED, *ROWS[way]), (plain, added, plain + added), strict=True)
+        kinds = zip(
+            (LABELLED, *ROWS[way]), (plain, added, plain + added * bool(found.regions)), strict=True
+        )
         for kind, candidates in kinds:
             if kind == LABELLED and rows:
                 continue

@@ -261,7 +261,8 @@ def repair(
             material.train,
             material.val,
             material.before,
-            [replace(recipe, found=SHARE) for recipe in options.recipes],
+            # where none was kept there is nothing to weigh
+            [replace(recipe, found=SHARE) for recipe in options.recipes if foregrounds.regions],
             options.max_val_loss,
             options.seed,
             lambda count: tell("recipes", count),
