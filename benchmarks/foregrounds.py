@@ -171,10 +171,11 @@ def compared(
 
 def counterfactual(material: Material, data: Dataset, size: int) -> dict[str, Features]:
     """Return the features of the two groups: the object without the context, and the reverse."""
-    split = biased_split(data, str(data.object), str(data.context))
+    object_, context = str(data.object), str(data.context)
+    split = biased_split(data, object_, context)
     found = {}
-    for name, samples in split.groups.items():
-        images = SampleTensors(samples, data.classes, size, keep=False)
+    for name in (f"{object_}-without-{context}", f"{context}-without-{object_}"):
+        images = SampleTensors(split.groups[name], data.classes, size, keep=False)
         found[name] = material.reader(images.unmirrored(i) for i in range(len(images)))
     return found
 
