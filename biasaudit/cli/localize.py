@@ -31,7 +31,10 @@ def localize(
     json_: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Measure how well attention localizes a class: boxes and pixels, thresholds chosen on val."""
+    """Measure how well attention localizes a class: boxes and pixels, thresholds chosen on val.
+
+    The figures stay in each run's folder, as localization.json, and 'report' shows them.
+    """
     quieten(quiet)
     import biasaudit as api
     from biasaudit.cli.progress import CountProgress
@@ -43,7 +46,13 @@ def localize(
         model = api.load_run(folder)
         with CountProgress(model.name) as progress:
             figures = api.localize(
-                model, dataset, object=object_, subset=subset, device=device, progress=progress
+                model,
+                dataset,
+                object=object_,
+                subset=subset,
+                device=device,
+                save=True,
+                progress=progress,
             )
         found.append({"name": model.name, **asdict(figures)})
     if json_:

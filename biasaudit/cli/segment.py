@@ -111,7 +111,8 @@ def evaluate(
 ) -> None:
     """Measure masks by intersection over union, with and without the dense CRF.
 
-    Images that show a class without its region are left out, and counted.
+    Images that show a class without its region are left out, and counted. The figures and a few
+    pictures stay in the segmenter's folder, as evaluation.json and .npz, and 'report' shows them.
     """
     quieten(quiet)
     import biasaudit as api
@@ -125,6 +126,7 @@ def evaluate(
             subset=subset,
             crf=not no_crf,
             device=device,
+            save=True,
             progress=progress,
         )
     if json_:

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from biasaudit.data.sample import Dataset
+from biasaudit.errors import ConfigError, named_field
 from biasaudit.exhaustion import exhaustion_told
 from biasaudit.localization.measure import measure_localization
 from biasaudit.localization.metrics import Localization
+from biasaudit.localization.record import figures_of
+from biasaudit.models.digest import weights_digest
 from biasaudit.models.external import LoadedModel
+from biasaudit.results import add_localization
 from biasaudit.segmentation.subject import subject_of_attention
-from biasaudit.training.run_directory import RunRecord, read_run
+from biasaudit.training.run_directory import WEIGHTS, RunRecord, read_run
 
 
 def localize(
@@ -21,6 +25,7 @@ def localize(
     object: str | None = None,
     subset: str = "test",
     device: str | None = None,
+    save: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Localization:
     """Measure how well a model's attention localizes a class: boxes and pixels.
@@ -31,6 +36,8 @@ def localize(
         object: The class; the dataset's own object where None.
         subset: What is reported; the thresholds are chosen on ``val``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; the run's own where None.
+        save: Whether to leave the figures in the run's folder (``localization.json``), where
+            a report finds them.
         progress: Called with the images done so far and their total.
 
     Returns:
@@ -38,8 +45,8 @@ def localize(
         ``threshold_v2``, ``n`` and ``n_val``.
 
     Raises:
-        BiasAuditError: The model, the dataset or the class cannot be used, or a subset has no
-            region of the class.
+        BiasAuditError: The model, the dataset or the class cannot be used, a subset has no
+            region of the class, or the figures cannot be left where there is no folder.
 
     >>> import biasaudit as ba
     >>> data = ba.load_dataset("harbour", options={"train": 40, "val": 16, "group": 4})
@@ -48,8 +55,22 @@ def localize(
     (8, True)
     """
     found = read_run(Path(model)) if isinstance(model, str | Path) else model
+    path = _folder_of(found) if save else None
     with exhaustion_told():
         subject, dataset = subject_of_attention(found, data, device)
         name = dataset.check_object(object or dataset.object or found.classes[0])
         tell = progress or (lambda done, total: None)
-        return measure_localization(subject, dataset, name, subset, tell)
+        figures = measure_localization(subject, dataset, name, subset, tell)
+    if path is not None:
+        told = figures_of(figures, dataset.name, subset, name)
+        add_localization(path, found.name, weights_digest(subject.model, path / WEIGHTS), told)
+    return figures
+
+
+def _folder_of(model: RunRecord | LoadedModel) -> Path:
+    if not isinstance(model, RunRecord) or model.path is None:
+        raise ConfigError(
+            f"{named_field('save', True)}: {model.name} has no folder of its own",
+            "save the run first",
+        )
+    return model.path

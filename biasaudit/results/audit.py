@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from biasaudit.errors import RunError
 from biasaudit.inputs.files import is_folder, lies_there
 from biasaudit.inputs.tables import frame_parts
+from biasaudit.results.beside import LocalizationFile, read_localization
 from biasaudit.results.class_table import read_classes
 from biasaudit.results.elsewhere import write_or_move
 from biasaudit.results.files import (
@@ -59,6 +60,7 @@ class Audit:
             rows whose map was not kept.
         source: Where it was read, as messages call it; empty for one just made.
         classes: One row an image and class (:data:`biasaudit.results.CLASS_COLUMNS`), or None.
+        localization: What ``biasaudit localize`` left beside it, or None.
     """
 
     run: Run
@@ -69,6 +71,7 @@ class Audit:
     maps: NDArray[np.float32] | None = None
     source: str = ""
     classes: pd.DataFrame | None = None
+    localization: LocalizationFile | None = None
 
     @property
     def name(self) -> str:
@@ -248,6 +251,7 @@ def _audit(run: Run, folder: Path | None, source: str) -> Audit:
         read_per_image(pairs) if lies_there(pairs) else None,
         source=source,
         classes=read_classes(classes) if lies_there(classes) else None,
+        localization=read_localization(folder, run.weights_sha256),
     )
 
 

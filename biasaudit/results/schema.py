@@ -21,8 +21,8 @@ Answer = Literal["yes", "no"]
 Alignment = Literal["aligned", "conflicting"]
 
 
-class _Model(BaseModel):
-    """Unknown keys are kept: a newer minor version may add some."""
+class Record(BaseModel):
+    """Figures as a file has them; unknown keys are kept, for a newer minor version may add some."""
 
     model_config = ConfigDict(extra="allow", validate_assignment=True)
 
@@ -37,8 +37,13 @@ class _Model(BaseModel):
             return None
         return value
 
+    def to_json(self) -> str:
+        """Return indented JSON text; the same figures give the same text."""
+        data = self.model_dump(mode="json")
+        return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
-class MetricMean(_Model):
+
+class MetricMean(Record):
     """A plug-in's localization metric, averaged over the images that it could measure.
 
     Attributes:
@@ -52,7 +57,7 @@ class MetricMean(_Model):
     n: int = 0
 
 
-class Localization(_Model):
+class Localization(Record):
     """Overlap of the object's attention with its region, averaged over the valid images.
 
     Attributes:
@@ -84,7 +89,7 @@ class Localization(_Model):
     metrics: dict[str, MetricMean] = Field(default_factory=dict)
 
 
-class Quadrants(_Model):
+class Quadrants(Record):
     """Counts of right or wrong answers, with the attention on or off the object.
 
     Attributes:
@@ -108,7 +113,7 @@ class Quadrants(_Model):
     wrong_no_region: int = 0
 
 
-class FlipRate(_Model):
+class FlipRate(Record):
     """How often an edit turned one answer into the other.
 
     Attributes:
@@ -124,7 +129,7 @@ class FlipRate(_Model):
     rate_ci: Interval | None = None
 
 
-class FlipRates(_Model):
+class FlipRates(Record):
     """Both directions for one group of edited images.
 
     Attributes:
@@ -136,7 +141,7 @@ class FlipRates(_Model):
     without: int = 0
 
 
-class Faithfulness(_Model):
+class Faithfulness(Record):
     """Mean fall of the object's probability as parts of its images are erased.
 
     Attributes:
@@ -171,14 +176,14 @@ class Faithfulness(_Model):
     insertion_area: float | None = None
 
 
-class Answered(_Model):
+class Answered(Record):
     """Right answers among the images of one group."""
 
     right: int
     n: int
 
 
-class AnswerEffect(_Model):
+class AnswerEffect(Record):
     """The effect of the context among images of one right answer.
 
     Attributes:
@@ -196,7 +201,7 @@ class AnswerEffect(_Model):
     n_without: int
 
 
-class PairEvidence(_Model):
+class PairEvidence(Record):
     """What edited pairs say: versions of one image that differ in the context.
 
     Attributes:
@@ -224,7 +229,7 @@ class PairEvidence(_Model):
     follow_p: float | None = None
 
 
-class Shift(_Model):
+class Shift(Record):
     """How much the subsets differ where the context points to the right answer.
 
     Attributes:
@@ -248,7 +253,7 @@ def known_from(margin: float) -> float:
     return 0.5 + 2 * margin
 
 
-class Verdict(_Model):
+class Verdict(Record):
     """What an audit concludes on one object and one context (docs/verdict.md).
 
     Attributes:
@@ -334,7 +339,7 @@ class Verdict(_Model):
         return self.accuracy_ci is not None and self.accuracy_ci[0] > known_from(self.margin)
 
 
-class OperatingPointRecord(_Model):
+class OperatingPointRecord(Record):
     """Temperature and threshold of the audited object, and where they come from.
 
     Attributes:
@@ -360,7 +365,7 @@ class OperatingPointRecord(_Model):
     note: str = ""
 
 
-class _Answers(_Model):
+class _Answers(Record):
     n: int
     accuracy: float | None = None
     accuracy_ci: Interval | None = None
@@ -411,7 +416,7 @@ class Overall(_Answers):
     attention: Localization = Field(default_factory=Localization)
 
 
-class Split(_Model):
+class Split(Record):
     """A set of groups and what they come to together.
 
     Attributes:
@@ -437,7 +442,7 @@ class Split(_Model):
     note: str = ""
 
 
-class GateRecord(_Model):
+class GateRecord(Record):
     """A limit that was set for this audit, and whether it was kept.
 
     Attributes:
@@ -451,7 +456,7 @@ class GateRecord(_Model):
     line: str
 
 
-class ClassFigures(_Model):
+class ClassFigures(Record):
     """Decisions on one class, over the images of one subset.
 
     Attributes:
@@ -471,7 +476,7 @@ class ClassFigures(_Model):
     precision_ci: Interval | None = None
 
 
-class Confusion(_Model):
+class Confusion(Record):
     """Which class has the highest score, by the class that each image has.
 
     Attributes:
@@ -486,7 +491,7 @@ class Confusion(_Model):
     elsewhere: list[int]
 
 
-class ClassAnswers(_Model):
+class ClassAnswers(Record):
     """Every class's decisions on the images of one subset.
 
     Attributes:
@@ -505,7 +510,7 @@ class ClassAnswers(_Model):
     confusion: Confusion | None = None
 
 
-class Skipped(_Model):
+class Skipped(Record):
     """Images of the dataset that were left out because they cannot be read.
 
     Attributes:
@@ -517,7 +522,7 @@ class Skipped(_Model):
     images: list[str] = Field(default_factory=list)
 
 
-class Run(_Model):
+class Run(Record):
     """One trained model under audit.
 
     Attributes:
@@ -563,7 +568,7 @@ class Run(_Model):
     gates: list[GateRecord] = Field(default_factory=list)
 
 
-class Results(_Model):
+class Results(Record):
     """The results of one or several runs.
 
     Attributes:
@@ -573,11 +578,6 @@ class Results(_Model):
     format_version: int = FORMAT_VERSION
     files: dict[str, str] = Field(default_factory=dict)
     runs: list[Run] = Field(default_factory=list)
-
-    def to_json(self) -> str:
-        """Return the results as indented JSON text; the same results give the same text."""
-        data = self.model_dump(mode="json")
-        return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def merge(parts: Iterable[Results]) -> Results:

@@ -210,6 +210,7 @@ def evaluate_segmenter(
     subset: str = "val",
     crf: bool = True,
     device: str | None = None,
+    save: bool = False,
     progress: Count | None = None,
 ) -> SegmentationResult:
     """Measure a segmenter's masks by intersection over union.
@@ -221,14 +222,17 @@ def evaluate_segmenter(
             counted.
         crf: Whether to measure with the dense CRF too.
         device: As of :func:`segment`.
+        save: Whether to leave the figures and a few pictures in the segmenter's folder
+            (``evaluation.json``, ``evaluation.npz``), where a report finds them.
         progress: Called with the images done so far and their total.
 
     Returns:
-        ``without_crf`` and ``with_crf``, each with ``mean_iou`` and ``iou`` by class; ``n``,
-        ``n_without_masks``, ``to_dict()``.
+        ``without_crf`` and ``with_crf``, each with ``mean_iou`` and ``iou`` by class and their
+        intervals; ``n``, ``n_without_masks``, ``to_dict()``.
 
     Raises:
-        BiasAuditError: The segmenter or the dataset cannot be used, or no image has its masks.
+        BiasAuditError: The segmenter or the dataset cannot be used, no image has its masks, or
+            the figures cannot be left where there is no folder.
 
     >>> import biasaudit as ba
     >>> data = ba.load_dataset("harbour", options={"train": 40, "val": 8, "group": 4})
@@ -237,7 +241,7 @@ def evaluate_segmenter(
     ['background', 'boat', 'car', 'house', 'tree']
     """
     with exhaustion_told():
-        return evaluated(_drawing(segmenter), data, subset, device, crf, progress)
+        return evaluated(_drawing(segmenter), data, (subset, crf), device, progress, save=save)
 
 
 def _loaded(model: Any) -> Any:

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
+import PIL.Image
 
-from biasaudit.data.sample import Sample
+from biasaudit.data.sample import Image, Sample
 from biasaudit.errors import DataError
+from biasaudit.results import Examples, SegmentationFigures, SegmentationFile
 from biasaudit.segmentation.cues import painted
-from biasaudit.segmentation.metrics import VOID, LabelMap, class_ious, confusion, mean_iou
+from biasaudit.segmentation.metrics import (
+    VOID,
+    LabelMap,
+    class_ious,
+    confusion,
+    iou_intervals,
+    mean_iou,
+    right_and_either,
+)
 from biasaudit.segmentation.segmenter import Segmenter
+from biasaudit.statistics import Interval
 
 BACKGROUND = "background"
+EXAMPLES = 6
+"""Images that a report shows of a subset."""
+SIDE = 112
+"""Pixels a side of their pictures."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +39,14 @@ class Scores:
     Attributes:
         mean_iou: Over the classes that have one; None where none has.
         iou: By class, background first; None where a class is neither there nor answered.
+        mean_iou_ci: 95% interval over images, by the bootstrap; None where it does not exist.
+        iou_ci: By class, likewise; without the classes that have none.
     """
 
     mean_iou: float | None
     iou: dict[str, float | None]
+    mean_iou_ci: Interval | None = None
+    iou_ci: dict[str, Interval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,7 @@ class SegmentationResult:
         n_without_masks: Images left out: they show a class whose region is not known.
         without_crf: Of the network alone.
         with_crf: After the dense CRF; None where it was not asked for.
+        examples: A few of the images that show a class, from the whole subset at even distances.
     """
 
     name: str
@@ -51,10 +71,14 @@ class SegmentationResult:
     n_without_masks: int
     without_crf: Scores
     with_crf: Scores | None
+    examples: Examples
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON takes them."""
-        return asdict(self)
+        """Return the figures as plain values, as JSON takes them."""
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        del told["examples"]
+        parts = {name: asdict(one) for name, one in told.items() if isinstance(one, Scores)}
+        return {**told, **parts}
 
 
 def truth_of(sample: Sample, classes: Sequence[str]) -> LabelMap | None:
@@ -85,12 +109,35 @@ def truth_of(sample: Sample, classes: Sequence[str]) -> LabelMap | None:
     return truth
 
 
-def scores_of(counts: np.ndarray, classes: Sequence[str]) -> Scores:
-    """Return the scores of a confusion matrix, background first."""
-    ious = [None if np.isnan(value) else float(value) for value in class_ious(counts)]
-    mean = mean_iou(counts)
-    named = dict(zip((BACKGROUND, *classes), ious, strict=True))
-    return Scores(None if np.isnan(mean) else mean, named)
+class _Counted:
+    """Confusion of a set of images: their sum, and of each image what its IoU is made of."""
+
+    def __init__(self, size: int) -> None:
+        self.whole = np.zeros((size, size), np.int64)
+        self.parts: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def add(self, counts: np.ndarray) -> None:
+        self.whole += counts
+        self.parts.append(right_and_either(counts))
+
+
+def scores_of(counted: _Counted, classes: Sequence[str]) -> Scores:
+    """Return the scores of a set of images, background first."""
+    whole, names = counted.whole, (BACKGROUND, *classes)
+    ious = [None if np.isnan(value) else float(value) for value in class_ious(whole)]
+    mean = mean_iou(whole)
+    right, either = (np.stack(part) for part in zip(*counted.parts, strict=True))
+    of_mean, of_classes = iou_intervals(right, either)
+    return Scores(
+        None if np.isnan(mean) else mean,
+        dict(zip(names, ious, strict=True)),
+        None if np.isnan(of_mean[0]) else of_mean,
+        {
+            name: interval
+            for name, interval in zip(names, of_classes, strict=True)
+            if not np.isnan(interval[0])
+        },
+    )
 
 
 def evaluate_segmenter(
@@ -116,18 +163,20 @@ def evaluate_segmenter(
     classes = segmenter.classes
     ways = (False, True) if crf else (False,)
     size = len(classes) + 1
-    counts = {way: np.zeros((size, size), np.int64) for way in ways}
-    missing = 0
+    counts = {way: _Counted(size) for way in ways}
+    chosen, shown = _examples_of(samples, classes), []
     for done, sample in enumerate(samples, 1):
         truth = truth_of(sample, classes)
-        if truth is None:
-            missing += 1
-        else:
+        if truth is not None:
             image = sample.load_image()
             for way in ways:
-                counts[way] += confusion(truth, segmenter.mask(image, crf=way), size)
+                mask = segmenter.mask(image, crf=way)
+                counts[way].add(confusion(truth, mask, size))
+            if done - 1 in chosen:
+                shown.append((sample.id, image, mask, truth))
         tell(done, len(samples))
-    if missing == len(samples):
+    n = len(counts[False].parts)
+    if not n:
         raise DataError(
             f"subset '{subset}': no image has the regions of all classes that it shows",
             "name a subset whose images have masks",
@@ -136,8 +185,63 @@ def evaluate_segmenter(
         name=segmenter.name,
         run=dict(segmenter.run),
         subset=subset,
-        n=len(samples) - missing,
-        n_without_masks=missing,
+        n=n,
+        n_without_masks=len(samples) - n,
         without_crf=scores_of(counts[False], classes),
         with_crf=scores_of(counts[True], classes) if crf else None,
+        examples=_drawn(shown),
+    )
+
+
+def _examples_of(samples: Sequence[Sample], classes: Sequence[str]) -> set[int]:
+    """Choose images that show a class, at even distances: neither the best nor the worst."""
+    known = set(classes)
+    showing = [
+        place
+        for place, sample in enumerate(samples)
+        if known & sample.labels and known & sample.labels <= set(sample.regions)
+    ]
+    places = np.linspace(0, len(showing) - 1, min(EXAMPLES, len(showing)))
+    return {showing[place] for place in places.round().astype(int)}
+
+
+def _drawn(shown: Sequence[tuple[str, Image, LabelMap, LabelMap]]) -> Examples:
+    """Return examples as small squares; a label map is sampled, for labels have no mean."""
+
+    def squares(arrays: Sequence[np.ndarray], how: PIL.Image.Resampling) -> np.ndarray:
+        small = [PIL.Image.fromarray(one).resize((SIDE, SIDE), how) for one in arrays]
+        return np.array([np.asarray(one) for one in small], np.uint8)
+
+    if not shown:
+        empty = np.zeros((0, SIDE, SIDE), np.uint8)
+        return Examples(np.zeros(0, np.str_), empty[..., None].repeat(3, axis=3), empty, empty)
+    ids, images, masks, truths = zip(*shown, strict=True)
+    return Examples(
+        np.array(ids, dtype=np.str_),
+        squares(images, PIL.Image.Resampling.BILINEAR),
+        squares(masks, PIL.Image.Resampling.NEAREST),
+        squares(truths, PIL.Image.Resampling.NEAREST),
+    )
+
+
+def figures_of(
+    result: SegmentationResult, dataset: str, classes: Sequence[str], weights_sha256: str
+) -> SegmentationFile:
+    """Return a result as the record that stands beside a segmenter.
+
+    Args:
+        result: Of one subset.
+        dataset: Its name.
+        classes: Of the segmenter.
+        weights_sha256: Of its network.
+    """
+    told = result.to_dict()
+    name, run = told.pop("name"), told.pop("run")
+    found = SegmentationFigures(dataset=dataset, **told)
+    return SegmentationFile(
+        name=name,
+        run=run,
+        classes=list(classes),
+        weights_sha256=weights_sha256,
+        figures=[found],
     )

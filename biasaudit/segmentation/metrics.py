@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from biasaudit.statistics import Interval, bootstrap_each
+from biasaudit.statistics.figures import Figure, Floats
+
 VOID = 255
 """Pixels of the truth that nobody decided: they count nowhere."""
 
@@ -36,15 +39,19 @@ def confusion(truth: LabelMap, predicted: LabelMap, classes: int) -> NDArray[np.
     return counts.reshape(classes, classes)
 
 
+def right_and_either(counts: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Return each class's TP and TP + FP + FN of a confusion matrix, (classes,) each."""
+    right = np.diag(counts).astype(np.float64)
+    return right, counts.sum(axis=0) + counts.sum(axis=1) - right
+
+
 def class_ious(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return each class's TP / (TP + FP + FN) of a confusion matrix of a whole set.
 
     Returns:
         (classes,); NaN where a class is neither in the truth nor in any answer.
     """
-    right = np.diag(counts).astype(np.float64)
-    either = counts.sum(axis=0) + counts.sum(axis=1) - right
-    return np.divide(right, either, out=np.full(len(right), np.nan), where=either > 0)
+    return _ratio(*right_and_either(counts))
 
 
 def mean_iou(counts: NDArray[np.int64]) -> float:
@@ -52,3 +59,34 @@ def mean_iou(counts: NDArray[np.int64]) -> float:
     found = class_ious(counts)
     valid = found[~np.isnan(found)]
     return float(valid.mean()) if len(valid) else float("nan")
+
+
+def iou_intervals(right: Floats, either: Floats) -> tuple[Interval, list[Interval]]:
+    """Return 95% intervals of the mean IoU and of each class's, by the bootstrap over images.
+
+    Args:
+        right: (N, classes) TP of each image.
+        either: (N, classes) TP + FP + FN of each image.
+
+    Returns:
+        NaN twice where a figure does not exist, or no resample differs.
+    """
+
+    def ious(weights: Floats) -> Floats:
+        return _ratio(weights @ right, weights @ either)
+
+    def mean(weights: Floats) -> Floats:
+        found = ious(weights)
+        return _ratio(np.nansum(found, axis=1), (~np.isnan(found)).sum(axis=1))
+
+    def of_class(place: int) -> Figure:
+        return lambda weights: _ratio(weights @ right[:, place], weights @ either[:, place])
+
+    figures = {"mean": mean} | {str(place): of_class(place) for place in range(right.shape[1])}
+    drawn = bootstrap_each(figures, np.zeros(len(right)))
+    intervals = [one.interval for one in drawn.values()]
+    return intervals[0], intervals[1:]
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)

@@ -5,6 +5,8 @@
     DIR/segmenter.json         settings, classes, the run whose attention gave the cues
     DIR/segmenter.csv          the losses, a row each 50 steps
     DIR/segmenter.safetensors  the network; a folder without it holds none
+    DIR/evaluation.json        figures of the subsets that were measured, for a report
+    DIR/evaluation.npz         a few images of the last one, with their masks
 """
 
 from __future__ import annotations
@@ -35,7 +37,13 @@ from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
 from biasaudit.registry import load_plugins
-from biasaudit.results import write_atomic, write_or_move, write_whole
+from biasaudit.results import (
+    SEGMENTER_FILE,
+    SEGMENTER_WEIGHTS,
+    write_atomic,
+    write_or_move,
+    write_whole,
+)
 from biasaudit.segmentation.crf import Crf, mean_field
 from biasaudit.segmentation.cues import CueRule, cues_of, drawn_cues
 from biasaudit.segmentation.metrics import LabelMap
@@ -52,7 +60,7 @@ from biasaudit.segmentation.training import (
 from biasaudit.training.device import deterministic, make_accelerator
 from biasaudit.training.run_directory import prepare
 
-RECORD, LOSSES, NETWORK = "segmenter.json", "segmenter.csv", "segmenter.safetensors"
+RECORD, LOSSES, NETWORK = SEGMENTER_FILE, "segmenter.csv", SEGMENTER_WEIGHTS
 _WHOLE_SCALE = 321
 """Images of so many pixels a side, or more, get the CRF's widths as they are."""
 Regions = Mapping[str, Mapping[str, LabelForm]]

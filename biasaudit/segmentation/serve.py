@@ -12,14 +12,15 @@ from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.errors import ConfigError, DataError, RunError, named_field
 from biasaudit.inputs.files import lies_there
+from biasaudit.models.digest import weights_digest
 from biasaudit.models.external import LoadedModel
-from biasaudit.results import try_folder
+from biasaudit.results import add_segmentation, try_folder
 from biasaudit.segmentation.cues import CueRule, cues_of
-from biasaudit.segmentation.evaluate import SegmentationResult, evaluate_segmenter
+from biasaudit.segmentation.evaluate import SegmentationResult, evaluate_segmenter, figures_of
 from biasaudit.segmentation.export import export_masks
 from biasaudit.segmentation.metrics import LabelMap
 from biasaudit.segmentation.origin import origin_of
-from biasaudit.segmentation.segmenter import Regions, Segmenter, make_segmenter
+from biasaudit.segmentation.segmenter import NETWORK, Regions, Segmenter, make_segmenter
 from biasaudit.segmentation.subject import check_classes, subject_of_attention
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.run_directory import RunRecord, prepare, unused
@@ -113,17 +114,38 @@ def export_into(folder: Path, subset: str, masks: Masks) -> Path:
 def evaluated(
     segmenter: Segmenter,
     data: Dataset | None,
-    subset: str,
+    what: tuple[str, bool],
     device: str | None,
-    crf: bool,
     progress: Count | None,
+    *,
+    save: bool = False,
 ) -> SegmentationResult:
-    """Measure a segmenter on a subset; see :func:`biasaudit.evaluate_segmenter`."""
+    """Measure a segmenter; see :func:`biasaudit.evaluate_segmenter`.
+
+    Args:
+        segmenter: What is measured.
+        data: Images with masks.
+        what: A subset, and whether to measure with the CRF too.
+        device: Where to compute.
+        progress: Told of every image.
+        save: Whether to leave the figures in its folder.
+    """
+    folder, (subset, crf) = segmenter.path, what
+    if save and folder is None:
+        raise ConfigError(
+            f"{named_field('save', True)}: {segmenter.name} has no folder of its own",
+            "save the segmenter first",
+        )
     dataset = _dataset(segmenter, data)
     samples = dataset.subset(subset)
     _place(segmenter, device)
     tell = progress or (lambda done, total: None)
-    return evaluate_segmenter(segmenter, samples, subset, crf=crf, tell=tell)
+    result = evaluate_segmenter(segmenter, samples, subset, crf=crf, tell=tell)
+    if save and folder is not None:
+        digest = weights_digest(segmenter.network, folder / NETWORK)
+        made = figures_of(result, dataset.name, segmenter.classes, digest)
+        add_segmentation(folder, made, result.examples)
+    return result
 
 
 def segmenter_into(

@@ -1,0 +1,56 @@
+"""Figures of localization as they stand beside a run, with their intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from biasaudit.localization.metrics import LEVELS, Localization
+from biasaudit.results import LocalizationFigures
+from biasaudit.statistics import Interval, mean_interval, wilson_interval
+
+
+def figures_of(found: Localization, dataset: str, subset: str, name: str) -> LocalizationFigures:
+    """Return figures with their intervals, as ``localization.json`` has them.
+
+    Args:
+        found: As it was measured.
+        dataset: Name of the dataset.
+        subset: What was reported.
+        name: The class.
+    """
+
+    def interval(share: float) -> Interval:
+        return wilson_interval(round(share * found.n), found.n)
+
+    levels = {f"{level:g}": share for level, share in found.by_level.items()}
+    return LocalizationFigures(
+        dataset=dataset,
+        subset=subset,
+        object=name,
+        n=found.n,
+        n_val=found.n_val,
+        max_box_acc=found.max_box_acc,
+        max_box_acc_ci=interval(found.max_box_acc),
+        max_box_acc_v2=found.max_box_acc_v2,
+        max_box_acc_v2_ci=_over_levels(found),
+        by_level=levels,
+        by_level_ci={level: interval(share) for level, share in levels.items()},
+        threshold=found.threshold,
+        threshold_v2=found.threshold_v2,
+        px_ap=found.px_ap,
+        top_1=found.top_1,
+        top_1_ci=interval(found.top_1),
+    )
+
+
+def _over_levels(found: Localization) -> Interval:
+    """Return the interval of a mean over levels, from the images that are right at each.
+
+    A box that is right at one level is right at every lower one, and all levels share one
+    threshold: so the counts say in how many images it is right at none, one, two or three.
+    """
+    counts = [round(found.by_level[level] * found.n) for level in sorted(LEVELS)]
+    values = np.zeros(found.n)
+    for count in counts:
+        values[:count] += 1 / len(counts)
+    return mean_interval(values)
