@@ -458,8 +458,12 @@ def report(
 ) -> Report:
     """Render audits as one self-contained report.
 
+    What :func:`biasaudit.localize` saved in a run's folder stands in it, and what
+    :func:`biasaudit.evaluate_segmenter` saved in a segmenter's.
+
     Args:
-        audits: From :func:`audit`, or folders that hold one.
+        audits: From :func:`audit`; or folders of runs that were audited or localized, and of
+            segmenters that were evaluated.
         out: Where to write it. The suffix decides the form: ``.html``, ``.md`` or ``.csv``.
             None writes nothing; the report shows itself in a notebook.
         gallery: Images shown of each group.
@@ -467,7 +471,8 @@ def report(
 
     Raises:
         ConfigError: A suffix that stands for no form.
-        RunError: A folder without an audit, or a file that cannot be written.
+        RunError: A folder that holds nothing to report, figures of other weights than those
+            beside them, or a file that cannot be written.
 
     >>> data = load_dataset("harbour", options={"train": 40, "val": 8, "group": 4})
     >>> made = report(audit(train(data, epochs=1), data))
@@ -475,14 +480,10 @@ def report(
     ('<!doctype html>', None)
     """
     from biasaudit.report import form_of, make_report
-    from biasaudit.results import Audit, load_audits
+    from biasaudit.results import Audit, load_all
 
     file = None if out is None else Path(out)
     form_of(file, model_card=model_card)
     listed = [audits] if isinstance(audits, Audit) else list(audits)
-    found = [
-        audit
-        for one in listed
-        for audit in ([one] if isinstance(one, Audit) else load_audits([Path(one)]))
-    ]
-    return make_report(found, file, gallery, model_card=model_card)
+    found, beside = load_all([one if isinstance(one, Audit) else Path(one) for one in listed])
+    return make_report(found, file, gallery, model_card=model_card, beside=beside)

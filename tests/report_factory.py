@@ -17,16 +17,23 @@ from biasaudit.results import (
     PER_IMAGE_COLUMNS,
     PER_IMAGE_FILE,
     RESULTS_FILE,
+    Examples,
     Faithfulness,
     FlipRate,
     FlipRates,
     Gallery,
     Group,
+    IouFigures,
     Localization,
+    LocalizationFigures,
     Overall,
     Results,
     Run,
+    SegmentationFigures,
+    SegmentationFile,
     Split,
+    add_localization,
+    add_segmentation,
     read_per_image,
     read_results,
     table_bytes,
@@ -386,3 +393,67 @@ def _maps(regions: np.ndarray, energy: np.ndarray, rng: np.random.Generator) -> 
     share = np.nan_to_num(energy, nan=0.0)[:, None, None]
     maps = share * on / np.maximum(on.max(axis=(1, 2), keepdims=True), 1e-9) + (1 - share) * ground
     return np.rint(255 * maps / maps.max(axis=(1, 2), keepdims=True)).astype(np.uint8)
+
+
+def boxes(n: int, right: int, at: tuple[int, int, int], **changes) -> LocalizationFigures:
+    """Return a localization of ``n`` images: so many right boxes, and so many at each level."""
+    levels = {"0.3": at[0] / n, "0.5": at[1] / n, "0.7": at[2] / n}
+    made = {
+        "dataset": "harbour",
+        "subset": "test",
+        "object": "boat",
+        "n": n,
+        "n_val": 30,
+        "max_box_acc": right / n,
+        "max_box_acc_ci": _wilson(right, n),
+        "max_box_acc_v2": sum(levels.values()) / 3,
+        "max_box_acc_v2_ci": (0.1, 0.9),
+        "by_level": levels,
+        "by_level_ci": {level: _wilson(round(share * n), n) for level, share in levels.items()},
+        "threshold": 0.27,
+        "threshold_v2": 0.31,
+        "px_ap": 0.5,
+        "top_1": 0.25,
+        "top_1_ci": _wilson(round(0.25 * n), n),
+    }
+    return LocalizationFigures(**{**made, **changes})
+
+
+def localized(path: Path, found: LocalizationFigures, digest: str = "ab" * 32) -> Path:
+    """Leave a localization in a written run's folder, and return the folder."""
+    add_localization(path, path.name, digest, found)
+    return path
+
+
+def write_segmenter(folder: Path, ious: dict[str, float | None], seed: int = 0, **changes) -> Path:
+    """Write what the evaluation of a segmenter leaves: figures by class, and four pictures."""
+    rng = np.random.default_rng(seed)
+    classes = [name for name in ious if name != "background"]
+    known = [value for value in ious.values() if value is not None]
+    scores = IouFigures(
+        mean_iou=sum(known) / len(known),
+        mean_iou_ci=(0.2, 0.8),
+        iou=ious,
+        iou_ci={name: (max(0.0, v - 0.1), v) for name, v in ious.items() if v is not None},
+    )
+    side = 56
+    truths = np.zeros((4, side, side), np.uint8)
+    masks = truths.copy()
+    for place in range(4):
+        left, top = rng.integers(4, 30, 2)
+        value = 1 + place % len(classes)
+        truths[place, top : top + 20, left : left + 20] = value
+        truths[place, :2] = 255
+        masks[place, top + 4 : top + 24, left : left + 16] = value
+    images = np.where(truths[..., None] > 0, [200, 160, 60], [90, 120, 150]).astype(np.uint8)
+    examples = Examples(np.array([f"val-{n:05d}" for n in range(4)]), images, masks, truths)
+    figures = {"dataset": "harbour", "subset": "val", "n": 40, "without_crf": scores, **changes}
+    record = SegmentationFile(
+        name=folder.name,
+        run={"name": "baseline-seed0", "mode": "baseline", "seed": 0},
+        classes=classes,
+        weights_sha256="cd" * 32,
+        figures=[SegmentationFigures(**figures)],
+    )
+    add_segmentation(folder, record, examples)
+    return folder

@@ -37,7 +37,7 @@ def figures_of(found: Localization, dataset: str, subset: str, name: str) -> Loc
         by_level_ci={level: interval(share) for level, share in levels.items()},
         threshold=found.threshold,
         threshold_v2=found.threshold_v2,
-        px_ap=found.px_ap,
+        px_ap=float(np.minimum(found.px_ap, 1.0)),  # a sum of rounded products; NaN stays
         top_1=found.top_1,
         top_1_ci=interval(found.top_1),
     )

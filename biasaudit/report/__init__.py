@@ -9,7 +9,7 @@ from pathlib import Path
 
 from biasaudit.errors import ConfigError, RunError, named_field
 from biasaudit.inputs.files import is_folder
-from biasaudit.results import Audit, write_atomic
+from biasaudit.results import Audit, Beside, write_atomic
 
 FORMS = (".html", ".md", ".csv")
 
@@ -51,7 +51,12 @@ class Report:
 
 
 def make_report(
-    audits: Sequence[Audit], file: Path | None, gallery: int = 20, *, model_card: bool = False
+    audits: Sequence[Audit],
+    file: Path | None,
+    gallery: int = 20,
+    *,
+    model_card: bool = False,
+    beside: Beside | None = None,
 ) -> Report:
     """Render audits in the form that a file's suffix names.
 
@@ -61,18 +66,21 @@ def make_report(
             written where None.
         gallery: Images shown of each group.
         model_card: A model card instead, which ends in ``.md``.
+        beside: What else was measured; a model card does not show it.
 
     Raises:
         ConfigError: A suffix that stands for no form.
-        RunError: No audit, or the file cannot be written.
+        RunError: Nothing to show, or the file cannot be written.
     """
     from biasaudit.report.build import render_html
     from biasaudit.report.export import render_csv, render_markdown, render_model_card
 
     forms = {
-        ".html": lambda found: render_html(found, gallery_size=gallery),
-        ".md": render_model_card if model_card else render_markdown,
-        ".csv": render_csv,
+        ".html": lambda found: render_html(found, gallery_size=gallery, beside=beside),
+        ".md": render_model_card
+        if model_card
+        else lambda found: render_markdown(found, beside=beside),
+        ".csv": lambda found: render_csv(found, beside=beside),
     }
     made = Report(forms[form_of(file, model_card=model_card)](audits))
     return made if file is None else made.save(file)

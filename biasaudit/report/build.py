@@ -18,15 +18,16 @@ from biasaudit import __version__
 from biasaudit.analysis.decision_text import effect_explained
 from biasaudit.analysis.quadrants import QUADRANTS
 from biasaudit.errors import RunError
+from biasaudit.report import cells, methods
 from biasaudit.report import format as numbers
-from biasaudit.report import methods
 from biasaudit.report import sentences as words
 from biasaudit.report.drawing import attention, charts, pictures
 from biasaudit.report.glossary import glossary
 from biasaudit.report.grouping import build_audits
-from biasaudit.report.reading import reading
+from biasaudit.report.reading import read_classes, read_difference, read_pairs, reading
 from biasaudit.report.sections import cards as decisions
 from biasaudit.report.sections import limits, matrix, provenance
+from biasaudit.report.sections.boxes import box_page
 from biasaudit.report.sections.changes import Change, changes_against, compared_sets
 from biasaudit.report.sections.classes import ClassPage, class_page
 from biasaudit.report.sections.decision import ErasureRow, FlipRow, erasures, flips
@@ -38,9 +39,10 @@ from biasaudit.report.sections.operating_point import operating_point
 from biasaudit.report.sections.pairs import PairGuard, pair_guard
 from biasaudit.report.sections.quadrants import QuadrantRow, count_quadrants
 from biasaudit.report.sections.seeds import SeedRow, over_seeds
+from biasaudit.report.sections.segmentation import segmentation_page
 from biasaudit.report.sections.telling import Telling, partner, telling
 from biasaudit.report.view import AuditView, Row, group_words
-from biasaudit.results import Audit
+from biasaudit.results import Audit, Beside
 
 GALLERY_SIZE = 20
 LIST_SIZE = 600
@@ -138,7 +140,10 @@ class Page:
 
 
 def render_html(
-    runs: Sequence[Audit], gallery_size: int = GALLERY_SIZE, title: str | None = None
+    runs: Sequence[Audit],
+    gallery_size: int = GALLERY_SIZE,
+    title: str | None = None,
+    beside: Beside | None = None,
 ) -> str:
     """Return the report as one HTML document that needs no network.
 
@@ -148,22 +153,28 @@ def render_html(
         runs: From :func:`biasaudit.results.load_audits`.
         gallery_size: How many images of each group the gallery shows, the worst first.
         title: The page's title; object, context and dataset where None.
+        beside: What else was measured.
 
     Raises:
-        RunError: No run is given.
+        RunError: Nothing is given.
     """
-    audits = audits_of(runs)
+    beside = beside or Beside()
+    audits = audits_of(runs, beside)
     # Runs with several splits share their columns, and their other pairs are told once.
     before = [None, *(audit.columns for audit in audits)]
     pages = [
         _page(audit, gallery_size, first=audit.columns is not columns)
         for audit, columns in zip(audits, before, strict=False)
     ]
+    boxes = box_page(runs, beside.localizations)
+    masks = segmentation_page(beside.segmentations)
     return render_template(
         "audit.html.j2",
-        title=title or default_title(audits),
+        title=title or (default_title(audits) if audits else "Boxes and masks from attention"),
         pages=pages,
-        glossary=glossary(audits),
+        boxes=boxes,
+        masks=masks,
+        glossary=glossary(audits, boxes=boxes is not None, masks=masks is not None),
     )
 
 
@@ -185,13 +196,13 @@ def render_template(name: str, **fields: Any) -> str:
     )
 
 
-def audits_of(runs: Sequence[Audit]) -> list[AuditView]:
+def audits_of(runs: Sequence[Audit], beside: Beside | None = None) -> list[AuditView]:
     """Return the audits of these runs.
 
     Raises:
-        RunError: No run is given.
+        RunError: No run is given, and nothing beside them.
     """
-    if not runs:
+    if not runs and (beside is None or beside == Beside()):
         raise RunError("no run to report on", "name a run's folder or a results.json")
     return build_audits(runs)
 
@@ -299,6 +310,9 @@ def _environment() -> Environment:
         group_description=words.group_description,
         commands_of=provenance.commands,
         facts=provenance.facts,
+        read_classes=read_classes,
+        read_pairs=read_pairs,
+        read_difference=read_difference,
         read_gallery=words.read_gallery,
         read_list=words.read_list,
         method=methods.method,
@@ -322,7 +336,10 @@ def _filters() -> Mapping[str, object]:
         "words": group_words,
         "quadrant": _quadrant_words,
         "clean": numbers.clean,
+        **{make.__name__: make for make in (cells.bdi, cells.row, cells.head)},
+        **{make.__name__: make for make in (cells.cell, cells.num, cells.key)},
         "keep": _keep_together,
+        "paragraphs": _paragraphs,
         "lead": words.lead_place,
         "x": lambda share: f"{100 * share:.4g}",
         "raw": lambda value: "" if value is None else f"{value:.6g}",
@@ -343,6 +360,11 @@ def _keep_together(sentence: str) -> str:
         lambda m: m[0].replace(" ", "\N{NO-BREAK SPACE}"),
         sentence,
     )
+
+
+def _paragraphs(sentences: Sequence[str]) -> Markup:
+    one = Markup("<p>{}</p>\n")
+    return Markup().join(one.format(_keep_together(sentence)) for sentence in sentences)
 
 
 def _asset(environment: Environment, name: str) -> str:

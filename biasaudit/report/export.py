@@ -12,8 +12,10 @@ from biasaudit import __version__
 from biasaudit.analysis.decision_text import effect_explained
 from biasaudit.report import sentences as words
 from biasaudit.report.build import audits_of
+from biasaudit.report.export_beside import beside_lines, beside_summary
 from biasaudit.report.format import MISSING, clean, figure, percent, points, span
 from biasaudit.report.grouping import external
+from biasaudit.report.markdown import grid, plain
 from biasaudit.report.sections import provenance
 from biasaudit.report.sections.cards import Card, cards, identity, page_headline
 from biasaudit.report.sections.changes import changes_against
@@ -25,6 +27,7 @@ from biasaudit.report.view import AuditView, Column, Row, group_words
 from biasaudit.results import (
     METRIC_PREFIX,
     Audit,
+    Beside,
     Group,
     Interval,
     Localization,
@@ -54,31 +57,42 @@ CSV_COLUMNS = (
 _Measure = tuple[str, int, float | None, Interval | None]
 
 
-def render_markdown(runs: Sequence[Audit]) -> str:
+def render_markdown(runs: Sequence[Audit], beside: Beside | None = None) -> str:
     """Return verdict and Table 4 as Markdown, for a pull request.
 
+    Args:
+        runs: The audits.
+        beside: What else was measured.
+
     Raises:
-        RunError: No run is given.
+        RunError: Nothing is given.
     """
-    return "\n".join(_summary(audit) for audit in audits_of(runs))
+    parts = [_summary(audit) for audit in audits_of(runs, beside)]
+    return "\n".join([*parts, *beside_summary(runs, beside or Beside())])
 
 
-def render_csv(runs: Sequence[Audit]) -> str:
+def render_csv(runs: Sequence[Audit], beside: Beside | None = None) -> str:
     """Return every figure on a line of its own, as CSV with :data:`CSV_COLUMNS`.
 
     A field is empty where a value does not exist. A name that a spreadsheet would read as a
     formula begins with an apostrophe.
 
+    Args:
+        runs: The audits.
+        beside: What else was measured.
+
     Raises:
-        RunError: No run is given.
+        RunError: Nothing is given.
     """
-    audits_of(runs)
+    audits_of(runs, beside)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for view in runs:
         for line in _lines(view):
             writer.writerow([_field(value) for value in line])
+    for line in beside_lines(runs, beside or Beside()):
+        writer.writerow([_field(value) for value in line])
     return buffer.getvalue()
 
 
@@ -96,33 +110,33 @@ def _summary(audit: AuditView) -> str:
     made = cards(audit, lead)
     lines = [f"### {_heading(audit)}", "", *_decisions(audit, made), ""]
     if not made:
-        lines += [_plain(s) for s in words.followup(audit, changes_against(audit, lead))]
+        lines += [plain(s) for s in words.followup(audit, changes_against(audit, lead))]
     lines += ["", *_table(audit.table(), audit.columns)]
     mean = "; overall is the mean of the groups" if audit.groups else ""
     lines += ["", f"Figures in brackets are 95% intervals{mean}.", "", *_decided_by(audit)]
-    lines += [f"- {_plain(note)}" for note in _notes(audit)]
+    lines += [f"- {plain(note)}" for note in _notes(audit)]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _decisions(audit: AuditView, made: Sequence[Card]) -> list[str]:
     """Return the verdicts in one sentence, and the decision on each model as the page has it."""
-    lines = [f"**{_plain(page_headline(audit) or words.verdict(audit))}**"]
+    lines = [f"**{plain(page_headline(audit) or words.verdict(audit))}**"]
     if not made:
         return lines
-    lines += ["", _plain(effect_explained(audit.object, audit.context or "the context")), ""]
+    lines += ["", plain(effect_explained(audit.object, audit.context or "the context")), ""]
     for card in made:
         effect = f"{points(card.effect.value)} points {span(card.effect)}".rstrip()
         if card.effect.value is None:
             effect = "not measured"
         lines.append(
-            f"- **{_plain(card.label)}**: {_plain(card.mark)} {_plain(card.badge)}; effect {effect}"
+            f"- **{plain(card.label)}**: {plain(card.mark)} {plain(card.badge)}; effect {effect}"
         )
         if card.advice is not None:
-            lines.append(f"  - next: {_plain(card.advice.first)}")
-            lines += [f"  - {_plain(told)}" for told in card.advice.more]
-        lines += [f"  - {name}: {_plain(told)}" for name, told in card.costs]
-        lines.append(f"  - gates: {_plain('; '.join(card.gates) or 'none set')}")
-    return [*lines, "", _plain(words.verdict(audit))]
+            lines.append(f"  - next: {plain(card.advice.first)}")
+            lines += [f"  - {plain(told)}" for told in card.advice.more]
+        lines += [f"  - {name}: {plain(told)}" for name, told in card.costs]
+        lines.append(f"  - gates: {plain('; '.join(card.gates) or 'none set')}")
+    return [*lines, "", plain(words.verdict(audit))]
 
 
 def _decided_by(audit: AuditView) -> list[str]:
@@ -138,7 +152,7 @@ def _decided_by(audit: AuditView) -> list[str]:
             for row in rows
         ]
         lines += ["Flips of edited pairs:", ""]
-        lines += [*_grid(["edited images", "run", "yes to no", "no to yes"], told), ""]
+        lines += [*grid(["edited images", "run", "yes to no", "no to yes"], told), ""]
     if erased := erasures(audit):
         heads = ["images", "run", "n", "without attention", "without random pixels"]
         heads += [f"without {audit.object}", f"without {audit.context or 'context'}", "excess"]
@@ -151,7 +165,7 @@ def _decided_by(audit: AuditView) -> list[str]:
             for row in erased
         ]
         lines += ["Perturbation, change of the probability in points:", ""]
-        lines += [*_grid(heads, told), ""]
+        lines += [*grid(heads, told), ""]
     return lines
 
 
@@ -172,49 +186,49 @@ def _card(audit: AuditView) -> str:
         "",
         "## Evaluation data",
         "",
-        f"Dataset {_plain(audit.dataset)}, {_plain(place)}.",
+        f"Dataset {plain(audit.dataset)}, {plain(place)}.",
         "",
     ]
     lines += [
-        f"- {_plain(group_words(name))}: {_plain(words.group_description(audit, name))}"
+        f"- {plain(group_words(name))}: {plain(words.group_description(audit, name))}"
         for name in (*audit.groups, *audit.aligned)
     ]
-    lines += [f"- {_plain(origin_words(audit, one))}" for one in origins(audit)]
-    lines += [f"- {_plain(note)}" for note in _notes(audit)]
+    lines += [f"- {plain(origin_words(audit, one))}" for one in origins(audit)]
+    lines += [f"- {plain(note)}" for note in _notes(audit)]
     if carried := carry(audit):
         lines += ["", "What so many images can show:", ""]
-        lines += [f"- {_plain(one.sentence)}" for one in carried]
+        lines += [f"- {plain(one.sentence)}" for one in carried]
     decided = _decisions(audit, cards(audit, words.lead_place(audit)))
     lines += ["", "## Results", "", *decided, ""]
     lines += [*_table(audit.table(), audit.columns), ""]
     if audit.gaps():
         lines += ["In percentage points:", "", *_table(audit.gaps(), audit.columns), ""]
     lines += [*_decided_by(audit), *_attention(audit), "## Caveats", ""]
-    lines += [f"- {_plain(sentence)}" for sentence in limits(audit)]
+    lines += [f"- {plain(sentence)}" for sentence in limits(audit)]
     lines += ["", f"Written by biasaudit {__version__}.", ""]
     return "\n".join(lines)
 
 
 def _details(audit: AuditView, column: Column) -> list[str]:
     run = column.run
-    lines = [f"### {_plain(column.label)}", "", f"- name: {_plain(run.name)}"]
+    lines = [f"### {plain(column.label)}", "", f"- name: {plain(run.name)}"]
     if external(run):
         repaired = "" if "repair" not in run.settings else ", its last layer repaired here"
         lines += [
-            f"- architecture: {_plain(run.backbone)}; trained elsewhere{repaired}",
-            f"- audited on: {_plain(run.dataset)}; its training data is not known here",
+            f"- architecture: {plain(run.backbone)}; trained elsewhere{repaired}",
+            f"- audited on: {plain(run.dataset)}; its training data is not known here",
         ]
     else:
         lines += [
-            f"- backbone: {_plain(run.backbone)}; mode: {_plain(run.mode)}; seed: {run.seed}",
-            f"- training data: {_plain(_trained_on(run))}; audited on: {_plain(run.dataset)}",
+            f"- backbone: {plain(run.backbone)}; mode: {plain(run.mode)}; seed: {run.seed}",
+            f"- training data: {plain(_trained_on(run))}; audited on: {plain(run.dataset)}",
         ]
     if run.pixel_labels + run.box_labels or not external(run):
         lines.append(
             f"- pixel labels: {run.pixel_labels}; box labels: {run.box_labels}; "
-            f"by form: {_plain(provenance.label_forms(run))}"
+            f"by form: {plain(provenance.label_forms(run))}"
         )
-    lines += [f"- {name}: {_plain(told)}" for name, told in identity(column.audit)]
+    lines += [f"- {name}: {plain(told)}" for name, told in identity(column.audit)]
     return [*lines, "", *_fence(provenance.commands(run, audit.split))]
 
 
@@ -227,7 +241,7 @@ def _trained_on(run: Run) -> str:
 
 def _use(audit: AuditView) -> str:
     return (
-        f"This card records how the classifier answers for {_plain(audit.object)} where the "
+        f"This card records how the classifier answers for {plain(audit.object)} where the "
         "usual context is missing. It speaks for no other class and no other source of images."
     )
 
@@ -241,7 +255,7 @@ def _attention(audit: AuditView) -> list[str]:
         [row.name, *[figure(entry) for entry in row.energy], percent(row.area_fraction)]
         for row in rows
     ]
-    return [f"Attention inside the region of {_plain(audit.object)}:", "", *_grid(heads, lines), ""]
+    return [f"Attention inside the region of {plain(audit.object)}:", "", *grid(heads, lines), ""]
 
 
 def _table(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
@@ -254,7 +268,7 @@ def _table(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
         ]
         for row in rows
     ]
-    return _grid(heads, lines)
+    return grid(heads, lines)
 
 
 def _entry(row: Row, place: int) -> str:
@@ -264,21 +278,9 @@ def _entry(row: Row, place: int) -> str:
     return f"{points(entry.value)} {span(entry)}".rstrip()
 
 
-def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    align = ["---", *["---:"] * (len(heads) - 1)]
-    table = [list(map(_plain, heads)), align, *[list(map(_plain, row)) for row in rows]]
-    return [f"| {' | '.join(line)} |" for line in table]
-
-
 def _heading(audit: AuditView) -> str:
     context = f" and {audit.context}" if audit.context else ""
-    return _plain(f"{audit.object}{context}, {audit.dataset}")
-
-
-def _plain(text: str) -> str:
-    """Escape what Markdown, HTML in it, or a mention would read as more than text."""
-    escaped = re.sub(r"([\\`*|<>])", r"\\\1", clean(text))
-    return escaped.replace("](", "]\\(").replace("@", "&#64;")
+    return plain(f"{audit.object}{context}, {audit.dataset}")
 
 
 def _fence(lines: Sequence[str]) -> list[str]:

@@ -31,9 +31,26 @@ _ATTENTION = (
     ("perturbation", "Erasing part of an image to see whether the score falls."),
     ("flip", "An edit of the image turned the answer."),
 )
+_BOXES = (
+    ("MaxBoxAcc", "Share of boxes about the attention that overlap a true one (IoU of 0.5)."),
+    ("PxAP", "How well the attention ranks pixels of the object above others; 1 is best."),
+)
+_MASKS = (
+    ("mean IoU", "Overlap of drawn and true pixels of each class, then the mean over classes."),
+    ("CRF", "Moves the borders of a mask to edges of the image; it is not trained."),
+)
 
 
-def glossary(audits: Sequence[AuditView]) -> list[tuple[str, str]]:
-    """Return the terms that a report of these audits uses, and what each means."""
+def glossary(
+    audits: Sequence[AuditView], *, boxes: bool = False, masks: bool = False
+) -> list[tuple[str, str]]:
+    """Return the terms that a report uses, and what each means.
+
+    Args:
+        audits: What it shows.
+        boxes: Whether it shows localization.
+        masks: Whether it shows segmentation.
+    """
     found = [*_GROUPS] if any(audit.groups for audit in audits) else []
-    return [*found, *_ALWAYS, *_ATTENTION]
+    found += [*_ALWAYS, *_ATTENTION]
+    return [*found, *(_BOXES if boxes else ()), *(_MASKS if masks else ())]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from biasaudit.analysis.quadrants import ENRICHMENT, MOST
 from biasaudit.report.format import percent
-from biasaudit.report.view import AuditView
+from biasaudit.report.sections.classes import ClassPage
+from biasaudit.report.sections.pairs import PairGuard
+from biasaudit.report.view import AuditView, Column
 
 
 def reading(audit: AuditView, lead: str, *, boxes: bool) -> dict[str, str]:
@@ -62,3 +66,33 @@ def reading(audit: AuditView, lead: str, *, boxes: bool) -> dict[str, str]:
         "above 0. A biased val holds few counterfactual images or none, so this threshold knows "
         "little of them; the AUROC needs none. The intervals take the threshold as given.",
     }
+
+
+def read_classes(classes: ClassPage, lead: str) -> str:
+    """Return how to read the table of all classes, each held against the lead run."""
+    told = "Share of the images of each class that get a yes to it (recall), with Wilson intervals."
+    if classes.harm:
+        told += f" ▼ worse: its images of all subsets together lost answers against {lead} "
+        told += "(exact McNemar, Holm over the classes)."
+    return told + (f" {classes.more} more classes are in classes.csv." if classes.more else "")
+
+
+def read_pairs(pairs: PairGuard, runs: int, lead: str) -> str:
+    """Return how to read the table of other object-context pairs, of so many runs."""
+    told = "Mean accuracy of each pair's two conflicting groups."
+    if runs > 1:
+        told += f" ▼ worse: shown to be lower than in {lead} on the same images "
+        told += "(Holm over all pairs)."
+    if len(pairs.rows) < pairs.total:
+        told += f" The {len(pairs.rows)} pairs that got worse or that the runs differ on most."
+    return told
+
+
+def read_difference(columns: Sequence[Column]) -> str:
+    """Return how to read the table of two runs, the second held against the first."""
+    first, second = (column.label for column in columns)
+    return (
+        f"The difference is {second} less {first}, in percentage points (AUROC in hundredths), for "
+        "paired images. Its bar spans −100 to +100. Better or worse where p, by Holm over this "
+        "table's figures, is at most 0.05."
+    )

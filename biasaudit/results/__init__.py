@@ -3,13 +3,14 @@
 A value that does not exist is None here and null in JSON, never 0 or -1.
 """
 
-from biasaudit.results.audit import Audit, load_audits, read_maps
+from biasaudit.results.audit import Audit, load_all, load_audits, read_maps
 from biasaudit.results.beside import (
     EXAMPLES_FILE,
     LOCALIZATION_FILE,
     SEGMENTATION_FILE,
     SEGMENTER_FILE,
     SEGMENTER_WEIGHTS,
+    Beside,
     IouFigures,
     LocalizationFigures,
     LocalizationFile,
@@ -103,6 +104,7 @@ __all__ = [
     "AnswerEffect",
     "Answered",
     "Audit",
+    "Beside",
     "ClassAnswers",
     "ClassFigures",
     "Confusion",
@@ -141,6 +143,7 @@ __all__ = [
     "holds_segmenter",
     "join_classes",
     "known_from",
+    "load_all",
     "load_audits",
     "merge",
     "read_classes",

@@ -24,7 +24,14 @@ from numpy.typing import NDArray
 from biasaudit.errors import RunError
 from biasaudit.inputs.files import is_folder, lies_there
 from biasaudit.inputs.tables import frame_parts
-from biasaudit.results.beside import LocalizationFile, read_localization
+from biasaudit.results.beside import (
+    Beside,
+    LocalizationFile,
+    Segmentation,
+    holds_segmenter,
+    read_localization,
+    read_segmentation,
+)
 from biasaudit.results.class_table import read_classes
 from biasaudit.results.elsewhere import write_or_move
 from biasaudit.results.files import (
@@ -208,6 +215,31 @@ def load_audits(paths: Sequence[Path]) -> list[Audit]:
     if not audits:
         raise RunError(f"{paths[0]}: holds no run", "run 'biasaudit evaluate' first")
     return audits
+
+
+def load_all(given: Sequence[Audit | Path]) -> tuple[list[Audit], Beside]:
+    """Read all that a report can show: audits, runs that were localized, segmenters.
+
+    Args:
+        given: Audits as they are, or paths: those that :func:`load_audits` takes, folders of
+            runs that were localized alone, and folders of segmenters.
+
+    Raises:
+        RunError: A path holds none of them, or a file cannot be read.
+    """
+    audits: list[Audit] = []
+    localized: list[LocalizationFile] = []
+    segmented: list[Segmentation] = []
+    for one in given:
+        if isinstance(one, Audit):
+            audits.append(one)
+        elif holds_segmenter(one):
+            segmented.append(read_segmentation(one))
+        elif not lies_there(one / RESULTS_FILE) and (found := read_localization(one)) is not None:
+            localized.append(found)
+        else:
+            audits += load_audits([one])
+    return audits, Beside(tuple(localized), tuple(segmented))
 
 
 def _audits(path: Path) -> list[Audit]:

@@ -35,7 +35,7 @@ _PATIENCE = 30.0
 
 Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Name = Annotated[str, Field(max_length=1000)]
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -173,6 +173,20 @@ class Segmentation:
 
     record: SegmentationFile
     examples: Examples | None = None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a report shows beside audits.
+
+    Attributes:
+        localizations: Of runs that were localized and not audited; those of audits stand with
+            the audits.
+        segmentations: Of segmenters.
+    """
+
+    localizations: tuple[LocalizationFile, ...] = ()
+    segmentations: tuple[Segmentation, ...] = ()
 
 
 File = TypeVar("File", LocalizationFile, SegmentationFile)

@@ -37,11 +37,7 @@
   };
 
   /* Tables: text of the cells, copy buttons, sorting */
-  const words = (cell) => {
-    const clone = cell.cloneNode(true);
-    all("svg", clone).forEach((svg) => svg.remove());
-    return clone.textContent.replace(/[↕↑↓]/g, "").replace(/\s+/g, " ").trim();
-  };
+  const words = (cell) => cell.textContent.replace(/\s+/g, " ").trim();
   const grid = (table) => [...table.rows].map((row) => [...row.cells].map(words));
   const markdown = (rows) => {
     const line = (cells) => `| ${cells.map((c) => c.replace(/\\/g, "\\\\").replace(/\|/g, "\\|").replace(/</g, "&lt;")).join(" | ")} |`;
@@ -134,14 +130,12 @@
 
   /* Gallery */
   const list = (text, separator) => text.split(separator).slice(0, -1).map((v) => v.trim());
-  const mean = (values) => {
+  const of = (values, figure) => {
     const known = values.filter((v) => v !== "").map(Number);
-    return known.length ? known.reduce((a, b) => a + b, 0) / known.length : null;
+    return known.length ? figure(known) : null;
   };
-  const range = (values) => {
-    const known = values.filter((v) => v !== "").map(Number);
-    return known.length ? Math.max(...known) - Math.min(...known) : null;
-  };
+  const mean = (known) => known.reduce((a, b) => a + b) / known.length;
+  const range = (known) => Math.max(...known) - Math.min(...known);
 
   all(".gallery").forEach((gallery) => {
     const tools = gallery.querySelector(".tools");
@@ -160,9 +154,9 @@
     const choice = (name) => tools.querySelector(name).value;
     const keys = {
       worst: (card) => card.place,
-      score: (card, run) => (run === "" ? mean(card.score) : mean([card.score[run]])),
-      overlap: (card, run) => (run === "" ? mean(card.overlap) : mean([card.overlap[run]])),
-      range: (card) => range(card.chance),
+      score: (card, run) => of(run === "" ? card.score : [card.score[run]], mean),
+      overlap: (card, run) => of(run === "" ? card.overlap : [card.overlap[run]], mean),
+      range: (card) => of(card.chance, range),
     };
     const apply = () => {
       const [by, run, group, quadrant] = [".sort-by", ".by-run", ".by-group", ".by-quadrant"].map(choice);

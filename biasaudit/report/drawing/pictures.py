@@ -31,7 +31,7 @@ def photo_uri(image: NDArray[np.uint8]) -> str:
         picture.save(buffer, "WEBP", quality=82, method=4)
     else:
         picture.save(buffer, "JPEG", quality=85, optimize=True)
-    return _uri("image/webp" if webp else "image/jpeg", buffer.getvalue())
+    return uri("image/webp" if webp else "image/jpeg", buffer.getvalue())
 
 
 def attention_uri(attention: NDArray[np.uint8]) -> str:
@@ -49,7 +49,7 @@ def attention_uri(attention: NDArray[np.uint8]) -> str:
     picture.putpalette(colours)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", transparency=alphas, optimize=True)
-    return _uri("image/png", buffer.getvalue())
+    return uri("image/png", buffer.getvalue())
 
 
 def scale_stops(count: int = 8) -> list[tuple[float, str, float]]:
@@ -122,5 +122,6 @@ def _scale() -> tuple[bytes, bytes]:
     return rgb.tobytes(), alpha.tobytes()
 
 
-def _uri(kind: str, content: bytes) -> str:
+def uri(kind: str, content: bytes) -> str:
+    """Return a file as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
