@@ -17,7 +17,8 @@ def report(
         list[Path] | None,
         typer.Argument(
             metavar="[RUN ...]",
-            help="Evaluated runs: their directories, or results.json files. Default: the newest.",
+            help="Evaluated or localized runs and evaluated segmenters: their directories, or "
+            "results.json files. Default: the newest run.",
         ),
     ] = None,
     out_file: Annotated[

@@ -23,6 +23,30 @@ def test_figures_as_a_table_and_as_json(biasaudit, run):
     assert table[-1].split()[:3] == ["run", "40", f"{found['max_box_acc']:.3f}"]
 
 
+def test_the_report_shows_what_was_measured(biasaudit, run, tmp_path):
+    said = json.loads(biasaudit("localize", "--run", "run", "--json").out)["runs"][0]
+    assert biasaudit("report", "run", "--out", "alone.csv").code == 0  # not audited yet
+    assert f"max_box_acc,40,{said['max_box_acc']:.10g}," in (tmp_path / "alone.csv").read_text()
+    assert biasaudit("evaluate", "--run", "run", "--split", "val", "--quiet").code == 0
+    assert biasaudit("report", "run", "--out", "r.html").out == "r.html\n"
+    html = (tmp_path / "r.html").read_text()
+    assert 'id="localization"' in html
+    assert 'id="verdict"' in html
+
+    file = tmp_path / "run" / "localization.json"
+    sound = file.read_text()
+    for broken, words in (
+        ("{", "not a localization file"),
+        (sound.replace('weights_sha256": "', 'weights_sha256": "0')[:-1], "weights_sha256"),
+        (sound.replace(json.loads(sound)["weights_sha256"], "0" * 64), "measured with other"),
+    ):
+        file.write_text(broken)
+        answer = biasaudit("report", "run", "--out", "r.html")
+        assert (answer.code, len(answer.err.splitlines())) == (2, 1)
+        assert "localization.json" in answer.err
+        assert words in answer.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

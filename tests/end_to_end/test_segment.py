@@ -21,6 +21,10 @@ def test_from_a_run_to_masks_and_back(biasaudit, run, tmp_path):
     said = json.loads(found.out)
     assert (said["n"], said["n_without_masks"], said["subset"]) == (40, 0, "val")
     assert set(said["with_crf"]["iou"]) == {"background", "boat", "car", "house", "tree"}
+    assert biasaudit("report", "drawer", "--out", "r.html").out == "r.html\n"
+    html = (tmp_path / "r.html").read_text()
+    assert f"<b>{said['with_crf']['mean_iou']:.2f}</b>" in html
+    assert html.count('<article class="card"') == 6
     table = biasaudit("segment", "evaluate", "--run", "drawer", "--no-crf").out
     assert "IoU on val (40 images)" in table
     assert f"{said['without_crf']['mean_iou']:.3f}" in table.splitlines()[-1]
@@ -43,6 +47,11 @@ def test_from_a_run_to_masks_and_back(biasaudit, run, tmp_path):
     drawn = biasaudit("segment", "export", "--run", "drawer", "--out", "masks", "--subset", "val")
     assert drawn.out == "masks/val.json\n"
     assert len(list((tmp_path / "masks" / "masks" / "val").glob("*.png"))) == 40
+
+    (tmp_path / "drawer" / "segmenter.safetensors").write_bytes(b"others")
+    stale = biasaudit("report", "drawer", "--out", "r.html")
+    assert (stale.code, len(stale.err.splitlines())) == (2, 1)
+    assert "evaluation.json: was measured with other weights" in stale.err
 
 
 def test_the_newest_is_taken_where_none_is_named(biasaudit, small):

@@ -17,7 +17,7 @@ import PIL.Image
 import torch
 from coco_tree import draw
 from four_formats import write_folder, write_manifest, write_voc
-from report_factory import DEMO, World, write_runs
+from report_factory import DEMO, World, boxes, localized, write_runs, write_segmenter
 from safetensors.torch import save
 
 import biasaudit
@@ -27,11 +27,13 @@ from biasaudit.config import load_settings
 from biasaudit.data.checks.check import check_dataset
 from biasaudit.data.formats.label_maps import read_label_map
 from biasaudit.data.loading.images import decode, size_of
-from biasaudit.errors import BiasAuditError
+from biasaudit.errors import BiasAuditError, RunError
+from biasaudit.inputs.files import Source
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.weights import load_start, read_state
+from biasaudit.report.build import render_html
 from biasaudit.report.export import render_csv, render_markdown
-from biasaudit.results import load_audits
+from biasaudit.results import EXAMPLES_FILE, Examples, load_all, load_audits
 from fuzz.mutations import ODD_VALUES, of_bytes, of_csv, of_json
 
 Mutate = Callable[[bytes, random.Random], bytes]
@@ -202,6 +204,32 @@ def _results(root: Path) -> Target:
     return Target(root, [pair for folder in folders[:1] for pair in _files(folder)], read)
 
 
+def _beside(root: Path) -> Target:
+    """A run that was localized alone, and a segmenter's figures and pictures."""
+    localized(root / "run", boxes(40, 10, (12, 10, 2)))
+    drawer = write_segmenter(root / "drawer", {"background": 0.9, "boat": 0.5, "car": None})
+    folders = [root / "run", drawer]
+
+    def read(root: Path, file: Path) -> None:
+        audits, beside = load_all(folders)
+        render_html(audits, beside=beside)
+        render_markdown(audits, beside)
+        render_csv(audits, beside)
+
+    read(root, root)
+    return Target(root, _files(root), read)
+
+
+def _examples(root: Path) -> Target:
+    """A segmenter's pictures by themselves: beside its figures a digest guards them."""
+    drawer = write_segmenter(root, {"background": 0.9, "boat": 0.5, "car": None})
+
+    def read(root: Path, file: Path) -> None:
+        Examples.load(Source(file, RunError), 3)
+
+    return Target(root, [(drawer / EXAMPLES_FILE, of_bytes)], read)
+
+
 VERBS = (
     ("power", "--per-group", "--difference", "--disagree", "--power", "--seeds", "--json"),
     ("report", "--out", "--gallery", "--model-card"),
@@ -261,5 +289,7 @@ MAKERS: dict[str, Callable[[Path], Target]] = {
     "run": _run,
     "segmenter": _segmenter,
     "results": _results,
+    "beside": _beside,
+    "examples": _examples,
     "options": _options,
 }

@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-QUICK = ("coco,voc,folder,manifest,pictures,settings,weights", "run,results,segmenter", "options")
+QUICK = (
+    "coco,voc,folder,manifest,pictures,settings,weights",
+    "run,results,segmenter,beside,examples",
+    "options",
+)
 EVERY = (
     "coco",
     "voc",
@@ -23,6 +27,8 @@ EVERY = (
     "weights",
     "run",
     "segmenter",
+    "beside",
+    "examples",
     "options",
 )
 
