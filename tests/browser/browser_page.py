@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page
 
 
@@ -29,3 +30,12 @@ def open_page(context: BrowserContext, file: Path) -> Page:
 def open_details(page: Page) -> None:
     """Open every folded part of a page."""
     page.eval_on_selector_all("details", "nodes => nodes.forEach(n => { n.open = true; })")
+
+
+def serious(page: Page) -> list[tuple[str, str, list[str]]]:
+    """Return what axe-core finds, but for its minor remarks."""
+    return [
+        (fault["id"], fault["impact"], [node["html"][:200] for node in fault["nodes"][:3]])
+        for fault in Axe().run(page).response["violations"]
+        if fault["impact"] in ("serious", "critical", "moderate")
+    ]

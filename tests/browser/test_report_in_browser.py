@@ -6,8 +6,7 @@ import csv
 import io
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browser_page import open_details, open_page
+from browser_page import open_details, open_page, serious
 from report_factory import Recipe, World, write_runs
 
 from biasaudit.analysis import compare
@@ -30,15 +29,6 @@ def data(page, name):
     return page.eval_on_selector_all(
         ".card:not([hidden])", f"nodes => nodes.map(n => n.dataset.{name})"
     )
-
-
-def serious(page):
-    """Return what axe-core finds, but for its minor remarks."""
-    return [
-        (fault["id"], fault["impact"], [node["html"][:200] for node in fault["nodes"][:3]])
-        for fault in Axe().run(page).response["violations"]
-        if fault["impact"] in ("serious", "critical", "moderate")
-    ]
 
 
 def catch_copies(page):
