@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from biasaudit.data.loading.transfer import sent
 from biasaudit.registry import Registry
 
 CamMethod = Callable[[Tensor, Tensor], Tensor]
@@ -59,7 +60,8 @@ def attention(
     Args:
         features: (N, K, H, W) output of the attention layer, part of the graph of ``scores``.
         scores: (N, C) raw scores.
-        classes: (P,) class of each pair.
+        classes: (P,) class of each pair; like ``rows`` best on the CPU, where the host reads them
+            without waiting for the device.
         rows: (P,) image of each pair; 0 to N-1 where not given.
         method: A registered attention method.
         second_order: Whether gradients flow through the weights ∂s/∂f as well as through f. Off,
@@ -70,30 +72,31 @@ def attention(
         (P, H, W) maps, non-negative unless ``signed``. Not scaled.
     """
     combine = METHODS[method]
-    if rows is None:
-        rows = torch.arange(len(features), device=features.device)
+    rows = torch.arange(len(features)) if rows is None else rows.cpu()
     if len(rows) == 0:
         return features.new_zeros((0, *features.shape[2:]))
-    maps = combine(features[rows], _pair_gradients(features, scores, rows, classes, second_order))
+    gradients = _pair_gradients(features, scores, rows, classes.cpu(), second_order)
+    maps = combine(features[sent(rows, features.device)], gradients)
     return maps if signed else maps.relu()
 
 
 def _pair_gradients(
     features: Tensor, scores: Tensor, rows: Tensor, classes: Tensor, second_order: bool
 ) -> Tensor:
-    """Return ∂s^c/∂f of each pair, (P, K, H, W).
+    """Return ∂s^c/∂f of each pair, (P, K, H, W); ``rows`` and ``classes`` lie on the CPU.
 
     One backward pass serves the first class of every image, one the second, and so on.
     """
     slots = _occurrence(rows)
     gradients = features.new_zeros((len(rows), *features.shape[1:]))
     for slot in range(int(slots.max()) + 1):
-        chosen = slots == slot
-        total = scores[rows[chosen], classes[chosen]].sum()
+        chosen = (slots == slot).nonzero().squeeze(1)
+        own, places = sent(rows[chosen], features.device), sent(chosen, features.device)
+        total = scores[own, sent(classes[chosen], features.device)].sum()
         (gradient,) = torch.autograd.grad(
             total, features, create_graph=second_order, retain_graph=True
         )
-        gradients = gradients.index_put((chosen.nonzero().squeeze(1),), gradient[rows[chosen]])
+        gradients = gradients.index_put((places,), gradient[own])
     return gradients
 
 
@@ -120,7 +123,8 @@ def pooled_linear_attention(
     Args:
         features: (N, K, H, W).
         weight: (C, K) of the linear layer.
-        classes: (P,) class of each pair.
+        classes: (P,) class of each pair; best on the CPU, where the host reads them without waiting
+            for the device.
         rows: (P,) image of each pair; 0 to N-1 where not given.
         second_order: Whether gradients flow into ``weight``.
         signed: Leave the ReLU out.
@@ -130,8 +134,9 @@ def pooled_linear_attention(
     """
     if rows is None:
         rows = torch.arange(len(features), device=features.device)
-    used, position = classes.unique(return_inverse=True)
-    weights = weight[used] / (features.shape[2] * features.shape[3])
+    used, position = classes.cpu().unique(return_inverse=True)
+    rows, position = sent(rows, features.device), sent(position, features.device)
+    weights = weight[sent(used, features.device)] / (features.shape[2] * features.shape[3])
     if not second_order:
         weights = weights.detach()
     maps = torch.einsum("ck,nkhw->nchw", weights, features)[rows, position]

@@ -27,7 +27,7 @@ def absent(step: Step, options: AbsentOptions) -> Tensor:
     image-level one: tanh(E^c) is matched to zero everywhere. Grass may then not speak against
     boats.
     """
-    rows, classes = torch.nonzero(step.batch.labels < 0.5, as_tuple=True)
+    rows, classes = torch.nonzero(step.batch.host.labels < 0.5, as_tuple=True)
     maps = step.attention(
         rows,
         classes,

@@ -44,7 +44,8 @@ def classification(step: Step, options: ClassificationOptions) -> Tensor:
     """Soft margin of each class, or cross-entropy where one is chosen; mean over images (L_cl)."""
     scores, labels = full_precision(step.output.scores), step.batch.labels
     if step.model.softmax:
-        chosen = scores[labels > 0.5]
+        rows, classes = step.true_pairs
+        chosen = scores[step.sent(rows), step.sent(classes)]
         return mean_of_all(functional.softplus(-chosen).sum(), len(chosen))
     each = functional.multilabel_soft_margin_loss(scores, labels, reduction="none")
     loss = mean_of_all(each.sum(), len(each))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from pydantic import Field
@@ -47,7 +47,8 @@ class EditedOptions(TermOptions):
 class EditedImages:
     """The edited pictures of one step, in the order of ``images``.
 
-    Where several processes share a step, all of them draw the same, and each makes its part.
+    Where several processes share a step, all of them draw the same, and each makes its part. What
+    says which and whose lies on the CPU: no count here waits for the device.
 
     Attributes:
         images: (P + M + D, 3, S, S): P objects pasted elsewhere, M pictures without their object,
@@ -71,7 +72,7 @@ class EditedImages:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What one step draws, for the images of all processes.
+    """What one step draws on the CPU, for the images of all processes.
 
     Attributes:
         pairs: (P,) labelled pairs that have a ground.
@@ -96,25 +97,25 @@ class _Drawn:
 
 @dataclass(frozen=True)
 class _Everything:
-    """The images of all processes in one step: of the batches, and of the M labelled pairs."""
+    """The images of all processes in one step: of the batches, and of the M labelled pairs.
+
+    Labels and classes lie on the CPU.
+    """
 
     images: Tensor
-    labels: Tensor
     labelled: Tensor
     regions: Tensor
+    labels: Tensor
     classes: Tensor
 
     @classmethod
     def of(cls, step: Step) -> _Everything:
         batch, labelled = step.batch, step.labelled_batch
-        own = (
-            batch.images,
-            batch.labels,
-            labelled.images[labelled.region_rows],
-            labelled.regions,
-            labelled.region_classes,
-        )
-        return cls(*(processes.rows_of_all(values) for values in own))
+        own = (batch.images, labelled.images[labelled.region_rows], labelled.regions)
+        known = processes.gathered((batch.host.labels, labelled.host.region_classes))
+        labels, classes = (torch.cat(parts) for parts in zip(*known, strict=True))
+        images, pictures, regions = (processes.rows_of_all(values) for values in own)
+        return cls(images, pictures, regions, labels, classes)
 
 
 def edited_images(step: Step, options: EditedOptions) -> EditedImages:
@@ -122,21 +123,28 @@ def edited_images(step: Step, options: EditedOptions) -> EditedImages:
 
     A pair whose class every image of the batch shows has no ground, and is only taken out.
     """
-    every = _Everything.of(step)
+    every, sent = _Everything.of(step), step.sent
     drawn = _drawn(step, options, every)
     kept, own = _slice(len(every.classes)), drawn.part(_slice(len(drawn.pairs)))
     wide = grown(every.regions, options.margin)
     removed = remove(every.labelled[kept], wide[kept], ground=surroundings(every.labelled, wide))
     hidden = drawn.part(drawn.covered & _within(drawn.pairs, kept))
-    removed[hidden.pairs - kept.start] = paste(
-        every.images[hidden.others],
-        (wide[hidden.pairs] > 0).to(removed),
-        every.labelled[hidden.pairs],
+    places = sent(hidden.pairs)
+    removed[places - kept.start] = paste(
+        every.images[sent(hidden.others)],
+        (wide[places] > 0).to(removed),
+        every.labelled[places],
     )
-    moved, cut = _moved(options, every.labelled[own.pairs], every.regions[own.pairs], own)
-    made = [paste(moved, cut, every.images[own.grounds]), removed]
+    pairs, grounds = sent(own.pairs), every.images[sent(own.grounds)]
+    moved, cut = _moved(
+        options,
+        every.labelled[pairs],
+        every.regions[pairs],
+        replace(own, scale=sent(own.scale), offset=sent(own.offset)),
+    )
+    made = [paste(moved, cut, grounds), removed]
     if options.decoys:
-        made.append(paste(every.images[own.others], cut, every.images[own.grounds]))
+        made.append(paste(every.images[sent(own.others)], cut, grounds))
     start = sum(processes.gathered(len(step.batch))[: processes.number()])
     here = drawn.part(_within(drawn.grounds, slice(start, start + len(step.batch))))
     return EditedImages(
@@ -162,12 +170,14 @@ def edited(step: Step, options: EditedOptions) -> Tensor:
     batch, pasted = step.labelled_batch, pictures.classes
     edge = len(pasted) + len(pictures.removed_classes)
     whole = _of(step.labelled_output, batch.region_classes, batch.region_rows)
-    yes = torch.cat([_of(seen, pasted, slice(0, len(pasted))), whole])
+    classes = step.sent(pasted)
+    yes = torch.cat([_of(seen, classes, slice(0, len(pasted))), whole])
+    grounds = step.sent(pictures.ground_classes), step.sent(pictures.ground_rows)
     no = torch.cat(
         [
-            _of(seen, pictures.removed_classes, slice(len(pasted), edge)),
-            _of(step.output, pictures.ground_classes, pictures.ground_rows),
-            _of(seen, pasted[: len(seen.scores) - edge], slice(edge, None)),
+            _of(seen, step.sent(pictures.removed_classes), slice(len(pasted), edge)),
+            _of(step.output, *grounds),
+            _of(seen, classes[: len(seen.scores) - edge], slice(edge, None)),
         ]
     )
     answered = functional.softplus(-yes).sum(), functional.softplus(no).sum()
@@ -180,8 +190,7 @@ def _drawn(step: Step, options: EditedOptions, every: _Everything) -> _Drawn:
     grounds, others = _chosen(step, lacks[pairs]), _chosen(step, lacks[pairs])
     covered = step.draw(len(pairs)) >= 1 - options.covered
     scale, offset = step.draw(len(pairs)), step.draw(len(pairs), 2)
-    moves = (values.to(pairs.device) for values in (covered, scale, offset))
-    return _Drawn(pairs, grounds, others, *moves)
+    return _Drawn(pairs, grounds, others, covered, scale, offset)
 
 
 def _slice(total: int) -> slice:
@@ -202,7 +211,7 @@ def _of(output: Output, classes: Tensor, rows: Tensor | slice) -> Tensor:
 
 def _chosen(step: Step, allowed: Tensor) -> Tensor:
     """Draw for each row of a (P, N) table one of the columns that it allows."""
-    drawn = step.draw(*allowed.shape).to(allowed.device)
+    drawn = step.draw(*allowed.shape)
     return (drawn * allowed + allowed).argmax(dim=1)
 
 

@@ -30,8 +30,8 @@ def evidence(step: Step, options: EvidenceOptions) -> Tensor:
     """
     batch = step.labelled_batch
     maps = step.attention(
-        batch.region_rows,
-        batch.region_classes,
+        batch.host.region_rows,
+        batch.host.region_classes,
         labelled=True,
         method=options.method,
         second_order=options.second_order,

@@ -27,8 +27,8 @@ def external(step: Step, options: ExternalOptions) -> Tensor:
     """Mean squared difference of attention and region on the labelled images (L_e, Eq. 7)."""
     batch = step.labelled_batch
     maps = step.attention(
-        batch.region_rows,
-        batch.region_classes,
+        batch.host.region_rows,
+        batch.host.region_classes,
         labelled=True,
         method=options.method,
         second_order=options.second_order,

@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from biasaudit import processes
 from biasaudit.attention.mask import erase, scale_maps, soft_mask, upsample_maps
 from biasaudit.guidance.step import Step, mean_by_image
 from biasaudit.guidance.terms import AttentionOptions, term
 from biasaudit.models.classifier import full_precision
+from biasaudit.models.shared_norm import sum_of_all
 
 
 class MiningOptions(AttentionOptions):
@@ -53,10 +53,15 @@ def mining(step: Step, options: MiningOptions) -> Tensor:
         second_order=options.second_order,
     )
     alive = maps.detach().amax(dim=(1, 2)) > 0
-    rows, classes, maps = rows[alive], classes[alive], maps[alive]
-    if processes.total(len(rows)) == 0:
+    everywhere = sum_of_all(alive.sum().to(maps.dtype))
+    # how many there are decides the size of the masked pass: the one wait for the device
+    *told, any_alive = step.read(torch.cat([alive, everywhere[None]]))
+    kept = torch.tensor(told).nonzero().squeeze(1)
+    here = step.sent(kept)
+    rows, classes, maps = rows[kept], classes[kept], maps[here]
+    if not any_alive:
         return maps.sum()
-    images = step.batch.images[rows]
+    images = step.batch.images[step.sent(rows)]
     scaled = scale_maps(maps, options.scaling)
     mask = soft_mask(
         upsample_maps(scaled, (images.shape[2], images.shape[3])),
@@ -65,7 +70,8 @@ def mining(step: Step, options: MiningOptions) -> Tensor:
     )
     fill = step.model.mean if options.fill == "mean" else 0.0
     masked = step.untouched(erase(images, mask, fill), options.batch_norm)
-    scores = full_precision(masked.scores)[torch.arange(len(rows), device=rows.device), classes]
+    places = torch.arange(len(rows), device=images.device)
+    scores = full_precision(masked.scores)[places, step.sent(classes)]
     if options.score == "sigmoid":
         scores = scores.sigmoid()
     return mean_by_image(scores, rows)

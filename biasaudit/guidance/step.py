@@ -10,6 +10,8 @@ from torch import Tensor
 
 from biasaudit.attention.classifier import classifier_attention
 from biasaudit.data.loading.batches import Batch
+from biasaudit.data.loading.transfer import sent
+from biasaudit.guidance.finite import FiniteChecks
 from biasaudit.models.batch_norm import untouched_batch_norm
 from biasaudit.models.classifier import Classifier, Output
 from biasaudit.models.shared_norm import mean_of_all
@@ -34,6 +36,9 @@ class Step:
         batch: Images with image-level labels.
         labelled: Images whose regions are known, None where the run has no such labels.
         generator: What terms draw from, so that no term disturbs anybody else's draws.
+
+    Attributes:
+        checks: What must be finite; whoever makes the step reads them at its end.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class Step:
     ) -> None:
         self.model = model
         self.batch = batch
+        self.checks = FiniteChecks()
         self._labelled = labelled
         self._added: dict[str, Addition] = {}
         self._generator = generator if generator is not None else torch.Generator()
@@ -52,6 +58,20 @@ class Step:
     def draw(self, *shape: int) -> Tensor:
         """Draw uniform numbers in [0, 1) on the CPU, in every process the same ones."""
         return torch.rand(shape, generator=self._generator)
+
+    def sent(self, values: Tensor) -> Tensor:
+        """Return what lies on the CPU on the device of the step; the host does not wait."""
+        return sent(values, self.batch.images.device)
+
+    def read(self, values: Tensor) -> list[float]:
+        """Return (P,) numbers of the device to the host, which waits for them.
+
+        Everything that must be finite is read with them, so that this is the only wait.
+
+        Raises:
+            FloatingPointError: An attention map, or a loss, so far is NaN or infinite.
+        """
+        return self.checks.read(values)
 
     def add(self, name: str, addition: Addition) -> None:
         """Let the pass see the pictures that the term ``name`` made, too.
@@ -130,7 +150,7 @@ class Step:
         Returns:
             A scalar.
         """
-        return mean_by_image(values, self.labelled_batch.region_rows)
+        return mean_by_image(values, self.labelled_batch.host.region_rows)
 
     def attention(
         self,
@@ -144,16 +164,16 @@ class Step:
     ) -> Tensor:
         """Return the (P, H, W) maps of (image, class) pairs, not scaled.
 
+        A map that holds NaN or infinity stops the training at the end of the step, or earlier.
+
         Args:
-            rows: (P,) image of each pair, in the batch or among the labelled images.
+            rows: (P,) image of each pair, in the batch or among the labelled images; like
+                ``classes`` best on the CPU, where the host reads them without waiting.
             classes: (P,) class of each pair.
             labelled: Whether ``rows`` count the labelled images.
             method: A registered attention method.
             second_order: Whether gradients flow through the channel weights too.
             signed: Leave the ReLU of Eq. 2 out.
-
-        Raises:
-            FloatingPointError: A map holds NaN or infinity.
         """
         start = len(self.batch) if labelled else 0
         maps = classifier_attention(
@@ -165,8 +185,7 @@ class Step:
             second_order=second_order,
             signed=signed,
         )
-        if not bool(maps.detach().isfinite().all()):
-            raise FloatingPointError("an attention map holds NaN or infinity")
+        self.checks.maps(maps)
         return maps
 
     def untouched(self, images: Tensor, statistics: str) -> Output:
@@ -177,8 +196,8 @@ class Step:
 
     @property
     def true_pairs(self) -> tuple[Tensor, Tensor]:
-        """(rows, classes) of every class that is present in an image of the batch."""
-        rows, classes = torch.nonzero(self.batch.labels > 0.5, as_tuple=True)
+        """(rows, classes) of every class that is present in an image of the batch, on the CPU."""
+        rows, classes = torch.nonzero(self.batch.host.labels > 0.5, as_tuple=True)
         return rows, classes
 
 
@@ -187,11 +206,12 @@ def mean_by_image(values: Tensor, rows: Tensor) -> Tensor:
 
     Args:
         values: (P,) one value a pair.
-        rows: (P,) the image of each pair.
+        rows: (P,) the image of each pair; best on the CPU, where the host reads them without
+            waiting for the device.
 
     Returns:
         A scalar; zero, still part of the graph, where there is no pair. Where several processes
         share a step, this one's part of the mean over the images of all of them.
     """
-    _, position, counts = rows.unique(return_inverse=True, return_counts=True)
-    return mean_of_all((values / counts[position]).sum(), len(counts))
+    _, position, counts = rows.cpu().unique(return_inverse=True, return_counts=True)
+    return mean_of_all((values / sent(counts[position], values.device)).sum(), len(counts))

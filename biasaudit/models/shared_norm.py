@@ -57,7 +57,7 @@ def mean_of_all(total: Tensor, n: int) -> Tensor:
     """
     if processes.count() == 1:
         return total / max(n, 1)
-    everywhere = torch.tensor(float(n), dtype=total.dtype, device=total.device)
+    everywhere = torch.full((), float(n), dtype=total.dtype, device=total.device)
     torch.distributed.all_reduce(everywhere)
     return total * (processes.count() / everywhere.clamp_min(1))
 
@@ -131,13 +131,13 @@ class _SharedBatchNorm(_BatchNorm):
         with torch.no_grad():
             mean, variance, n = shared_moments(input)
         if self.track_running_stats:
-            self._note(mean, variance, float(n))
+            self._note(mean, variance, n)
         given = (input, self.weight, self.bias, mean, variance, n, self.eps)
         normalised: Tensor = _Normalise.apply(*given)
         return normalised.view(shape) if normalised.ndim != len(shape) else normalised
 
     @torch.no_grad()
-    def _note(self, mean: Tensor, variance: Tensor, n: float) -> None:
+    def _note(self, mean: Tensor, variance: Tensor, n: Tensor) -> None:
         """Move the running statistics, the variance unbiased, as torch does."""
         if self.running_mean is None or self.running_var is None:
             return
@@ -146,7 +146,8 @@ class _SharedBatchNorm(_BatchNorm):
         share = self.momentum
         if share is None:
             share = 1 / float(self.num_batches_tracked or 1)
-        unbiased = variance * (n / max(n - 1, 1))
+        whole = n.double()
+        unbiased = variance * (whole / (whole - 1).clamp_min(1)).to(variance)
         self.running_mean.lerp_(mean.to(self.running_mean), share)
         self.running_var.lerp_(unbiased.to(self.running_var), share)
 
@@ -179,7 +180,7 @@ def shared_moments(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     values = values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
     here = float(values.shape[0] * values.shape[2] * values.shape[3])
-    n = values.new_tensor(here)
+    n = values.new_full((), here)
     if here and not torch.is_grad_enabled():  # in one pass, by torch's own kernel
         mean, spread = torch.batch_norm_update_stats(values, None, None, 0.0)
         deviations = spread * here

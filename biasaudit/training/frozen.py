@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from biasaudit.data.loading.batches import Batch, SampleTensors
+from biasaudit.data.loading.transfer import sent
 from biasaudit.models.classifier import Classifier
 
 MOST_BYTES = 1 << 30
@@ -28,8 +29,8 @@ class FrozenOutputs:
 
     def of(self, batch: Batch) -> Tensor:
         """Return the (B, K, H, W) outputs of a batch, on its device."""
-        rows = self._outputs[batch.mirrored.long().cpu(), batch.indices.cpu()]
-        return rows.permute(0, 3, 1, 2).to(batch.images.device, non_blocking=True)
+        rows = self._outputs[batch.host.mirrored.long(), batch.host.indices]
+        return sent(rows, batch.images.device).permute(0, 3, 1, 2)
 
 
 @torch.no_grad()

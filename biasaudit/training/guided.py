@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from biasaudit import processes
 from biasaudit.data.loading.batches import Batch
+from biasaudit.guidance.finite import FiniteChecks
 from biasaudit.guidance.modes import ActiveTerm
 from biasaudit.guidance.step import Step
 from biasaudit.models.classifier import Classifier
@@ -23,6 +25,7 @@ class GuidedModel(nn.Module):
 
     Attributes:
         generator: What the terms draw from.
+        checks: What of the last step must be finite, and was not read yet.
     """
 
     def __init__(self, classifier: Classifier, terms: Sequence[ActiveTerm], seed: int = 0) -> None:
@@ -30,6 +33,7 @@ class GuidedModel(nn.Module):
         self.generator = torch.Generator().manual_seed(seed)
         self.classifier = classifier
         self.terms = tuple(terms)
+        self.checks = FiniteChecks()
 
     def forward(self, batch: Batch, labelled: Batch | None, progress: float) -> dict[str, Tensor]:
         """Return each term's loss and their weighted ``total``.
@@ -41,10 +45,13 @@ class GuidedModel(nn.Module):
             labelled: Images with regions, None where the mode needs none.
             progress: Epochs done, fractional.
 
+        A loss, or a map that a term looks at, may be NaN or infinite: :meth:`read` says so.
+
         Raises:
-            FloatingPointError: A term's loss, or a map that it looks at, is NaN or infinite.
+            FloatingPointError: One is, and a term had to wait for the device.
         """
         step = Step(self.classifier, batch, labelled, self.generator)
+        self.checks = step.checks
         terms = [
             active
             for active in self.terms
@@ -59,16 +66,22 @@ class GuidedModel(nn.Module):
         losses: dict[str, Tensor] = {}
         total = batch.images.new_zeros(())
         for active in terms:
-            losses[active.name] = _finite_loss(active, step)
+            step.checks.begin(active.name)
+            losses[active.name] = active.term.compute(step, active.options)
+            step.checks.loss(losses[active.name])
             total = total + active.options.weight * losses[active.name]
         return {**losses, "total": total}
 
+    def read(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the losses of the last step, each the mean over all processes.
 
-def _finite_loss(active: ActiveTerm, step: Step) -> Tensor:
-    try:
-        loss = active.term.compute(step, active.options)
-    except FloatingPointError as error:
-        raise FloatingPointError(f"term '{active.name}': {error}") from None
-    if not bool(loss.detach().isfinite().all()):
-        raise FloatingPointError(f"the loss is {float(loss.detach()):g} (term '{active.name}')")
-    return loss
+        The host waits for the device here, once, and looks at all that must be finite.
+
+        Args:
+            losses: What :meth:`forward` returned.
+
+        Raises:
+            FloatingPointError: A term's loss, or a map that it looks at, is NaN or infinite.
+        """
+        means = processes.averaged([loss.detach() for loss in losses.values()])
+        return dict(zip(losses, self.checks.read(means), strict=True))

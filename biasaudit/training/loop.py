@@ -284,7 +284,7 @@ class _Loop:
             self._restore_random()
             try:
                 losses = self._step(batch, self.at.epoch + number / len(self.loader))
-                values = processes.averaged(losses)
+                values = self.accelerator.unwrap_model(self.guided).read(losses)
                 if not math.isfinite(values["total"]):
                     told = ", ".join(f"{name} {value:g}" for name, value in values.items())
                     raise FloatingPointError(f"the loss is {values['total']} ({told})")
@@ -316,10 +316,12 @@ class _Loop:
 
     def _check_epoch(self, done: EpochMetrics) -> None:
         """Refuse weights, or a val loss, that are no numbers: nothing could be audited."""
+        state = self.model.state_dict()
+        sound = torch.stack([value.isfinite().all() for value in state.values()]).tolist()
         wrong = [
             f"weight '{name}' is NaN or infinite"
-            for name, value in self.model.state_dict().items()
-            if not bool(value.isfinite().all())
+            for name, finite in zip(state, sound, strict=True)
+            if not finite
         ]
         if not math.isfinite(done.val_loss):
             wrong.append(f"the val loss is {done.val_loss}")

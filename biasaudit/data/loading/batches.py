@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,23 @@ from torchvision.transforms import v2
 
 from biasaudit.data.annotation.labels import LabelForm, labelled_region
 from biasaudit.data.loading.cache import DecodedImages
+from biasaudit.data.loading.transfer import sent
 from biasaudit.data.sample import Sample
+
+
+@dataclass(frozen=True)
+class OnHost:
+    """What of a batch decides shapes, on the CPU: whoever asks there waits for no device.
+
+    Attributes:
+        labels: As those of :class:`Batch`, and so the others.
+    """
+
+    labels: Tensor
+    region_rows: Tensor
+    region_classes: Tensor
+    indices: Tensor
+    mirrored: Tensor
 
 
 @dataclass
@@ -62,6 +78,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.images)
 
+    @cached_property
+    def host(self) -> OnHost:
+        """Labels and places on the CPU: kept when the batch moves from there, else read back."""
+        return OnHost(*(getattr(self, f.name).cpu() for f in fields(OnHost)))
+
     def without_images(self) -> Batch:
         """Return a batch of no image, of the same shapes otherwise."""
         none: dict[str, Any] = {
@@ -71,14 +92,29 @@ class Batch:
         }
         return Batch(**none)
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """Return the batch on another device."""
-        moved: dict[str, Any] = {
-            f.name: None if value is None else value.to(device, non_blocking=non_blocking)
+    def to(self, device: torch.device | str, non_blocking: bool = True) -> Batch:
+        """Return the batch on another device; nobody waits for the copy.
+
+        Args:
+            device: Where it shall be.
+            non_blocking: Taken because loaders give it; whoever uses the batch on the device finds
+                it there either way.
+        """
+        return self._each(lambda value: sent(value, device))
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in memory that a CUDA device reads by itself, as loaders ask for it."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        changed: dict[str, Any] = {
+            f.name: None if value is None else change(value)
             for f in fields(self)
             for value in [getattr(self, f.name)]
         }
-        return Batch(**moved)
+        batch = Batch(**changed)
+        batch.host = self.host
+        return batch
 
 
 @dataclass(frozen=True)
