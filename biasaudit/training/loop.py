@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Subset
 
 from biasaudit import processes
 from biasaudit.data.loading.batches import Batch, SampleTensors, collate
+from biasaudit.data.loading.transfer import sent
 from biasaudit.errors import ConfigError, RunFailedError, named_field
 from biasaudit.guidance.classification import cross_entropy
 from biasaudit.memory import freed_memory_kept
@@ -193,7 +194,8 @@ class _Loop:
             lr=float(settings.learning_rate or 0),
             weight_decay=settings.weight_decay,
         )
-        loader = training_loader(self.plan, self.images, balanced=balanced)
+        pinned = self.accelerator.device.type == "cuda"
+        loader = training_loader(self.plan, self.images, balanced=balanced, pinned=pinned)
         self.order = cast("Order", cast("Any", loader.batch_sampler).sampler)
         self.optimizer = self.accelerator.prepare(optimizer)
         # one process of one: it takes its part of each batch itself
@@ -377,8 +379,9 @@ class _Loop:
         scores, labels = [], []
         own = Subset(self.val, processes.span(len(self.val)))
         for batch in DataLoader(own, size, collate_fn=collate):
-            scores.append(model(batch.images.to(self.accelerator.device)).scores.float().cpu())
+            images = sent(batch.images, self.accelerator.device)
+            scores.append(model(images).scores.float())
             labels.append(batch.labels)
-        parts = processes.gathered((scores, labels))
+        parts = processes.gathered(([found.cpu() for found in scores], labels))
         every = [[tensor for part in parts for tensor in part[kind]] for kind in (0, 1)]
         return torch.cat(every[0]), torch.cat(every[1])

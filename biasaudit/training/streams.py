@@ -81,7 +81,7 @@ def images_a_step(plan: Plan, images: int) -> int:
 
 
 def training_loader(
-    plan: Plan, images: SampleTensors, *, balanced: bool = False
+    plan: Plan, images: SampleTensors, *, balanced: bool = False, pinned: bool = False
 ) -> DataLoader[Item]:
     """Return the loader of the training images.
 
@@ -89,6 +89,7 @@ def training_loader(
         plan: Whose settings to follow.
         images: The training images.
         balanced: Draw the four groups of object and context equally often.
+        pinned: Put batches into memory that a CUDA device reads by itself.
     """
     settings = plan.settings.training
     generator = torch.Generator().manual_seed(settings.seed)
@@ -105,6 +106,7 @@ def training_loader(
         batch_sampler=Parts(order, images_a_step(plan, len(order))),
         collate_fn=collate,
         num_workers=settings.workers,
+        pin_memory=pinned,
         worker_init_fn=leave_signals_to_the_parent,
     )
 

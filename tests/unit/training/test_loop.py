@@ -11,6 +11,7 @@ import torch
 from biasaudit import api
 from biasaudit.config import load_settings
 from biasaudit.data.annotation.labels import choose_labels
+from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import ConfigError, DataError, RunFailedError
 from biasaudit.guidance import step
@@ -200,6 +201,24 @@ def test_a_broken_image_is_one_line_from_a_loading_process_too():
     with pytest.raises(DataError) as error:
         api.train(data, settings=planned.settings)
     assert str(error.value) == "3.png: cannot be read; remove it"
+
+
+def test_batches_are_pinned_for_a_gpu_alone(monkeypatch):
+    """Without a GPU torch would warn of it, and there is nothing to gain."""
+    asked = []
+    make = loop.training_loader
+
+    def noted(*given, pinned, **named):
+        asked.append(pinned)
+        return make(*given, pinned=pinned, **named)
+
+    monkeypatch.setattr(loop, "training_loader", noted)
+    train(plan("training.epochs=1"), Listener())
+    assert asked == [False]
+    planned = plan()
+    images = SampleTensors(planned.dataset.subset("train"), planned.dataset.classes, SIZE)
+    assert training_loader(planned, images, pinned=True).pin_memory
+    assert not training_loader(planned, images).pin_memory
 
 
 def test_labelled_images_come_once_a_round():
