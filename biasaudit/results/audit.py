@@ -12,7 +12,7 @@ import html
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ from biasaudit.results.files import (
     read_per_image,
     read_results,
     replace_together,
+    whole,
 )
 from biasaudit.results.gallery import Gallery, Pictures
 from biasaudit.results.schema import Group, Overall, Results, Run, Split, Verdict
@@ -145,9 +146,9 @@ class Audit:
         if self.per_image is not None:
             contents[PER_IMAGE_FILE] = _csv(self.per_image)
         if self.gallery is not None:
-            contents[GALLERY_FILE] = _whole(self.gallery.to_bytes)
+            contents[GALLERY_FILE] = whole(self.gallery.to_bytes)
         if self.maps is not None and self.per_image is not None:
-            contents[MAPS_FILE] = _whole(partial(_maps_bytes, self.per_image, self.maps))
+            contents[MAPS_FILE] = whole(partial(_maps_bytes, self.per_image, self.maps))
         if self.pairs is not None:
             contents[PAIRS_FILE] = _csv(self.pairs)
         if self.classes is not None:
@@ -193,10 +194,6 @@ class Audit:
 
 def _csv(table: pd.DataFrame) -> Content:
     return lambda _: frame_parts(table)
-
-
-def _whole(make: Callable[[], bytes]) -> Content:
-    return lambda _: [make()]
 
 
 def load_audits(paths: Sequence[Path]) -> list[Audit]:

@@ -7,7 +7,7 @@ measurement of the same images takes the earlier one's place; one of other weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from biasaudit.inputs.documents import RECORD_BYTES, fault_in, read_as
 from biasaudit.inputs.files import Source, digest_of_file, is_folder, lies_there
 from biasaudit.results.elsewhere import write_or_move
 from biasaudit.results.examples import Examples
-from biasaudit.results.files import digest_of, replace_together, settle
+from biasaudit.results.files import Content, replace_together, settle, whole
 from biasaudit.results.locking import sole_writer
 from biasaudit.results.schema import FORMAT_VERSION, Interval, Record
 
@@ -266,10 +266,11 @@ def add_localization(
     """
     made = LocalizationFile(name=name, weights_sha256=weights_sha256, figures=[found])
 
-    def contents(place: Path) -> dict[str, bytes]:
+    def contents(place: Path) -> dict[str, Content]:
         before = _before(partial(read_localization, place), weights_sha256)
         figures = [*_others(before, found), found]
-        return {LOCALIZATION_FILE: _bytes(made.model_copy(update={"figures": figures}))}
+        record = made.model_copy(update={"figures": figures})
+        return {LOCALIZATION_FILE: whole(partial(_bytes, record))}
 
     _add(folder, name, contents)
 
@@ -285,23 +286,25 @@ def add_segmentation(folder: Path, made: SegmentationFile, examples: Examples) -
     Raises:
         RunFailedError: The folder cannot be written; the files are in another one then.
     """
-    pictures = examples.to_bytes()
-    (one,) = made.figures
-    found = one.model_copy(update={"examples_sha256": digest_of(pictures)})
+    (found,) = made.figures
 
     def before_in(place: Path) -> SegmentationFile | None:
         source = _source(place / SEGMENTATION_FILE, "segment evaluate")
         known = lies_there(source.file)
         return _read(source, SegmentationFile, "the figures of a segmenter") if known else None
 
-    def contents(place: Path) -> dict[str, bytes]:
+    def contents(place: Path) -> dict[str, Content]:
         settle(place)
         before = _before(partial(before_in, place), made.weights_sha256)
         kept = [
             other.model_copy(update={"examples_sha256": None}) for other in _others(before, found)
         ]
-        whole = made.model_copy(update={"figures": [*kept, found]})
-        return {SEGMENTATION_FILE: _bytes(whole), EXAMPLES_FILE: pictures}
+
+        def record(digests: Mapping[str, str]) -> Iterable[bytes]:
+            own = found.model_copy(update={"examples_sha256": digests[EXAMPLES_FILE]})
+            return [_bytes(made.model_copy(update={"figures": [*kept, own]}))]
+
+        return {EXAMPLES_FILE: whole(examples.to_bytes), SEGMENTATION_FILE: record}
 
     _add(folder, made.name, contents)
 
@@ -338,7 +341,7 @@ def _bytes(record: LocalizationFile | SegmentationFile) -> bytes:
     return record.to_json().encode()
 
 
-def _add(folder: Path, name: str, contents: Callable[[Path], dict[str, bytes]]) -> None:
+def _add(folder: Path, name: str, contents: Callable[[Path], dict[str, Content]]) -> None:
     """Write files that are made of what lies there, while no other process does."""
 
     def write(place: Path) -> None:

@@ -197,6 +197,11 @@ Content = Callable[[Mapping[str, str]], Iterable[bytes]]
 """Gives a file's content, part by part. It is told the SHA-256 of the files written before it."""
 
 
+def whole(make: Callable[[], bytes]) -> Content:
+    """Return a file's content that is made in one piece."""
+    return lambda _: [make()]
+
+
 def replace_together(
     folder: Path, contents: Mapping[str, Content], gone: Sequence[str] = ()
 ) -> None:
