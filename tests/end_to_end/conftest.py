@@ -1,6 +1,8 @@
 """The command line as a user calls it, on a dataset small enough for a test."""
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,27 @@ def biasaudit(capsys, monkeypatch, tmp_path):
 def small():
     """Options of ``train`` that make a run of a second or two."""
     return [*SMALL, "--epochs", "1"]
+
+
+@pytest.fixture(scope="session")
+def trainings(tmp_path_factory):
+    """Where runs are kept that several tests start from, and which are there by now."""
+    return tmp_path_factory.mktemp("trainings"), {}
+
+
+@pytest.fixture
+def trained(biasaudit, small, tmp_path, trainings):
+    """Give a run of ``train`` with the options ``small``, and more: trained once, then copied."""
+    folder, done = trainings
+
+    def give(out="runs/baseline-seed0", *more):
+        name = Path(out).name  # which the run is called by
+        if (name, *more) not in done:
+            kept = folder / str(len(done)) / name
+            answer = biasaudit("train", "--quiet", *small, *more, "--out", kept)
+            assert answer.code == 0, answer.err
+            done[name, *more] = kept
+        shutil.copytree(done[name, *more], tmp_path / out, copy_function=shutil.copy)
+        return tmp_path / out
+
+    return give

@@ -79,6 +79,6 @@ def test_options(biasaudit, tmp_path, arguments, words):
         (["--cache", ""], ["cache"]),
     ],
 )
-def test_options_of_evaluate(biasaudit, small, arguments, words):
-    assert biasaudit("train", *small).code == 0
+def test_options_of_evaluate(biasaudit, trained, arguments, words):
+    trained()
     assert_one_line(biasaudit("evaluate", *arguments), *words)

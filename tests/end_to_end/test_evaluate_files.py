@@ -10,9 +10,8 @@ SHARES = [f"{i / 10:.1f}" for i in range(11)]
 
 
 @pytest.fixture
-def run(biasaudit, small, tmp_path):
-    assert biasaudit("train", "--quiet", *small, "--out", "run").code == 0
-    return tmp_path / "run"
+def run(trained):
+    return trained("run")
 
 
 def test_faithfulness_can_be_recomputed_and_maps_belong_to_their_rows(biasaudit, run):
@@ -89,9 +88,9 @@ def test_another_question_says_what_it_replaces(biasaudit, run):
     assert {splits[name].verdict.level for name in ("biased-boat", "biased-car")} == {0.975}
 
 
-def test_another_model_in_the_same_folder_replaces_all(biasaudit, run, small):
+def test_another_model_in_the_same_folder_replaces_all(biasaudit, run, trained):
     assert biasaudit("evaluate", "--run", run, "--all-pairs", "--out", "both").code == 0
-    assert biasaudit("train", "--quiet", *small, "--seed", "1", "--out", "other").code == 0
+    trained("other", "--seed", "1")
     answer = biasaudit("evaluate", "--run", "other", "--out", "both")
     assert answer.code == 0, answer.err
     told = (
@@ -115,10 +114,9 @@ def test_out_names_the_run(biasaudit, run, tmp_path):
     assert "elsewhere" in text
 
 
-def test_one_file_of_several_runs_keeps_those_that_are_not_named_again(biasaudit, run, small):
-    for seed in (1, 2):
-        options = ["--seed", seed, "--out", f"s{seed}"]
-        assert biasaudit("train", "--quiet", *small, *options).code == 0
+def test_one_file_of_several_runs_keeps_those_that_are_not_named_again(biasaudit, run, trained):
+    for seed in ("1", "2"):
+        trained(f"s{seed}", "--seed", seed)
     assert biasaudit("evaluate", "--run", run, "--run", "s1", "--out", "all").code == 0
     answer = biasaudit("evaluate", "--run", "s1", "--run", "s2", "--out", "all")
     assert answer.code == 0, answer.err

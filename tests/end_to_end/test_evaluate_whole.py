@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file, save_file
 
-from biasaudit.cli import main
 from biasaudit.results import read_per_image, read_results
 from biasaudit.statistics import (
     fit_operating_point,
@@ -21,27 +20,17 @@ from biasaudit.statistics import (
 )
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A small run, trained once."""
-    folder = tmp_path_factory.mktemp("trained") / "run"
-    sizes = [
-        f"--set=data.options.{name}={count}"
-        for name, count in (("train", 160), ("val", 40), ("group", 20))
-    ]
-    with pytest.raises(SystemExit) as end:
-        main(["train", "--quiet", *sizes, "--epochs", "1", "--out", str(folder)])
-    assert not end.value.code
-    return folder
+@pytest.fixture
+def run(trained):
+    return trained("run")
 
 
 @pytest.fixture
-def evaluated(biasaudit, trained, tmp_path):
+def evaluated(biasaudit, run):
     """The run, evaluated: the command's answer and the run's folder."""
-    shutil.copytree(trained, tmp_path / "run")
     answer = biasaudit("evaluate", "--run", "run")
     assert answer.code == 0, answer.err
-    return answer, tmp_path / "run"
+    return answer, run
 
 
 def mean(values):
@@ -226,18 +215,18 @@ def test_gates(biasaudit, evaluated, tmp_path):
         (["--fail-under", "boat-wihout-water.accuracy=1"], ["did you mean 'boat-without-water'"]),
     ],
 )
-def test_gates_written_wrongly(biasaudit, trained, arguments, words):
-    answer = biasaudit("evaluate", "--run", trained, "--out", "x", "--quiet", *arguments)
+def test_gates_written_wrongly(biasaudit, run, arguments, words):
+    answer = biasaudit("evaluate", "--run", run, "--out", "x", "--quiet", *arguments)
     assert answer.code == 2
     assert len(answer.err.splitlines()) == 1
     for word in words:
         assert word in answer.err
 
 
-def test_faithfulness_and_other_pairs(biasaudit, trained, tmp_path):
-    shutil.copytree(trained, tmp_path / "other")
+def test_faithfulness_and_other_pairs(biasaudit, run, tmp_path):
+    shutil.copytree(run, tmp_path / "other")
     answer = biasaudit(
-        *("evaluate", "--run", trained, "--run", "other", "--out", "both"),
+        *("evaluate", "--run", run, "--run", "other", "--out", "both"),
         *("--faithfulness", "--all-pairs"),
     )
     assert answer.code == 0, answer.err
@@ -271,9 +260,9 @@ class Logits(nn.Module):
 
 
 @pytest.mark.slow
-def test_an_external_model_is_audited_like_the_run_that_it_is(biasaudit, trained, tmp_path):
+def test_an_external_model_is_audited_like_the_run_that_it_is(biasaudit, run, tmp_path):
     (tmp_path / "own_logits.py").write_text(OWN)
-    weights = load_file(trained / "weights.safetensors")
+    weights = load_file(run / "weights.safetensors")
     save_file({f"net.{key}": value for key, value in weights.items()}, tmp_path / "m.safetensors")
     given = biasaudit(
         *("evaluate", "--model", "own_logits:Logits", "--state", "m.safetensors"),
@@ -281,7 +270,7 @@ def test_an_external_model_is_audited_like_the_run_that_it_is(biasaudit, trained
         *("--normalise", "none", "--data", "harbour", "--name", "harbour-v7", "--out", "runs/m"),
     )
     assert given.code == 0, given.err
-    assert biasaudit("evaluate", "--run", trained, "--data", "harbour", "--out", "r").code == 0
+    assert biasaudit("evaluate", "--run", run, "--data", "harbour", "--out", "r").code == 0
     found = read_results(tmp_path / "runs" / "m").runs[0]
     assert (found.name, found.mode, found.backbone) == (
         "harbour-v7",

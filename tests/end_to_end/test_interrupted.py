@@ -34,10 +34,11 @@ def signal_at(monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_training_that_was_stopped_goes_on_to_the_same_run(
-    biasaudit, small, tmp_path, signal_at, number
+    biasaudit, small, trained, tmp_path, signal_at, number
 ):
-    options = [*small, *LABELS, "--epochs", "2", "--batch-size", "32", "--quiet"]
-    assert biasaudit("train", *options, "--out", "whole").code == 0
+    longer = [*LABELS, "--epochs", "2", "--batch-size", "32"]
+    trained("whole", *longer)
+    options = [*small, *longer, "--quiet"]
     signal_at(7, number)  # the second of five steps of the second epoch
     stopped = biasaudit("train", *options, "--out", "run")
     assert stopped.code == 130
@@ -86,10 +87,10 @@ def test_a_second_signal_stops_at_once(biasaudit, small, tmp_path, monkeypatch):
     assert biasaudit("train", "--resume", "--out", "run").code == 0
 
 
-def test_sigterm_ends_any_verb_with_130(biasaudit, small, monkeypatch):
+def test_sigterm_ends_any_verb_with_130(biasaudit, trained, monkeypatch):
     from biasaudit.evaluation import audit as evaluation
 
-    assert biasaudit("train", *small).code == 0
+    trained()
     monkeypatch.setattr(
         evaluation, "one_pass", lambda *a, **k: os.kill(os.getpid(), signal.SIGTERM)
     )
@@ -116,11 +117,11 @@ def test_a_stopped_demo_goes_on(biasaudit, small, tmp_path, signal_at, monkeypat
 
 
 def test_a_target_that_cannot_be_written_is_found_before_the_pass(
-    biasaudit, small, tmp_path, monkeypatch
+    biasaudit, trained, tmp_path, monkeypatch
 ):
     from biasaudit import api
 
-    assert biasaudit("train", *small, "--out", "run").code == 0
+    trained("run")
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(api, "audit", None)  # nobody gets as far
     for target in ("file/audit", "file", "/proc/audit"):
@@ -141,9 +142,10 @@ def test_weights_that_are_no_numbers_are_no_run(biasaudit, small, tmp_path, rate
     assert not (tmp_path / "run" / "weights.safetensors").exists()
 
 
-def test_a_run_goes_on_with_other_loading_processes(biasaudit, small, tmp_path, signal_at):
-    options = [*small, "--epochs", "2", "--batch-size", "32"]
-    assert biasaudit("train", *options, "--out", "whole").code == 0
+def test_a_run_goes_on_with_other_loading_processes(biasaudit, small, trained, tmp_path, signal_at):
+    longer = ["--epochs", "2", "--batch-size", "32"]
+    trained("whole", *longer)
+    options = [*small, *longer]
     signal_at(8)
     assert biasaudit("train", *options, "--workers", "1", "--out", "run").code == 130
     assert biasaudit("train", "--resume", "--out", "run", "--workers", "0").code == 0

@@ -6,8 +6,8 @@ import pytest
 
 
 @pytest.fixture
-def run(biasaudit, small):
-    assert biasaudit("train", *small, "--out", "run", "--quiet").code == 0
+def run(trained):
+    return trained("run")
 
 
 def test_figures_as_a_table_and_as_json(biasaudit, run):

@@ -66,8 +66,8 @@ def test_train_evaluate_report(biasaudit, small, tmp_path):
     assert "boat" in (tmp_path / "a.md").read_text()
 
 
-def test_json_is_json_alone_and_has_no_nan(biasaudit, small):
-    assert biasaudit("train", "--quiet", *small).code == 0
+def test_json_is_json_alone_and_has_no_nan(biasaudit, small, trained):
+    trained()
     answer = biasaudit("evaluate", "--json")
     data = json.loads(answer.out)
     assert data["format_version"] == 1
@@ -83,8 +83,8 @@ def test_json_is_json_alone_and_has_no_nan(biasaudit, small):
             yield node
 
     assert all(math.isfinite(value) for value in numbers(data))
-    trained = biasaudit("train", "--json", *small)
-    assert json.loads(trained.out)["name"] == "baseline-seed0"
+    told = biasaudit("train", "--json", *small)
+    assert json.loads(told.out)["name"] == "baseline-seed0"
 
 
 def test_quiet_prints_results_alone(biasaudit, small):
@@ -106,9 +106,9 @@ def test_the_same_seed_gives_the_same_bytes(biasaudit, small, tmp_path):
     ).read_bytes()
 
 
-def test_several_runs_give_one_table(biasaudit, small, tmp_path):
-    for seed in (0, 1):
-        assert biasaudit("train", "--seed", seed, *small, "--out", f"r{seed}").code == 0
+def test_several_runs_give_one_table(biasaudit, trained, tmp_path):
+    for seed in ("0", "1"):
+        trained(f"r{seed}", "--seed", seed)
     answer = biasaudit("evaluate", "--run", "r0", "--run", "r1", "--out", "both")
     assert answer.code == 0, answer.err
     assert answer.out.splitlines()[1].split() == ["r0", "r1"]
@@ -116,16 +116,16 @@ def test_several_runs_give_one_table(biasaudit, small, tmp_path):
     assert read_results(tmp_path / "both" / "r1").runs[0].seed == 1
 
 
-def test_config_of_a_run_trains_it_again(biasaudit, small, tmp_path):
-    assert biasaudit("train", "--seed", "2", *small, "--out", "a").code == 0
+def test_config_of_a_run_trains_it_again(biasaudit, trained, tmp_path):
+    trained("a", "--seed", "2")
     assert biasaudit("train", "--config", "a/config.json", "--out", "b").code == 0
     assert (tmp_path / "a" / "weights.safetensors").read_bytes() == (
         tmp_path / "b" / "weights.safetensors"
     ).read_bytes()
 
 
-def test_a_run_is_never_overwritten(biasaudit, small, tmp_path):
-    assert biasaudit("train", *small).code == 0
+def test_a_run_is_never_overwritten(biasaudit, small, trained, tmp_path):
+    trained()
     assert biasaudit("train", *small).out.strip() == "runs/baseline-seed0-2"
     before = (tmp_path / "runs" / "baseline-seed0" / "weights.safetensors").read_bytes()
     refused = biasaudit("train", *small, "--out", "runs/baseline-seed0")

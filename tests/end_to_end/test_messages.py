@@ -76,8 +76,8 @@ def test_an_option_that_takes_one_value_is_not_overridden_in_silence(biasaudit):
     assert "given 2 times" not in again.err
 
 
-def test_a_split_that_exists_is_suggested(biasaudit, small):
-    assert biasaudit("train", "--quiet", *small, "--out", "run").code == 0
+def test_a_split_that_exists_is_suggested(biasaudit, trained):
+    trained("run")
     answer = biasaudit("evaluate", "--run", "run", "--split", "edit-boat")
     assert answer.code == 2
     assert "did you mean 'edited-boat'?" in answer.err

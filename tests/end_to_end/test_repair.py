@@ -19,9 +19,8 @@ GUARD = ["--max-val-loss", "1"]
 
 
 @pytest.fixture
-def trained(biasaudit, small):
-    answer = biasaudit("train", "--quiet", *small)
-    assert answer.code == 0, answer.err
+def run(trained):
+    trained()
     return "runs/baseline-seed0"
 
 
@@ -30,7 +29,7 @@ def scores_of(folder):
     return table.set_index(["split", "id"])["score"].sort_index()
 
 
-def test_train_repair_evaluate_report(biasaudit, trained, tmp_path):
+def test_train_repair_evaluate_report(biasaudit, run, tmp_path):
     repaired = biasaudit("repair", "--pixel-labels", LABELS, *GUARD)
     assert repaired.code == 0, repaired.err
     folder = tmp_path / repaired.out.strip()
@@ -55,10 +54,10 @@ def test_train_repair_evaluate_report(biasaudit, trained, tmp_path):
     assert evaluated.code == 0, evaluated.err
     assert f"baseline-seed0-repair{LABELS}" in evaluated.out
 
-    assert biasaudit("report", trained, folder, "--out", "report.html").code == 0
+    assert biasaudit("report", run, folder, "--out", "report.html").code == 0
     page = (tmp_path / "report.html").read_text()
     assert f"baseline+repair · {LABELS} labels" in page
-    assert f"biasaudit repair --run {trained} --pixel-labels {LABELS}" in page
+    assert f"biasaudit repair --run {run} --pixel-labels {LABELS}" in page
     assert "combines the classification loss with other terms" not in page
     train = next(line for line in page.splitlines() if "biasaudit train" in line)
     assert "+repair" not in train.split("biasaudit repair")[0].split("biasaudit train")[1]
@@ -76,7 +75,7 @@ def test_train_repair_evaluate_report(biasaudit, trained, tmp_path):
     [("propagated", [], LABELS), ("sec", ["--set", "segment.iterations=3"], LABELS // 3)],
 )
 def test_foregrounds_found_in_unlabelled_images_are_told_everywhere(
-    biasaudit, trained, tmp_path, kind, more, held_back
+    biasaudit, run, tmp_path, kind, more, held_back
 ):
     asked = ["--pixel-labels", LABELS, "--foregrounds", kind, *more]
     repaired = biasaudit("repair", *asked, *GUARD)
@@ -109,7 +108,7 @@ def test_foregrounds_found_in_unlabelled_images_are_told_everywhere(
     assert " ".join(["--foregrounds", kind, *more]) in again
 
 
-def test_one_row_of_the_last_layer_changes(biasaudit, trained, tmp_path):
+def test_one_row_of_the_last_layer_changes(biasaudit, run, tmp_path):
     answer = biasaudit("repair", "--pixel-labels", LABELS, "--json", *GUARD)
     assert answer.code == 0, answer.err
     told = json.loads(answer.out)
@@ -117,7 +116,7 @@ def test_one_row_of_the_last_layer_changes(biasaudit, trained, tmp_path):
     assert told["name"] == folder.name
     assert set(told["val"]) == {"before", "after"}
     record = json.loads((folder / "repair.json").read_text())
-    before = load_file(tmp_path / trained / "weights.safetensors")
+    before = load_file(tmp_path / run / "weights.safetensors")
     after = load_file(folder / "weights.safetensors")
     assert before.keys() == after.keys()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -174,7 +173,7 @@ def test_in_memory_as_from_disk(tmp_path):
         (["--context-labels", "watr"], ["watr", "did you mean 'water'"]),
     ],
 )
-def test_bad_input(biasaudit, trained, tmp_path, arguments, words):
+def test_bad_input(biasaudit, run, tmp_path, arguments, words):
     assert_one_line(biasaudit("repair", *arguments), *words)
     assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["baseline-seed0"]
 
@@ -183,7 +182,7 @@ def test_no_run(biasaudit):
     assert_one_line(biasaudit("repair"), "no run in runs/", "biasaudit train")
 
 
-def test_regions_of_both_answers_and_context_labels(biasaudit, trained, tmp_path):
+def test_regions_of_both_answers_and_context_labels(biasaudit, run, tmp_path):
     names = ["--regions", "boat,house", "--context-labels", "water"]
     repaired = biasaudit("repair", "--pixel-labels", LABELS, *names, *GUARD)
     assert repaired.code == 0, repaired.err

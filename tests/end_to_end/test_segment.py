@@ -6,8 +6,8 @@ import pytest
 
 
 @pytest.fixture
-def run(biasaudit, small):
-    assert biasaudit("train", *small, "--out", "run", "--quiet").code == 0
+def run(trained):
+    return trained("run")
 
 
 def test_from_a_run_to_masks_and_back(biasaudit, run, tmp_path):
@@ -54,8 +54,8 @@ def test_from_a_run_to_masks_and_back(biasaudit, run, tmp_path):
     assert "evaluation.json: was measured with other weights" in stale.err
 
 
-def test_the_newest_is_taken_where_none_is_named(biasaudit, small):
-    assert biasaudit("train", *small, "--quiet").code == 0
+def test_the_newest_is_taken_where_none_is_named(biasaudit, trained):
+    trained()
     made = biasaudit("segment", "train", "--set", "segment.iterations=2", "--quiet")
     assert (made.code, made.out) == (0, "runs/baseline-seed0-segmenter\n")
     assert biasaudit("segment", "evaluate", "--no-crf").code == 0

@@ -8,8 +8,8 @@ from biasaudit.errors import DataError
 from biasaudit.results import read_per_image, read_results
 
 
-def test_one_object_and_two_contexts(biasaudit, small, tmp_path):
-    assert biasaudit("train", *small, "--out", "run").code == 0
+def test_one_object_and_two_contexts(biasaudit, trained, tmp_path):
+    trained("run")
     answer = biasaudit(
         *("evaluate", "--run", "run", "--context", "water", "--context", "grass"),
         *("--object", "boat"),
@@ -30,8 +30,8 @@ def test_one_object_and_two_contexts(biasaudit, small, tmp_path):
     assert "boat without water" in page
 
 
-def test_two_objects(biasaudit, small, tmp_path):
-    assert biasaudit("train", *small, "--out", "run").code == 0
+def test_two_objects(biasaudit, trained, tmp_path):
+    trained("run")
     answer = biasaudit("evaluate", "--run", "run", "--object", "boat", "--object", "tree")
     assert answer.code == 0, answer.err
     (run,) = read_results(tmp_path / "run").runs
@@ -58,8 +58,8 @@ def test_two_objects(biasaudit, small, tmp_path):
         ),
     ],
 )
-def test_pairs_that_are_refused(biasaudit, small, arguments, words):
-    assert biasaudit("train", *small, "--out", "run").code == 0
+def test_pairs_that_are_refused(biasaudit, trained, arguments, words):
+    trained("run")
     answer = biasaudit("evaluate", "--run", "run", *arguments)
     assert answer.code == 2
     assert words in answer.err
