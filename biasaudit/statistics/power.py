@@ -143,12 +143,11 @@ def images_needed(power_at: Callable[[int], float], power: float = POWER) -> int
     Returns:
         A number of images; None where 100,000 are too few.
     """
-    high = 1
+    low, high = 0, 1
     while power_at(high) < power:
-        high *= 2
-        if high > _MOST_IMAGES:
+        if high == _MOST_IMAGES:
             return None
-    low = high // 2
+        low, high = high, min(2 * high, _MOST_IMAGES)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if power_at(middle) >= power else (middle, high)
