@@ -180,7 +180,9 @@ def _failing(run: Run, split: Split, context: str) -> list[tuple[str, str]]:
         for name, group in split.groups.items()
         if group.alignment == "conflicting" and group.accuracy is not None
     }
-    failing = {name: g for name, g in found.items() if 1 - (g.accuracy or 0.0) >= FAILING}
+    # 1 - .9 is a little less than .1
+    wrong = {name: round(1 - (group.accuracy or 0.0), 9) for name, group in found.items()}
+    failing = {name: group for name, group in found.items() if wrong[name] >= FAILING}
     return [
         (phrase(name, run.object, context), _fails(group, phrase(name, run.object, context), run))
         for name, group in failing.items()

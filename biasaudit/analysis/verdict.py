@@ -213,9 +213,9 @@ def _fewest(decides: Callable[[int], bool]) -> int | None:
     """Return the fewest images that decide, by halving; None beyond the most that is looked at."""
     low, high = 1, 2
     while not decides(high):
-        low, high = high, high * 2
-        if high > _MOST_IMAGES:
+        if high == _MOST_IMAGES:
             return None
+        low, high = high, min(2 * high, _MOST_IMAGES)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if decides(middle) else (middle, high)
