@@ -569,7 +569,8 @@ def test_rows_of_conflicting_groups_where_there_are_some():
 def test_overlap_of_rows_that_have_a_map():
     columns = [
         "energy_pointing_game", "iou", "area_fraction", "pointing_game",
-        "pixel_average_precision", "context_energy", "context_area", f"{METRIC_PREFIX}a", f"{METRIC_PREFIX}b",
+        "pixel_average_precision", "context_energy", "context_area",
+        f"{METRIC_PREFIX}a", f"{METRIC_PREFIX}b",
     ]  # fmt: skip
     table = pd.DataFrame(
         [[0.2, 0.1, 0.3, 1, 0.4, NAN, NAN, 5.0, NAN], [0.4, 0.3, 0.5, 0, 0.6, 0.7, 0.5, 7.0, NAN],
