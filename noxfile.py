@@ -43,7 +43,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; what follows ``--`` goes to pytest, such as ``-n 2``."""
+    """Run the tests; what follows ``--`` goes to pytest, such as ``-n 0``."""
     _install(session, "-e", ".[test]")
     session.run("pytest", *session.posargs)
 

@@ -1,6 +1,5 @@
 """Requests to stop, and where a run computes."""
 
-import os
 import signal
 import threading
 
@@ -57,21 +56,19 @@ def test_another_thread_than_the_first_changes_nothing():
     assert found == [(False, before)]
 
 
-@pytest.mark.parametrize(
-    ("sent", "ended"), [([signal.SIGINT], 0), ([signal.SIGTERM], 0),
-                        ([signal.SIGTERM, signal.SIGTERM], -signal.SIGTERM)]
-)  # fmt: skip
-def test_a_loading_process_outlives_the_first_signal(sent, ended):
-    child = os.fork()
-    if child == 0:
-        try:
-            leave_signals_to_the_parent(0)
-            for number in sent:
-                os.kill(os.getpid(), number)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == ended
+def test_a_loading_process_outlives_the_first_signal():
+    before = {one: signal.getsignal(one) for one in BOTH}
+    try:
+        leave_signals_to_the_parent(0)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # the second would end it
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_who_follows_stops_where_any_process_was_asked():
