@@ -65,3 +65,23 @@ def trained(biasaudit, small, tmp_path, trainings):
         return tmp_path / out
 
     return give
+
+
+@pytest.fixture
+def audited(biasaudit, trained, tmp_path, trainings):
+    """Give what ``evaluate`` told of a run, and its folder: evaluated once, then copied."""
+    folder, done = trainings
+
+    def give(*options):
+        key = ("evaluate", *options)
+        if key in done:
+            shutil.copytree(done[key][1], tmp_path / "run", copy_function=shutil.copy)
+        else:
+            run = trained("run")
+            answer = biasaudit("evaluate", "--run", "run", *options)
+            assert answer.code == 0, answer.err
+            kept = folder / str(len(done)) / "run"
+            done[key] = answer, shutil.copytree(run, kept, copy_function=shutil.copy)
+        return done[key][0], tmp_path / "run"
+
+    return give

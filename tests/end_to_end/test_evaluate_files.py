@@ -14,9 +14,11 @@ def run(trained):
     return trained("run")
 
 
-def test_faithfulness_can_be_recomputed_and_maps_belong_to_their_rows(biasaudit, run):
-    answer = biasaudit("evaluate", "--run", run, "--faithfulness", "--maps", "--all-pairs")
-    assert answer.code == 0, answer.err
+WHOLE = ("--faithfulness", "--maps", "--all-pairs")
+
+
+def test_faithfulness_can_be_recomputed_and_maps_belong_to_their_rows(audited):
+    _, run = audited(*WHOLE)
     table = read_per_image(run / "per_image.csv")
     assert tuple(table.columns[: len(PER_IMAGE_COLUMNS)]) == PER_IMAGE_COLUMNS
     for name, split in read_results(run).runs[0].splits.items():
@@ -39,10 +41,9 @@ def test_faithfulness_can_be_recomputed_and_maps_belong_to_their_rows(biasaudit,
     assert np.abs(scaled * 255 - gallery.maps).max() <= 1
 
 
-def test_a_later_audit_adds_to_the_earlier_one(biasaudit, run):
+def test_a_later_audit_adds_to_the_earlier_one(biasaudit, audited):
     """Pairs, maps and erased images of the first stay, and the figures are those of all rows."""
-    first = biasaudit("evaluate", "--run", run, "--faithfulness", "--maps", "--all-pairs")
-    assert first.code == 0, first.err
+    _, run = audited(*WHOLE)
     before = read_per_image(run / "per_image.csv")
     second = biasaudit("evaluate", "--run", run, "--split", "edited-boat")
     assert second.code == 0, second.err

@@ -26,11 +26,9 @@ def run(trained):
 
 
 @pytest.fixture
-def evaluated(biasaudit, run):
+def evaluated(audited):
     """The run, evaluated: the command's answer and the run's folder."""
-    answer = biasaudit("evaluate", "--run", "run")
-    assert answer.code == 0, answer.err
-    return answer, run
+    return audited()
 
 
 def mean(values):

@@ -12,7 +12,7 @@ from biasaudit import processes
 from biasaudit.config import load_settings
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.errors import RunError, RunFailedError, RunInterruptedError
-from biasaudit.training import loop, resumable
+from biasaudit.training import keeper, loop, resumable
 from biasaudit.training.checkpoint import CHECKPOINT, Checkpoint, Parts, Position, read_checkpoint
 from biasaudit.training.keeper import METRICS, FolderKeeper
 from biasaudit.training.log import STEPS_FILE, Logged, logged
@@ -271,6 +271,26 @@ def test_an_epoch_is_kept_with_its_metrics_before_a_stop(tmp_path):
     assert (tmp_path / METRICS).read_text() == "epoch\n1\n"
 
 
+def test_a_state_that_cannot_be_kept_is_told_at_once_and_once_until_it_can(tmp_path, monkeypatch):
+    lines, full = [], [True]
+    write = keeper.write_atomic
+
+    def some(file, content):
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        write(file, content)
+
+    monkeypatch.setattr(keeper, "write_atomic", some)
+    made = FolderKeeper(tmp_path, {}, 1, Stop(), lines.append)
+    seen = []
+    for broken in (True, True, False, True, True):
+        full[0] = broken
+        made.stepped(lambda: Checkpoint.of(parts(), Position(0, 1)))
+        seen.append((len(lines), made.kept))
+    # once kept, a later failure leaves the state that was kept
+    assert seen == [(1, False), (1, False), (1, True), (2, True), (2, True)]
+
+
 def test_a_log_goes_on_counting(tmp_path):
     for first in (0, 3):
         log = Logged("csv", tmp_path, Silent())
@@ -347,9 +367,9 @@ def test_steps_that_were_done_before_are_told_again(tmp_path, stop):
             if (taken.position.epoch, taken.position.step) == stop:
                 self.keep(taken)
 
-    keeper, whole, again = Keep(tmp_path), Told(), Told()
-    first = train(planned(), whole, keeper)
-    second = train(planned(), again, keeper)
+    kept, whole, again = Keep(tmp_path), Told(), Told()
+    first = train(planned(), whole, kept)
+    second = train(planned(), again, kept)
     assert second.metrics == first.metrics
     assert [epoch for epoch, _ in again.steps] == [1, 1, 2, 2]
     done = 2 * epochs + steps
@@ -367,10 +387,10 @@ def test_one_that_goes_on_after_the_last_epoch_answers_val_again(tmp_path):
         def epoch_done(self, take, rows):
             self.keep(take())
 
-    keeper = Keep(tmp_path)
-    first = train(planned(), Silent(), keeper)
+    kept = Keep(tmp_path)
+    first = train(planned(), Silent(), kept)
     told = Told()
-    second = train(planned(), told, keeper)
+    second = train(planned(), told, kept)
     assert told.rows == []
     assert second.operating_points == first.operating_points
     assert len(second.operating_points) == 2

@@ -16,7 +16,7 @@ from biasaudit.models.whole_network import WholeNetwork
 from biasaudit.training.repair.choose import Answered, Candidate, best
 from biasaudit.training.repair.contexts import LEAST, conflicting_auroc, inverse_propensities
 from biasaudit.training.repair.edits import EditRecipe
-from biasaudit.training.repair.engine import FEWER, SHARE, replace_row
+from biasaudit.training.repair.engine import FEWER, SHARE, Repaired, replace_row
 from biasaudit.training.repair.examples import (
     _noted,
     regions_of,
@@ -26,7 +26,8 @@ from biasaudit.training.repair.examples import (
     val_examples,
 )
 from biasaudit.training.repair.features import FeatureReader, LastLayer, last_layer
-from biasaudit.training.repair.record import options_of, summary_of
+from biasaudit.training.repair.foregrounds import Foregrounds
+from biasaudit.training.repair.record import options_of, record_of, summary_of
 from biasaudit.training.repair.refit import (
     CROPPED,
     EDITED,
@@ -473,3 +474,35 @@ def test_options_follow_the_settings():
     two = options_of(RepairSettings(regions=("boat", "cow")))
     assert two.edits.alone == 2
     assert options_of(RepairSettings(pixel_labels=2, foregrounds="propagated")).propagated
+
+
+def test_the_record_of_a_repair_says_what_was_found_in_unlabelled_images():
+    chosen = Candidate(Recipe(dose=0.5), FIGURES, FIGURES, FIGURES, True)
+    plain = Repaired(
+        "body.fc", 1, Row(np.array([1.0, 2.0]), 3.0), Row(np.zeros(2), 0.0), chosen,
+        (chosen, replace(chosen, allowed=False)), {"pasted": 8}, FIGURES,
+        replace(FIGURES, accuracy=0.8),
+    )  # fmt: skip
+    entries = (LabelEntry("0", "mask", "boat"), LabelEntry("2", "box", "boat"))
+    labels = LabelChoice(("boat",), 0, 1, 1, entries)
+    settings = RepairSettings(pixel_labels=1, box_labels=1, context_labels=("water",))
+    told = record_of(plain, "runs/a", "boat", labels, settings)
+    assert "foregrounds" not in told
+    assert (told["repaired"], told["object"], told["layer"], told["row"]) == (
+        "runs/a", "boat", "body.fc", 1,
+    )  # fmt: skip
+    assert (told["pixel_labels"], told["box_labels"]) == (1, 1)
+    assert told["labels_by_form"] == {"mask": 1, "box": 1}
+    assert (told["regions"], told["context_labels"]) == (["boat"], ["water"])
+    assert told["before"] == {"weight": [1.0, 2.0], "bias": 3.0}
+    assert (told["val"]["before"]["accuracy"], told["val"]["after"]["accuracy"]) == (0.9, 0.8)
+    assert told["chosen"]["dose"] == 0.5
+    assert [one["allowed"] for one in told["candidates"]] == [True, False]
+    found = replace(
+        plain, foregrounds=Foregrounds({3: torch.zeros(1)}, 4, 0.5, float("nan"), 2, 0),
+        propagated_edits={"pasted": 2},
+    )  # fmt: skip
+    assert record_of(found, "runs/a", "boat", labels, settings)["foregrounds"] == {
+        "proposed": 4, "kept": 1, "iou": 0.5, "kept_iou": None, "held_back": 2,
+        "kept_held_back": 0, "edits": {"pasted": 2},
+    }  # fmt: skip
