@@ -183,6 +183,21 @@ def test_boxes_stand_in_for_masks_and_are_told(outlines, told):
     assert planned(*asked, "data.pixel_labels=2", "data.box_labels=3", data=data).notes == []
 
 
+def test_boxes_of_several_classes_that_stand_in_are_counted_apart_from_those_asked_for():
+    samples = [sample(n, "mask" if n < 2 else "box") for n in range(12)]
+    data = dataset(subsets={"train": samples, "val": samples}, guided=("boat", "cow"))
+    plan = planned(
+        "training.mode=gain_ext", "data.outlines=false", "data.pixel_labels=2",
+        "data.box_labels=3", data=data,
+    )  # fmt: skip
+    # of each class one mask, one box in the place of a mask, and three boxes
+    assert plan.labels.counts_by_form() == {"mask": 2, "box": 8}
+    assert plan.notes == [
+        "4 pixel labels: 2 masks (all there are) and 2 boxes, filled",
+        "5 labels of each of boat, cow: 10 in all",
+    ]
+
+
 def test_one_class_cannot_exclude_another():
     samples = [replace(sample(n), labels=frozenset(["boat"])) for n in range(12)]
     data = dataset(classes=("boat",), subsets={"train": samples, "val": samples})

@@ -357,7 +357,7 @@ class Kept(loop.Keeper):
         return read_checkpoint(self.file)[0] if self.file.exists() else None
 
 
-@pytest.mark.parametrize("stop", [(0, 1), (1, 1)])
+@pytest.mark.parametrize("stop", [(0, 2), (1, 1), (1, 2)])
 def test_steps_that_were_done_before_are_told_again(tmp_path, stop):
     epochs, steps = stop
 
@@ -368,18 +368,49 @@ def test_steps_that_were_done_before_are_told_again(tmp_path, stop):
                 self.keep(taken)
 
     kept, whole, again = Keep(tmp_path), Told(), Told()
-    first = train(planned(), whole, kept)
-    second = train(planned(), again, kept)
+    first = train(planned("training.batch_size=3"), whole, kept)
+    second = train(planned("training.batch_size=3"), again, kept)
     assert second.metrics == first.metrics
-    assert [epoch for epoch, _ in again.steps] == [1, 1, 2, 2]
-    done = 2 * epochs + steps
+    assert [epoch for epoch, _ in again.steps] == [1, 1, 1, 2, 2, 2]
+    done = 3 * epochs + steps
     assert again.steps[done:] == whole.steps[done:]
     assert again.steps[done - 1][1] == pytest.approx(
-        sum(total for _, total in whole.steps[2 * epochs : done]) / steps
+        sum(total for _, total in whole.steps[3 * epochs : done]) / steps
     )
     assert [row.epoch for row in again.rows] == list(range(epochs + 1, 3))
     for name, value in first.model.state_dict().items():
         assert torch.equal(second.model.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("stop", [(0, 2), (1, 0)])
+def test_each_step_meets_the_random_numbers_that_it_would_have_met(tmp_path, monkeypatch, stop):
+    seen = []
+    step = loop._Loop._step
+
+    def noted(self, batch, progress):
+        seen.append(torch.rand(()).item())  # as dropout would
+        return step(self, batch, progress)
+
+    monkeypatch.setattr(loop._Loop, "_step", noted)
+
+    class Keep(Kept):
+        def stepped(self, take):
+            taken = take()
+            if stop[1] and (taken.position.epoch, taken.position.step) == stop:
+                self.keep(taken)
+
+        def epoch_done(self, take, rows):
+            taken = take()
+            if not stop[1] and taken.position.epoch == stop[0]:
+                self.keep(taken)
+
+    kept, plan = Keep(tmp_path), planned("training.batch_size=3")
+    train(plan, Silent(), kept)
+    whole = seen[:]
+    seen.clear()
+    train(plan, Silent(), kept)
+    assert len(set(whole)) == 6
+    assert seen == whole[3 * stop[0] + stop[1] :]
 
 
 def test_one_that_goes_on_after_the_last_epoch_answers_val_again(tmp_path):

@@ -74,6 +74,21 @@ def test_more_dose_answers_more_edits_and_val_guards():
         assert candidate.allowed == (candidate.val.accuracy >= before - 0.02)
 
 
+def test_a_candidate_tells_originals_edits_and_val_apart(monkeypatch):
+    # whatever is fitted, channel 0 decides: by hand from the features
+    monkeypatch.setattr(choose, "refit", lambda *_: Row(np.array([1.0, 0.0, 0.0]), 0.0))
+    examples, told = made(), []
+    val = made(1).part(np.arange(80))
+    (found,) = compare(examples, val, BEFORE, [Recipe()], 0.02, 0, told.append)
+    right = (examples.features[:, 0] > 0) == examples.answers
+    assert found.originals.accuracy == pytest.approx(right[:80].mean())
+    assert found.edits.accuracy == pytest.approx(right[80:].mean())
+    assert found.val.accuracy == pytest.approx(((val.features[:, 0] > 0) == val.answers).mean())
+    assert found.originals.accuracy > found.edits.accuracy + 0.5
+    assert np.isnan(found.conflicting)
+    assert told == [1]
+
+
 def candidate(area, allowed, val=0.9):
     edits = Answered(0.5, 1 - area, area)
     return Candidate(Recipe(), Answered(0.9, 0.1, 0.9), edits, Answered(val, 0.1, 0.9), allowed)
