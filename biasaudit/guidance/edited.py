@@ -13,7 +13,7 @@ from biasaudit import processes
 from biasaudit.guidance.edits import grown, paste, placed, remove, surroundings
 from biasaudit.guidance.step import Step
 from biasaudit.guidance.terms import TermOptions, term
-from biasaudit.models.classifier import Output, full_precision
+from biasaudit.models.classifier import Classifier, Output, full_precision
 from biasaudit.models.shared_norm import mean_of_all
 
 
@@ -33,6 +33,9 @@ class EditedOptions(TermOptions):
             place of the object.
         decoys: Whether to paste also pieces of other pictures, cut in the shape of the object:
             the answer is no, so that a seam gives nothing away.
+        body_gradient: The share of this term's gradient that reaches the layers before the head.
+            The pairs know a few objects of one class; with all of their gradient they draw the
+            features that the other classes live by towards these.
     """
 
     scale: float = Field(1.5, ge=1)
@@ -41,6 +44,7 @@ class EditedOptions(TermOptions):
     margin: float = Field(0.03, ge=0, le=0.5)
     covered: float = Field(0.5, ge=0, le=1)
     decoys: bool = False
+    body_gradient: float = Field(0.1, ge=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -166,22 +170,34 @@ def edited(step: Step, options: EditedOptions) -> Tensor:
     object, of the grounds before the pasting, and of decoys where asked for. So each picture
     stands against the one that it was made from, and yes and no weigh the same.
     """
-    pictures, seen = step.added("edited")
+    pictures, added = step.added("edited")
     batch, pasted = step.labelled_batch, pictures.classes
     edge = len(pasted) + len(pictures.removed_classes)
-    whole = _of(step.labelled_output, batch.region_classes, batch.region_rows)
+    seen, labelled, plain = (
+        _held(step.model, output, options.body_gradient)
+        for output in (added, step.labelled_output, step.output)
+    )
+    whole = _of(labelled, batch.region_classes, batch.region_rows)
     classes = step.sent(pasted)
     yes = torch.cat([_of(seen, classes, slice(0, len(pasted))), whole])
     grounds = step.sent(pictures.ground_classes), step.sent(pictures.ground_rows)
     no = torch.cat(
         [
             _of(seen, step.sent(pictures.removed_classes), slice(len(pasted), edge)),
-            _of(step.output, *grounds),
+            _of(plain, *grounds),
             _of(seen, classes[: len(seen.scores) - edge], slice(edge, None)),
         ]
     )
     answered = functional.softplus(-yes).sum(), functional.softplus(no).sum()
     return (mean_of_all(answered[0], len(yes)) + mean_of_all(answered[1], len(no))) / 2
+
+
+def _held(model: Classifier, output: Output, share: float) -> Output:
+    """Return the same answers, of whose gradient the features get a share alone."""
+    if share == 1:
+        return output
+    held = output.features.detach()
+    return model.answer(held + share * (output.features - held))
 
 
 def _drawn(step: Step, options: EditedOptions, every: _Everything) -> _Drawn:

@@ -82,7 +82,7 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Output:
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
-        return self._output(self.body(self._normalised(images)))
+        return self.answer(self.body(self._normalised(images)))
 
     @property
     def starts_frozen(self) -> bool:
@@ -104,13 +104,14 @@ class Classifier(nn.Module):
         features = started.contiguous(memory_format=torch.channels_last)
         for layer in self._split()[1]:
             features = layer(features)
-        return self._output(features)
+        return self.answer(features)
 
     def _normalised(self, images: Tensor) -> Tensor:
         normalised = (images - self.mean) / self.std
         return normalised.contiguous(memory_format=torch.channels_last)
 
-    def _output(self, features: Tensor) -> Output:
+    def answer(self, features: Tensor) -> Output:
+        """Return what the head makes of (N, K, H, W) features, beside the features."""
         logits = self.head(features)
         scores = against_the_rest(full_precision(logits)) if self.softmax else logits
         return Output(scores, features)

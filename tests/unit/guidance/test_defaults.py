@@ -53,6 +53,7 @@ DEFAULTS = {
         "margin": 0.03,
         "covered": 0.5,
         "decoys": False,
+        "body_gradient": 0.1,
     },
 }
 SPENDS_LABELS = {"external", "evidence", "energy", "input_gradient", "edited"}
@@ -68,6 +69,7 @@ RANGES = [
     ("edited", "shift", (0.0, 1.0), (-0.01, 1.01)),
     ("edited", "margin", (0.0, 0.5), (-0.01, 0.51)),
     ("edited", "covered", (0.0, 1.0), (-0.01, 1.01)),
+    ("edited", "body_gradient", (0.0, 1.0), (-0.01, 1.01)),
 ]
 
 

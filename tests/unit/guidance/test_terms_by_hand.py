@@ -459,6 +459,27 @@ def test_edited_pairs_stand_against_the_pictures_that_they_were_made_from(covere
     assert loss == pytest.approx((yes + no) / 2)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_a_share_of_the_gradient_of_edited_pairs_reaches_the_body_and_all_of_it_the_head(share):
+    model = tiny([[4.0, 0, 0]], [0.0])
+    spot = [[1.0, 1.0], [0.0, 0.0]]
+    labelled = batch([RED], [[1]], [spot], [0], [0])
+    pale = [[[0.1] * 2] * 2] * 3
+    options = EditedOptions(scale=1.0, shift=0.0, covered=0.0, body_gradient=share)
+    loss = edited(edited_step(model, batch([pale], [[0]]), labelled, options), options)
+    (seen,) = model.body.seen  # ground, labelled, pasted, removed
+    bare, whole, pasted, gone = (4 * picture[0].mean().item() for picture in seen)
+    yes, no = (whole, pasted), (bare, gone)
+    assert item(loss) == pytest.approx(
+        sum(softplus(-s) for s in yes) / 4 + sum(map(softplus, no)) / 4
+    )
+    # every score is gain · weight · mean(red), and gain is 1
+    slope = (sum(s * sigmoid(s) for s in no) - sum(s * sigmoid(-s) for s in yes)) / 4
+    loss.backward()
+    assert model.body.gain.grad.item() == pytest.approx(share * slope, abs=1e-12)
+    assert model.head.linear.weight.grad[0, 0].item() == pytest.approx(slope / 4, abs=1e-12)
+
+
 def test_only_what_has_a_ground_is_covered_and_by_what_lacks_its_class():
     model = tiny([[4.0, 0, 0], [0, 2.0, 0]], [0.0, 0.0])
     size = 16
