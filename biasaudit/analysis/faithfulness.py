@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from biasaudit.inputs.tables import dense
 from biasaudit.results import Faithfulness
 from biasaudit.statistics import mean_interval
 
@@ -28,7 +29,7 @@ def faithfulness_of(rows: pd.DataFrame, seed: int = 0) -> Faithfulness | None:
     """
     if PROBABILITY not in rows:
         return None
-    rows = rows[rows[PROBABILITY].notna()]
+    rows = dense(rows[rows[PROBABILITY].notna()])
     if rows.empty:
         return None
     whole = rows[PROBABILITY]

@@ -33,14 +33,14 @@ def audit_pairs(
         subject: The classifier under audit.
         dataset: Its object classes that the model knows, and its contexts, give the pairs.
         besides: The pair that is audited by itself already, and left out here.
-        scores: Of every class, of every image of val and the held-out subset, by id.
+        scores: Of every class, of every image of val and the held-out subset.
 
     Returns:
         Rows with the columns of ``per_image.csv``, overlaps NaN; ``split`` is the pair, as in
         "car/road". And the number of pairs left out for want of images in a group.
     """
     samples = images_of(dataset)
-    every = np.stack([scores[sample.id] for sample in samples])
+    every = scores.among(samples)
     decisions = decisions_of(every, subject.model.softmax)
     tables, small = [], 0
     for object in (name for name in dataset.classes if name in subject.classes):

@@ -164,7 +164,8 @@ def _measure(
     case: Case, keep_maps: bool, tell: Tell
 ) -> tuple[pd.DataFrame, Gallery | None, NDArray[np.float32] | None, Scores]:
     """Return the rows, pictures and maps of all splits, and every class's scores by image."""
-    scores: dict[str, NDArray[np.float32]] = {}
+    ids: list[str] = []
+    scores: list[NDArray[np.float32]] = []
     tables: list[pd.DataFrame] = []
     galleries: list[Gallery] = []
     maps: list[NDArray[np.float32]] = []
@@ -181,14 +182,16 @@ def _measure(
                 tell=tell,
             )
             tables.append(_labelled(done, split, group))
-            scores |= {s.id: done.scores[i] for i, s in enumerate(samples) if s.pair is None}
+            as_they_are = [s.pair is None for s in samples]
+            ids += [s.id for s in samples if s.pair is None]
+            scores.append(done.scores[as_they_are])
             galleries += [done.gallery] if done.gallery is not None else []
             maps += [done.maps] if done.maps is not None else []
     return (
         pd.concat(tables, ignore_index=True),
         Gallery.joined(galleries) if galleries else None,
         np.concatenate(maps) if maps else None,
-        scores,
+        Scores.of(ids, scores),
     )
 
 
@@ -228,10 +231,18 @@ def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:
 
 
 def _with_faithfulness(case: Case, table: pd.DataFrame) -> pd.DataFrame:
-    """Add to each image that was erased its probabilities."""
+    """Add to each image that was erased its probabilities; most have none, and take no room."""
     rows = []
     for split in case.splits:
         context = split.context or case.split_context
         found = measure_faithfulness(case.subject, split.object, context, split.samples)
         rows += [] if found is None else [found.assign(split=split.name)]
-    return table.merge(pd.concat(rows), on=["split", "id"], how="left") if rows else table
+    if not rows:
+        return table
+    erased = table[["split", "id"]].reset_index().merge(pd.concat(rows), on=["split", "id"])
+    columns = {}
+    for name in erased.columns.drop(["index", "split", "id"]):
+        values = np.full(len(table), np.nan)
+        values[erased["index"]] = erased[name]
+        columns[name] = pd.arrays.SparseArray(values)
+    return table.assign(**columns)

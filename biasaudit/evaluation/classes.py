@@ -7,6 +7,7 @@ subset that no split holds are passed for them alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,35 @@ from biasaudit.results import CLASS_COLUMNS, class_rows, join_classes
 HELD_OUT = ("val", "test")
 """Subsets that every image is answered of, if the dataset has them."""
 
-Scores = Mapping[str, NDArray[np.float32]]
-"""(C,) raw scores of every class of the model, by the sample's id."""
+
+@dataclass(frozen=True)
+class Scores:
+    """Raw scores of every class of a model.
+
+    Attributes:
+        rows: Row of each image, by the sample's id.
+        values: (N, C) float32.
+    """
+
+    rows: Mapping[str, int]
+    values: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, ids: Sequence[str], values: Sequence[NDArray[np.float32]]) -> Scores:
+        """Return the scores of these images; the last ones where an image stands twice.
+
+        Args:
+            ids: N images.
+            values: Arrays (n, C), one or more, of N rows together.
+        """
+        return cls({name: row for row, name in enumerate(ids)}, np.concatenate(values))
+
+    def __contains__(self, id: str) -> bool:
+        return id in self.rows
+
+    def among(self, samples: Sequence[Sample]) -> NDArray[np.float32]:
+        """Return (N, C) the scores of these images."""
+        return self.values[[self.rows[sample.id] for sample in samples]]
 
 
 def images_of(dataset: Dataset) -> list[Sample]:
@@ -37,30 +65,33 @@ def scores_of(
     samples: Sequence[Sample],
     passed: Scores | None = None,
     tell: Callable[[int], None] = lambda _: None,
-) -> dict[str, NDArray[np.float32]]:
+) -> Scores:
     """Return the scores of all classes of some images; those passed already are not passed again.
 
     Args:
         subject: The classifier under audit.
         samples: The images.
-        passed: Scores that are known, by id.
+        passed: Scores that are known; they stand in what is returned.
         tell: Called with the number of images just done.
     """
-    known = dict(passed or {})
+    known = passed or Scores({}, np.zeros((0, len(subject.classes)), dtype=np.float32))
     open_ = [sample for sample in samples if sample.id not in known]
 
     @torch.no_grad()
-    def part(own: Sequence[Sample], start: int) -> Scores:
-        found: dict[str, NDArray[np.float32]] = {}
+    def part(own: Sequence[Sample], start: int) -> NDArray[np.float32]:
+        found: list[NDArray[np.float32]] = []
         for batch in batches(subject, own, ()):
-            scores = subject.model(batch.images.to(subject.device)).scores.float().cpu().numpy()
-            found |= {own[i].id: scores[k] for k, i in enumerate(batch.indices.tolist())}
+            scores = subject.model(batch.images.to(subject.device)).scores
+            found.append(scores.float().cpu().numpy())
             tell(len(batch))
-        return found
+        return np.concatenate(found)
 
-    for found in by_process(open_, subject.batch_size, part):
-        known |= found
-    return known
+    if not open_:
+        return known
+    places = range(len(known.values), len(known.values) + len(open_))
+    rows = {**known.rows, **{s.id: row for s, row in zip(open_, places, strict=True)}}
+    found = by_process(open_, subject.batch_size, part)
+    return Scores(rows, np.concatenate([known.values, *found]))
 
 
 def answer_classes(subject: Subject, dataset: Dataset, scores: Scores) -> pd.DataFrame:
@@ -69,7 +100,7 @@ def answer_classes(subject: Subject, dataset: Dataset, scores: Scores) -> pd.Dat
     Args:
         subject: The classifier under audit.
         dataset: Its subsets but ``train`` are answered, as far as all their images have scores.
-        scores: Of every image, by id.
+        scores: Of every image.
 
     Returns:
         Columns as in :data:`biasaudit.results.CLASS_COLUMNS`.
@@ -83,7 +114,7 @@ def answer_classes(subject: Subject, dataset: Dataset, scores: Scores) -> pd.Dat
     for subset, samples in dataset.subsets.items():
         if subset == "train" or not samples or not all(s.id in scores for s in samples):
             continue
-        every = np.stack([scores[sample.id] for sample in samples])
+        every = scores.among(samples)
         _check(every[:, columns], known, samples)
         labels = np.array(
             [name in sample.labels for sample in samples for name in known], dtype=bool
