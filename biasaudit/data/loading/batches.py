@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
-from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from biasaudit.data.annotation.labels import LabelForm, labelled_region
@@ -213,15 +212,16 @@ class SampleTensors(TorchDataset[Item]):
 
 def image_square(sample: Sample, size: int) -> Tensor:
     """Return a sample's image as a (3, size, size) uint8 tensor."""
-    image = tv_tensors.Image(torch.from_numpy(sample.load_image()).permute(2, 0, 1))
-    return v2.functional.resize(image, [size, size], antialias=True).as_subclass(Tensor)
+    image = torch.from_numpy(sample.load_image()).permute(2, 0, 1)
+    square: Tensor = v2.functional.resize_image(image, [size, size], antialias=True)
+    return square
 
 
 def region_square(sample: Sample, name: str, size: int, form: LabelForm) -> Tensor:
     """Return a region of a sample as a (size, size) bool tensor, in the form it was chosen in."""
     mask = torch.from_numpy(labelled_region(sample, name, form))
-    square = v2.functional.resize(tv_tensors.Mask(mask[None]), [size, size])
-    return square.as_subclass(Tensor)[0]
+    square: Tensor = v2.functional.resize_mask(mask, [size, size])
+    return square
 
 
 def _mirror(item: Item) -> Item:
