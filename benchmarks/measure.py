@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pandas as pd
 import torch
@@ -71,43 +70,6 @@ def _now(device: torch.device) -> float:
 def ratio(seconds: Seconds, name: str, to: str) -> float:
     """Return the median over the turns of one program's time divided by the other's."""
     return median(a / b for a, b in zip(seconds[name], seconds[to], strict=True))
-
-
-def peak_bytes(run: Run, device: torch.device) -> int:
-    """Return the most bytes of tensors that a run holds beside those that stood there before.
-
-    On the CPU as torch's profiler counts them, on a GPU by its allocator.
-    """
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        run()
-        torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device) - before
-    with torch.profiler.profile(
-        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
-    ) as profile:
-        run()
-    return _peak(profile.profiler.kineto_results.experimental_event_tree())
-
-
-def _peak(events: Sequence[Any]) -> int:
-    """Return the greatest running sum of allocations and releases, in the order of time."""
-    found: list[tuple[int, int]] = []
-    waiting = list(events)
-    while waiting:
-        event = waiting.pop()
-        waiting += event.children
-        fields = event.extra_fields
-        if hasattr(fields, "alloc_size"):
-            found.append((event.start_time_ns, fields.alloc_size))
-    held = most = 0
-    for _, size in sorted(found, key=lambda one: one[0]):
-        held += size
-        most = max(most, held)
-    return most
 
 
 def machine(device: torch.device) -> dict[str, object]:

@@ -21,11 +21,11 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measure import Run, device_of, in_turn, options, peak_bytes, ratio, write
+from benchmarks.measure import Run, device_of, in_turn, options, ratio, write
 from biasaudit.config import load_settings
 from biasaudit.data.loading.batches import Batch, Item, collate
 from biasaudit.guidance.modes import active_terms
-from biasaudit.memory import freed_memory_kept
+from biasaudit.memory import freed_memory_kept, peak_bytes
 from biasaudit.models.backbones import BACKBONES
 from biasaudit.training.guided import GuidedModel
 

@@ -207,6 +207,7 @@ def train(
     >>> run.name, run.classes
     ('gain_ext-4-seed0', ('boat', 'car', 'house', 'tree'))
     """
+    from biasaudit.training.batch_size import sized_together
     from biasaudit.training.loop import Silent
     from biasaudit.training.loop import train as train_loop
     from biasaudit.training.plan import make_plan
@@ -222,6 +223,7 @@ def train(
             (note or _ignore)(line)
         listener = progress or Silent()
         if out is None and parent is None:
+            plan = sized_together(plan, note or _ignore)
             return RunRecord.of(plan, train_loop(plan, listener))
         place = Place(_path(out if parent is None else None), _path(parent), resume)
         return train_into(plan, place, listener, note or _ignore)

@@ -11,13 +11,23 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from biasaudit.errors import ConfigError, named_field, near_names
 from biasaudit.inputs.documents import SETTINGS_BYTES, read_json, read_toml, toml_value
 from biasaudit.inputs.files import Source, expanded
 from biasaudit.registry import load_plugins
 
+AUTO = "auto"
+"""In place of a batch size: the training finds it."""
 _NO_FOLDER = ("memory", "off")
 
 
@@ -113,7 +123,8 @@ class TrainingSettings(_Section):
             ``softmax`` chooses one of them (cross-entropy), for images of exactly one class.
         epochs: Passes over the training set; the backbone's own where None.
         batch_size: Images a step, of each process where a launcher starts several; the backbone's
-            own where None. One image is for networks without batch norm, such as vgg16.
+            own where None. One image is for networks without batch norm, such as vgg16. ``auto``
+            finds the most that fit into memory, by doubling or halving the backbone's own number.
         labels_per_step: Labelled images that each step sees beside its batch, likewise; the
             backbone's own where None.
         learning_rate: Peak rate of AdamW; the backbone's own where None.
@@ -132,7 +143,7 @@ class TrainingSettings(_Section):
     mode: str = "baseline"
     loss: Literal["sigmoid", "softmax"] = "sigmoid"
     epochs: int | None = Field(None, ge=1)
-    batch_size: int | None = Field(None, ge=1)
+    batch_size: Literal["auto"] | int | None = Field(None, ge=1)
     labels_per_step: int | None = Field(None, ge=1)
     learning_rate: float | None = Field(None, gt=0, le=1e37)
     weight_decay: float = Field(1e-4, ge=0, le=1e37)
@@ -142,6 +153,18 @@ class TrainingSettings(_Section):
     workers: int = Field(0, ge=0, le=1024)
     log: Literal["none", "csv", "tensorboard"] = "none"
     checkpoint_steps: int = Field(0, ge=0)
+
+    @field_validator("batch_size", mode="wrap")
+    @classmethod
+    def _auto_or_number(cls, value: Any, number: ValidatorFunctionWrapHandler) -> Any:
+        """Say what is wrong with a number; pydantic would name each type that it tried."""
+        if value == AUTO:
+            return value
+        try:
+            return number(value)
+        except ValidationError as error:
+            last = error.errors()[-1]
+            raise PydanticCustomError(last["type"], f"{last['msg']}, or 'auto'") from None
 
 
 class RepairSettings(_Section):

@@ -66,8 +66,10 @@ def _told(error: Exception, section: str) -> RunFailedError | None:
         )
     if not (_out_of_memory(error) or any(part in text for part in _MEMORY)):
         return None
-    smaller = f"lower {batch}"
-    smaller += f" or {named_field('data.image_size')}" if section else f" or {workers}"
+    smaller = f"lower {batch} or {workers}"
+    if section:
+        found = named_field(f"{section}batch_size", "auto")
+        smaller = f"lower {batch} or {named_field('data.image_size')}, or try {found}"
     where = "the GPU is" if "cuda" in text or "mps" in text else "this machine is"
     return RunFailedError(f"{where} out of memory", smaller)
 

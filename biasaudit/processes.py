@@ -33,6 +33,7 @@ _LOST = (
     "tcpstore",
 )
 """What communication libraries write where another process is gone."""
+_apart = False
 
 
 def launched() -> tuple[int, int]:
@@ -48,6 +49,14 @@ def count() -> int:
     """Return how many processes work together; 1 where none have met."""
     distributed = _distributed()
     return 1 if distributed is None else int(distributed.get_world_size())
+
+
+def count_here() -> int:
+    """Return how many processes the launcher started on this machine; 1 without a launcher."""
+    try:
+        return max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+    except ValueError:
+        return 1
 
 
 def number() -> int:
@@ -91,6 +100,17 @@ def together(device: str) -> Iterator[None]:
             _meet(device)
     with loss_told():
         yield
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Work alone while the body of a ``with`` statement runs, as though nobody else were there."""
+    global _apart
+    before, _apart = _apart, True
+    try:
+        yield
+    finally:
+        _apart = before
 
 
 @contextmanager
@@ -231,7 +251,7 @@ def _meet(device: str) -> None:
 
 def _distributed() -> Any:
     """Return torch's module where the processes have met; None where there is one alone."""
-    module: Any = sys.modules.get("torch.distributed")
+    module: Any = None if _apart else sys.modules.get("torch.distributed")
     if module is None or not module.is_available() or not module.is_initialized():
         return None
     return module if module.get_world_size() > 1 else None

@@ -79,7 +79,13 @@ OnError = Annotated[
     ),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", metavar="N", help=told("training.batch_size"))
+    int | None,
+    typer.Option(
+        "--batch-size",
+        metavar="N",
+        help="Images at a time, of each process where a launcher starts several. "
+        "Default: what suits the network.",
+    ),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", help=told("training.epochs"))]
 Model = Annotated[

@@ -76,7 +76,10 @@ def train(
         typer.Option("--image-size", metavar="PX", help=told("data.image_size")),
     ] = None,
     epochs: opt.Epochs = None,
-    batch_size: opt.BatchSize = None,
+    batch_size: Annotated[
+        str | None,
+        typer.Option("--batch-size", metavar="N|auto", help=told("training.batch_size")),
+    ] = None,
     seed: opt.Seed = None,
     device: opt.Device = None,
     precision: Annotated[

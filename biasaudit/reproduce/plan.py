@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from biasaudit.config import (
+    AUTO,
     SegmentSettings,
     Settings,
     load_settings,
@@ -170,6 +171,11 @@ def _jobs(
         for row in protocol.rows:
             settings = _settings(protocol, dataset, changes, row, seed, min(row.pixel_labels, most))
             plan = make_plan(settings, dataset)
+            if plan.seeks_batch_size:
+                raise ConfigError(
+                    f"{named_field('training.batch_size', AUTO)}: a reproduction states its steps",
+                    f"give {named_field('training.batch_size', 'N')}",
+                )
             yield Job(row, seed, plan, folder / plan.name, _segment(protocol, plan, changes))
 
 

@@ -19,7 +19,6 @@ from biasaudit.data.loading.transfer import sent
 from biasaudit.errors import ConfigError, RunFailedError, named_field
 from biasaudit.guidance.classification import cross_entropy
 from biasaudit.memory import freed_memory_kept
-from biasaudit.models.backbones import build_classifier
 from biasaudit.models.batch_norm import normalises_by_batch
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.shared_norm import share_batch_norm
@@ -29,6 +28,7 @@ from biasaudit.training.device import deterministic, make_accelerator
 from biasaudit.training.frozen import FrozenOutputs, frozen_outputs
 from biasaudit.training.guided import GuidedModel
 from biasaudit.training.keeper import Keeper
+from biasaudit.training.network import network_of, optimizer_of
 from biasaudit.training.plan import Plan
 from biasaudit.training.streams import (
     LabelledStream,
@@ -133,15 +133,7 @@ def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Train
     unused = "classification" not in plan.mode.terms
     accelerator = make_accelerator(settings.device, settings.precision, unused=unused)
     torch.manual_seed(settings.seed)
-    model = build_classifier(
-        str(plan.settings.model.backbone),
-        len(plan.dataset.classes),
-        str(plan.settings.model.weights),
-        int(plan.settings.model.frozen or 0),
-        str(plan.settings.model.batch_norm),
-        softmax=settings.loss == "softmax",
-        attention_module=plan.settings.model.attention_module,
-    )
+    model = network_of(plan)
     if settings.batch_size == 1 and normalises_by_batch(model):
         raise ConfigError(
             f"{named_field('training.batch_size', 1)}: "
@@ -188,16 +180,10 @@ class _Loop:
 
     def _start_phase(self, epochs: int, *, balanced: bool) -> None:
         """Begin with a fresh optimiser for what trains now, and a schedule over ``epochs``."""
-        settings = self.plan.settings.training
-        optimizer = torch.optim.AdamW(
-            [p for p in self.model.parameters() if p.requires_grad],
-            lr=float(settings.learning_rate or 0),
-            weight_decay=settings.weight_decay,
-        )
         pinned = self.accelerator.device.type == "cuda"
         loader = training_loader(self.plan, self.images, balanced=balanced, pinned=pinned)
         self.order = cast("Order", cast("Any", loader.batch_sampler).sampler)
-        self.optimizer = self.accelerator.prepare(optimizer)
+        self.optimizer = self.accelerator.prepare(optimizer_of(self.plan, self.model))
         # one process of one: it takes its part of each batch itself
         self.loader = prepare_data_loader(loader, self.accelerator.device, 1, 0, put_on_device=True)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(

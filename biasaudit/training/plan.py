@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from biasaudit.config import Settings
+from biasaudit.config import AUTO, Settings
 from biasaudit.data.annotation.labels import LabelChoice, choose_labels
 from biasaudit.data.catalogue import load_dataset
 from biasaudit.data.loading.skipping import told_skipped
@@ -67,6 +67,23 @@ class Plan:
     labels: LabelChoice
     terms: list[ActiveTerm]
     mode: Mode
+
+    @property
+    def seeks_batch_size(self) -> bool:
+        """Whether the batch size is yet to be found."""
+        return self.settings.training.batch_size == AUTO
+
+    def sized(self, batch_size: int) -> Plan:
+        """Return the plan with a batch size."""
+        settings = self.settings.model_copy(deep=True)
+        settings.training.batch_size = batch_size
+        return replace(self, settings=settings)
+
+    @property
+    def recipe(self) -> Backbone:
+        """How its network is trained on its dataset where nobody says otherwise."""
+        usual = USUAL.get(self.dataset.name, ELSEWHERE)
+        return usual.recipe_of(str(self.settings.model.backbone))
 
     @property
     def notes(self) -> list[str]:

@@ -20,6 +20,7 @@ from biasaudit.errors import (
     named_field,
 )
 from biasaudit.results import sole_writer, write_or_move
+from biasaudit.training.batch_size import sized
 from biasaudit.training.checkpoint import CHECKPOINT, read_checkpoint
 from biasaudit.training.keeper import METRICS, FolderKeeper, Follower
 from biasaudit.training.log import EVENTS, STEPS_FILE, logged
@@ -103,12 +104,12 @@ def train_into(plan: Plan, place: Place, progress: Progress, note: Note) -> RunR
 
 
 class _Word:
-    """What the first process says to the others, once: the folder to train into, or why not."""
+    """What the first process says to the others, once: where to train and by how many images."""
 
     def __init__(self) -> None:
         self._given = False
 
-    def give(self, word: Path | RunRecord | BiasAuditError) -> None:
+    def give(self, word: tuple[Path, int] | RunRecord | BiasAuditError) -> None:
         """Say it, unless something was said."""
         if not self._given:
             self._given = True
@@ -117,14 +118,16 @@ class _Word:
 
 def _follow(plan: Plan) -> RunRecord:
     """Train with the first process, which holds and writes the folder."""
-    word: Path | RunRecord | BiasAuditError | None = processes.told(None)
+    word: tuple[Path, int] | RunRecord | BiasAuditError | None = processes.told(None)
     if isinstance(word, BiasAuditError):
         raise word
     if isinstance(word, RunRecord):
         return word
+    folder, size = word or (None, 0)
+    plan = plan.sized(size) if plan.seeks_batch_size else plan
     with stop_on_signals() as stop, processes.loss_told():
         run = RunRecord.of(plan, train(plan, Silent(), Follower(stop)))
-    return replace(run, path=word)
+    return replace(run, path=folder)
 
 
 def _lead(plan: Plan, place: Place, progress: Progress, note: Note, word: _Word) -> RunRecord:
@@ -138,6 +141,7 @@ def _lead(plan: Plan, place: Place, progress: Progress, note: Note, word: _Word)
                 found = read_run(folder)
                 word.give(found)
                 return found
+            plan = _sized(plan, folder, note)
             return _train_held(plan, folder, progress, note, word, named=place.out is not None)
     finally:
         if made:
@@ -156,7 +160,7 @@ def _train_held(
         try:
             _begin(folder, plan)
             with logged(plan.settings.training.log, folder, progress) as listener:
-                word.give(folder)
+                word.give((folder, int(plan.settings.training.batch_size or 1)))
                 with processes.loss_told():
                     run = RunRecord.of(plan, train(plan, listener, keeper))
         except BaseException as error:
@@ -167,6 +171,15 @@ def _train_held(
                 _clear(folder)
             raise
         return _finish(folder, run.called(folder) if named else run)
+
+
+def _sized(plan: Plan, folder: Path, note: Note) -> Plan:
+    """Return the plan with a batch size: that of the training begun there, or a new one."""
+    if not plan.seeks_batch_size:
+        return plan
+    if (folder / CHECKPOINT).is_file():  # begun with these settings: looked at already
+        return plan.sized(int(read_table(folder / CONFIG)["training"]["batch_size"]))
+    return sized(plan, note)
 
 
 def kept_settings(folder: Path) -> Path | None:
@@ -290,7 +303,8 @@ def _differences(folder: Path, plan: Plan) -> list[tuple[str, Any, Any]] | None:
         was = _flat(read_table(folder / CONFIG))
     except RunError:
         return None
-    names = [name for name in {**was, **now} if name not in _FREE]
+    free = {*_FREE, *(["training.batch_size"] if plan.seeks_batch_size else [])}
+    names = [name for name in {**was, **now} if name not in free]
     both = [(name, was.get(name), now.get(name)) for name in names]
     return [(name, before, after) for name, before, after in both if before != after]
 
