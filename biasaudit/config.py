@@ -133,6 +133,8 @@ class TrainingSettings(_Section):
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
         precision: Arithmetic of the forward pass: ``fp32`` or ``bf16``.
         workers: Processes that load images; 0 loads them in the training process.
+        gradient_checkpointing: Whether the backward pass computes the network's activations anew
+            instead of keeping them: less memory, longer steps, the same training to rounding.
         log: What else is written of every step while training goes on: ``csv`` the file
             ``steps.csv`` in the run's folder, ``tensorboard`` its folder ``tensorboard`` (needs
             the extra of that name).
@@ -151,6 +153,7 @@ class TrainingSettings(_Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     workers: int = Field(0, ge=0, le=1024)
+    gradient_checkpointing: bool = False
     log: Literal["none", "csv", "tensorboard"] = "none"
     checkpoint_steps: int = Field(0, ge=0)
 

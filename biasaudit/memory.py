@@ -19,6 +19,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _DEFAULT_TRIM_THRESHOLD, _DEFAULT_MMAP_MAX = 128 * 1024, 65536
 _MOST = 2**31 - 1
 _SAID_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_")
+_PROFILER_LOG = "KINETO_LOG_LEVEL"
 _SYSTEM = Path("/proc/meminfo")
 _GROUPS = (
     (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
@@ -77,11 +78,28 @@ def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
         run()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    with torch.profiler.profile(
-        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
-    ) as profile:
+    with (
+        _profiler_quiet(),
+        torch.profiler.profile(
+            activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+        ) as profile,
+    ):
         run()
     return _peak(profile.profiler.kineto_results.experimental_event_tree())
+
+
+@contextmanager
+def _profiler_quiet() -> Iterator[None]:
+    """Let torch's profiler, which looks for a GPU at its start, write no line about that."""
+    before = os.environ.get(_PROFILER_LOG)
+    os.environ[_PROFILER_LOG] = "99"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_PROFILER_LOG]
+        else:
+            os.environ[_PROFILER_LOG] = before
 
 
 def _peak(events: Sequence[Any]) -> int:

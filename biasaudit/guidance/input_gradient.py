@@ -33,7 +33,8 @@ def input_gradient(step: Step, options: InputGradientOptions) -> Tensor:
     batch = step.labelled_batch
     images = batch.images[batch.region_rows].detach().requires_grad_()
     twice = TwiceDifferentiable()
-    with twice:
+    # layers that are run anew cannot be differentiated twice
+    with twice, step.model.plainly():
         scores = full_precision(step.untouched(images, options.batch_norm).scores)
     chosen = scores[torch.arange(len(images), device=scores.device), batch.region_classes]
     both = torch.nn.functional.logsigmoid(chosen) + torch.nn.functional.logsigmoid(-chosen)

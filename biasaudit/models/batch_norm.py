@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 STATISTICS = ("running", "batch")
@@ -14,6 +14,35 @@ STATISTICS = ("running", "batch")
 def normalises_by_batch(model: nn.Module) -> bool:
     """Whether a training of the model normalises by the images of the batch, and so needs two."""
     return any(isinstance(m, _BatchNorm) and m.training for m in model.modules())
+
+
+class Repeated:
+    """Batch norm of a pass that is made a second time: normalised as before, moving no statistic.
+
+    Args:
+        layers: Whose batch norms they are; their modes now are those of the first pass.
+    """
+
+    def __init__(self, layers: Iterable[nn.Module]) -> None:
+        every = [m for layer in layers for m in layer.modules() if isinstance(m, _BatchNorm)]
+        self._modes = [(m, m.training, m.track_running_stats) for m in every]
+        self._before: list[tuple[bool, bool, float | None, Tensor | None]] = []
+
+    def __enter__(self) -> None:
+        layers = [layer for layer, _, _ in self._modes]
+        self._before = [
+            (m.training, m.track_running_stats, m.momentum, m.num_batches_tracked) for m in layers
+        ]
+        for layer, mode, tracked in self._modes:
+            layer.training, layer.track_running_stats = mode, tracked
+            layer.momentum, layer.num_batches_tracked = 0.0, None
+
+    def __exit__(self, *raised: object) -> None:
+        for (layer, _, _), (mode, tracked, momentum, count) in zip(
+            self._modes, self._before, strict=True
+        ):
+            layer.training, layer.track_running_stats = mode, tracked
+            layer.momentum, layer.num_batches_tracked = momentum, count
 
 
 @contextmanager

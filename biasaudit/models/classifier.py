@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -9,6 +11,10 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+LayerPass = Callable[[Sequence[nn.Module], Tensor], Tensor]
+"""Runs layers one after the other: layers and the first one's input to the last one's output."""
 
 
 class Output(NamedTuple):
@@ -55,9 +61,12 @@ class Classifier(nn.Module):
             highest score is chosen. Scores are then log-odds of a class against all others
             together (their sigmoid is the softmax probability); Grad-CAM of a pooled linear head
             stays that of the logit.
+        layer_pass: How the body's layers are run where a gradient is taken in training; plainly
+            where None.
     """
 
     softmax: bool = False
+    layer_pass: LayerPass | None = None
 
     def __init__(
         self,
@@ -82,7 +91,10 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Output:
         """Return scores and attention-layer features of (N, 3, S, S) images in [0, 1]."""
-        return self.answer(self.body(self._normalised(images)))
+        normalised = self._normalised(images)
+        if self._otherwise:
+            return self.answer(self._through(self._layers, normalised))
+        return self.answer(self.body(normalised))
 
     @property
     def starts_frozen(self) -> bool:
@@ -102,9 +114,24 @@ class Classifier(nn.Module):
     def finish(self, started: Tensor) -> Output:
         """Return scores and features of what :meth:`start` gave."""
         features = started.contiguous(memory_format=torch.channels_last)
-        for layer in self._split()[1]:
-            features = layer(features)
-        return self.answer(features)
+        return self.answer(self._through(self._split()[1], features))
+
+    @contextmanager
+    def plainly(self) -> Iterator[None]:
+        """Run the body's layers plainly while the body of a ``with`` statement runs."""
+        before, self.layer_pass = self.layer_pass, None
+        try:
+            yield
+        finally:
+            self.layer_pass = before
+
+    @property
+    def _otherwise(self) -> bool:
+        return self.layer_pass is not None and self.training and torch.is_grad_enabled()
+
+    def _through(self, layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
+        run = self.layer_pass if self._otherwise else None
+        return (run or one_by_one)(layers, maps)
 
     def _normalised(self, images: Tensor) -> Tensor:
         normalised = (images - self.mean) / self.std
@@ -120,8 +147,11 @@ class Classifier(nn.Module):
         """The body's layers up to the last frozen one, and those after it."""
         if not isinstance(self.body, nn.Sequential):
             return [], [self.body]
-        layers = list(self.body)
-        return layers[: self._frozen_layers], layers[self._frozen_layers :]
+        return self._layers[: self._frozen_layers], self._layers[self._frozen_layers :]
+
+    @property
+    def _layers(self) -> list[nn.Module]:
+        return list(self.body) if isinstance(self.body, nn.Sequential) else [self.body]
 
     @property
     def linear_weight(self) -> Tensor | None:
@@ -150,6 +180,13 @@ class Classifier(nn.Module):
         for layer in self._frozen:
             layer.eval()
         return self
+
+
+def one_by_one(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
+    """Run layers one after the other."""
+    for layer in layers:
+        maps = layer(maps)
+    return maps
 
 
 def full_precision(values: Tensor) -> Tensor:

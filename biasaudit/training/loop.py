@@ -147,6 +147,7 @@ def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Train
     with deterministic(accelerator.device), freed_memory_kept(accelerator.device.type):
         metrics = loop.run(progress, keeper or Keeper())
         points = loop.operating_points()
+    model.layer_pass = None
     return Trained(model.cpu().eval(), metrics, accelerator.device.type, points)
 
 

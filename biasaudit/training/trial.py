@@ -32,6 +32,7 @@ class Trial:
     regions.
 
     Attributes:
+        model: The network.
         least: The smallest batch that can be trained on.
         most: As many as there are training images, or of these the ones that are drawn from.
         kept: Bytes of decoded images, and of the frozen layers' outputs, that a training keeps in
@@ -45,6 +46,7 @@ class Trial:
         if isinstance(model.head, PooledLinear):
             with torch.no_grad():  # then no map is all zero, and each true class has a masked image
                 model.head.linear.weight.abs_()
+        self.model = model
         self._guided = GuidedModel(model, plan.terms).to(accelerator.device).train()
         self._optimizer = optimizer_of(plan, model)
         for group in self._optimizer.param_groups:
