@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import TypeAdapter
 
 from biasaudit import processes
 from biasaudit.analysis.earlier import added_to
@@ -18,22 +15,25 @@ from biasaudit.data.sample import BIASED, Dataset
 from biasaudit.errors import RunError, RunInterruptedError, named_field
 from biasaudit.evaluation import audit as evaluation
 from biasaudit.exhaustion import exhaustion_told
-from biasaudit.inputs.documents import RECORD_BYTES, read_as
-from biasaudit.inputs.files import Source, is_file
+from biasaudit.inputs.files import is_file
 from biasaudit.reproduce.paper import BARE, CONTEXT, CRF, EMPTY, NO_CRF, OBJECT, OVERALL, VAL
 from biasaudit.reproduce.plan import Job
-from biasaudit.results import Group, Interval, Overall, write_atomic, write_or_move
-from biasaudit.segmentation.api import train_segmenter
-from biasaudit.segmentation.evaluate import SegmentationResult, evaluate_segmenter
+from biasaudit.results import (
+    SEGMENTATION_FILE,
+    Group,
+    Interval,
+    Overall,
+    SegmentationFigures,
+    read_segmentation,
+)
+from biasaudit.segmentation.api import evaluate_segmenter, train_segmenter
+from biasaudit.segmentation.evaluate import SegmentationResult
 from biasaudit.segmentation.origin import origin_of
 from biasaudit.segmentation.segmenter import NETWORK, Segmenter, filled_settings, read_segmenter
-from biasaudit.training.device import make_accelerator
 from biasaudit.training.loop import Progress, Silent
 from biasaudit.training.resumable import Place, train_into
 from biasaudit.training.run_directory import RunRecord
 
-SCORES = "scores.json"
-"""In a segmenter's folder: how well it draws val."""
 Count = Callable[[int, int], None]
 
 
@@ -90,7 +90,7 @@ def measure(
     if job.segment is None:
         return _audited(run, dataset, split or BIASED + OBJECT, watch)
     drawer = _drawer(job, run, job.segment, dataset, watch)
-    found = _scores(job.drawer, drawer, dataset, metric == CRF, watch)
+    found = _evaluated(job.drawer, drawer, dataset, metric == CRF, watch)
     ways = {NO_CRF: found.without_crf, CRF: found.with_crf}
     return {name: Measured(s.mean_iou, found.n) for name, s in ways.items() if s is not None}
 
@@ -146,25 +146,17 @@ def _drawer(
     return drawer
 
 
-def _scores(
+def _evaluated(
     folder: Path, drawer: Segmenter, dataset: Dataset, crf: bool, watch: Watch
-) -> SegmentationResult:
+) -> SegmentationResult | SegmentationFigures:
     """Return how well a segmenter draws val, measured now unless its folder says so."""
-    file = folder / SCORES
-    if is_file(file):
-        source = Source(file, RunError, hint="remove it: it is measured again")
-        schema = TypeAdapter(SegmentationResult)
-        found: SegmentationResult = read_as(source, schema, RECORD_BYTES, "a segmenter's scores")
-        if found.with_crf is not None or not crf:
-            return found
-    device = make_accelerator(drawer.settings.device, "fp32").device
-    drawer.network.to(device)
-    with exhaustion_told(), watch.counting(f"{folder.name}: val") as count:
-        val = dataset.subset("val")
-        found = evaluate_segmenter(drawer, val, "val", crf=crf, tell=count)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n"
-    write_or_move(folder, SCORES, lambda place: write_atomic(place / SCORES, text.encode()))
-    return found
+    wanted = (dataset.name, VAL)
+    if is_file(folder / SEGMENTATION_FILE):
+        for found in read_segmentation(folder).record.figures:
+            if found.measured_on == wanted and (found.with_crf is not None or not crf):
+                return found
+    with watch.counting(f"{folder.name}: {VAL}") as count:
+        return evaluate_segmenter(drawer, dataset, subset=VAL, crf=crf, save=True, progress=count)
 
 
 def _audited(run: RunRecord, dataset: Dataset, split: str, watch: Watch) -> dict[str, Measured]:

@@ -143,10 +143,10 @@ def test_it_goes_on_where_it_stopped(biasaudit, tree, tmp_path, monkeypatch):
         assert refused.code == 2
         assert all(word in refused.err.splitlines()[-1] for word in ("was", *words))
     drawer = out / "segmentation" / "baseline-seed0-segmenter"
-    scores = (drawer / "scores.json").read_text()
-    (drawer / "scores.json").write_text('{"n": "many"}')
-    assert "not a segmenter's scores" in biasaudit(*command).err
-    (drawer / "scores.json").write_text(scores)
+    figures = (drawer / "evaluation.json").read_text()
+    (drawer / "evaluation.json").write_text('{"figures": "many"}')
+    assert "not the figures of a segmenter" in biasaudit(*command).err
+    (drawer / "evaluation.json").write_text(figures)
     other = drawer / "segmenter.json"
     record = json.loads(other.read_text())
     other.write_text(json.dumps({**record, "run": {**record["run"], "weights": "0" * 64}}))
