@@ -92,7 +92,7 @@ class Job:
     segment: SegmentSettings | None
 
     @property
-    def drawer(self) -> Path:
+    def segmenter_folder(self) -> Path:
         """The folder of its segmenter."""
         return self.folder.with_name(f"{self.folder.name}-segmenter")
 
@@ -106,7 +106,7 @@ class Job:
         """What the folder holds of it: ``trained``, ``run trained``, ``begun`` or ``to do``."""
         if not is_file(self.folder / WEIGHTS):
             return "begun" if is_file(self.folder / CHECKPOINT) else "to do"
-        whole = self.segment is None or is_file(self.drawer / NETWORK)
+        whole = self.segment is None or is_file(self.segmenter_folder / NETWORK)
         return "trained" if whole else "run trained"
 
     @property

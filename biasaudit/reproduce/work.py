@@ -89,8 +89,8 @@ def measure(
     run = _trained(job, watch)
     if job.segment is None:
         return _audited(run, dataset, split or BIASED + OBJECT, watch)
-    drawer = _drawer(job, run, job.segment, dataset, watch)
-    found = _evaluated(job.drawer, drawer, dataset, metric == CRF, watch)
+    segmenter = _segmenter(job, run, job.segment, dataset, watch)
+    found = _evaluated(job.segmenter_folder, segmenter, dataset, metric == CRF, watch)
     ways = {NO_CRF: found.without_crf, CRF: found.with_crf}
     return {name: Measured(s.mean_iou, found.n) for name, s in ways.items() if s is not None}
 
@@ -111,11 +111,11 @@ def _trained(job: Job, watch: Watch) -> RunRecord:
             ) from None
 
 
-def _drawer(
+def _segmenter(
     job: Job, run: RunRecord, asked: SegmentSettings, dataset: Dataset, watch: Watch
 ) -> Segmenter:
     """Return the segmenter of a run, trained now unless its folder holds it."""
-    folder = job.drawer
+    folder = job.segmenter_folder
     if not is_file(folder / NETWORK):
         with watch.counting(f"{folder.name}: steps") as count:
             return train_segmenter(
@@ -125,9 +125,9 @@ def _drawer(
                 progress=lambda done, total, loss: count(done, total),
                 **asked.model_dump(),
             )
-    drawer = read_segmenter(folder)
+    segmenter = read_segmenter(folder)
     origin = origin_of(run)
-    was, now = drawer.settings.model_dump(), filled_settings(origin, asked).model_dump()
+    was, now = segmenter.settings.model_dump(), filled_settings(origin, asked).model_dump()
     for name in now:
         if name != "device" and was[name] != now[name]:
             key = f"segment.{name}"
@@ -136,18 +136,18 @@ def _drawer(
                 f"not {named_field(key, now[name])}",
                 "give the same settings, or name another folder",
             )
-    if drawer.run.get("weights") != origin.about["weights"]:
+    if segmenter.run.get("weights") != origin.about["weights"]:
         raise RunError(
             f"{named_field('out', folder)}: was trained on the attention of another run than "
             f"{run.name}",
             "remove it, or name another folder",
         )
     watch.note(f"{folder}: finished already")
-    return drawer
+    return segmenter
 
 
 def _evaluated(
-    folder: Path, drawer: Segmenter, dataset: Dataset, crf: bool, watch: Watch
+    folder: Path, segmenter: Segmenter, dataset: Dataset, crf: bool, watch: Watch
 ) -> SegmentationResult | SegmentationFigures:
     """Return how well a segmenter draws val, measured now unless its folder says so."""
     wanted = (dataset.name, VAL)
@@ -156,7 +156,9 @@ def _evaluated(
             if found.measured_on == wanted and (found.with_crf is not None or not crf):
                 return found
     with watch.counting(f"{folder.name}: {VAL}") as count:
-        return evaluate_segmenter(drawer, dataset, subset=VAL, crf=crf, save=True, progress=count)
+        return evaluate_segmenter(
+            segmenter, dataset, subset=VAL, crf=crf, save=True, progress=count
+        )
 
 
 def _audited(run: RunRecord, dataset: Dataset, split: str, watch: Watch) -> dict[str, Measured]:
