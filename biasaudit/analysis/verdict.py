@@ -13,7 +13,6 @@ A coin is therefore thrown once, and the permutation test holds false conviction
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -30,6 +29,7 @@ from biasaudit.analysis.verdict_text import (
 )
 from biasaudit.results import Answer, Answered, AnswerEffect, Evidence, PairEvidence, Verdict
 from biasaudit.statistics.contrasts import Contrast
+from biasaudit.statistics.power import fewest
 from biasaudit.statistics.rates import (
     Interval,
     check_level,
@@ -44,7 +44,6 @@ LEVEL = 0.95
 """Confidence level of the intervals."""
 FEWEST = 8
 """Below so many images in one of the four groups, edited pairs decide where there are any."""
-_MOST_IMAGES = 100_000
 _EXACT_UP_TO = 5000
 _Tests = Literal["passed", "intervals", "exact"]
 
@@ -200,26 +199,13 @@ def images_needed(measured: Measured, margin: float, level: float) -> int | None
     def decides(n: int, tests: _Tests) -> bool:
         return decide(_expected(measured, n, level, tests), margin, level) != "cannot_tell"
 
-    needed = _fewest(lambda n: decides(n, "passed"))
+    needed = fewest(lambda n: decides(n, "passed"), beyond=1)
     while needed is not None and needed <= _EXACT_UP_TO and not decides(needed, "exact"):
         needed += math.ceil(needed / 50)
     if needed is not None and needed > _EXACT_UP_TO:
-        strict = _fewest(lambda n: decides(n, "intervals"))
+        strict = fewest(lambda n: decides(n, "intervals"), beyond=1)
         needed = None if strict is None else max(needed, strict)
     return needed
-
-
-def _fewest(decides: Callable[[int], bool]) -> int | None:
-    """Return the fewest images that decide, by halving; None beyond the most that is looked at."""
-    low, high = 1, 2
-    while not decides(high):
-        if high == _MOST_IMAGES:
-            return None
-        low, high = high, min(2 * high, _MOST_IMAGES)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle, high)
-    return high
 
 
 def _expected(measured: Measured, n: int, level: float, tests: _Tests) -> Estimate:

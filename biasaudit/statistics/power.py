@@ -143,14 +143,27 @@ def images_needed(power_at: Callable[[int], float], power: float = POWER) -> int
     Returns:
         A number of images; None where 100,000 are too few.
     """
-    low, high = 0, 1
-    while power_at(high) < power:
+    return fewest(lambda n: power_at(n) >= power)
+
+
+def fewest(enough: Callable[[int], bool], beyond: int = 0) -> int | None:
+    """Return the smallest number of images that is enough, by doubling and halving.
+
+    Args:
+        enough: Whether so many are; of more the same is taken.
+        beyond: A number that is too small, 0 or more.
+
+    Returns:
+        A number above ``beyond``; None where 100,000 are too few.
+    """
+    low, high = beyond, beyond + 1
+    while not enough(high):
         if high == _MOST_IMAGES:
             return None
         low, high = high, min(2 * high, _MOST_IMAGES)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power_at(middle) >= power else (middle, high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
 

@@ -42,7 +42,6 @@ from biasaudit.analysis.rule import (
     size_of,
     size_of_opposite,
 )
-from biasaudit.analysis.verdict import _fewest
 from biasaudit.analysis.verdict_text import beside, follow_verdict, points
 from biasaudit.analysis.versus import rows_of, shared_splits, table_of, worse_pairs
 from biasaudit.errors import ConfigError, RunError
@@ -231,15 +230,6 @@ def test_opposite_effects_at_their_bounds():
         assert opposite(estimate(0.0, (-0.1, 0.1), 1.0, there, other), 0.95) is said
     alone = Estimate(0.2, (0.1, 0.3), 0.01, {"yes": there}, (0.7, 0.9))
     assert not opposite(alone, 0.95)
-
-
-@pytest.mark.parametrize("wanted", [2, 3, 8, 9, 1000, 65_536, 99_999, 100_000])
-def test_the_fewest_images_that_decide(wanted):
-    assert _fewest(lambda n: n >= wanted) == wanted
-
-
-def test_more_than_a_hundred_thousand_images_are_not_looked_at():
-    assert _fewest(lambda n: n > 100_000) is None
 
 
 def test_points_are_signed():

@@ -28,6 +28,7 @@ from biasaudit.statistics.harm import harm
 from biasaudit.statistics.means import RESAMPLES
 from biasaudit.statistics.operating_point import OperatingPoint
 from biasaudit.statistics.permutation import clustered_p_value, exact_p_value
+from biasaudit.statistics.power import fewest
 from biasaudit.statistics.rates import check_level, combined_interval, gap_interval
 from biasaudit.statistics.resampling import _resampled, units_of, weights_of
 from biasaudit.statistics.seeds import mean_over_seeds, two_part_quantile
@@ -97,6 +98,15 @@ def test_up_to_a_hundred_thousand_images_are_looked_at():
     assert images_needed(lambda n: float(n >= 70_000)) == 70_000
     assert images_needed(lambda n: float(n >= 100_000)) == 100_000
     assert images_needed(lambda n: float(n >= 100_001)) is None
+
+
+@pytest.mark.parametrize("wanted", [2, 3, 8, 9, 1000, 65_536, 99_999, 100_000])
+def test_the_fewest_images_beyond_one(wanted):
+    assert fewest(lambda n: n >= wanted, beyond=1) == wanted
+
+
+def test_more_than_a_hundred_thousand_images_are_not_looked_at():
+    assert fewest(lambda n: n > 100_000, beyond=1) is None
 
 
 @pytest.mark.parametrize("least", [0.0004, 0.2, 0.4999, 0.73])
