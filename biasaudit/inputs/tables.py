@@ -105,12 +105,12 @@ def read_frame(
 
     parts = [parse(rows) for rows in _rows_of(source, texts)]
     # column by column, so that no table stands in memory twice
-    columns = {name: _joined([part.pop(name) for part in parts]) for name in list(parts[0])}
+    columns = {name: joined([part.pop(name) for part in parts]) for name in list(parts[0])}
     return pd.DataFrame(columns, copy=False)
 
 
-def _joined(parts: Sequence[pd.Series]) -> pd.Series:
-    """Return a column whose rows were read in parts; categories stay such."""
+def joined(parts: Sequence[pd.Series]) -> pd.Series:
+    """Return a column whose rows come in parts, one or more; categories stay such."""
     import pandas as pd
     from pandas.api.types import union_categoricals
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from pandas.api.types import union_categoricals
 
 from biasaudit.errors import RunError
 from biasaudit.inputs.files import Source
-from biasaudit.inputs.tables import read_frame
+from biasaudit.inputs.tables import joined, read_frame
+from biasaudit.results.files import refuse_row
 
 CLASS_COLUMNS = (
     "subset",  # "val", "test"
@@ -75,15 +76,7 @@ def _named(
 
 def join_classes(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return several tables of classes, one or more, as one."""
-    columns = {
-        name: (
-            union_categoricals([table[name] for table in tables])
-            if all(isinstance(table[name].dtype, pd.CategoricalDtype) for table in tables)
-            else pd.concat([table[name] for table in tables], ignore_index=True)
-        )
-        for name in CLASS_COLUMNS
-    }
-    return pd.DataFrame(columns)
+    return pd.DataFrame({name: joined([t[name] for t in tables]) for name in CLASS_COLUMNS})
 
 
 def read_classes(file: Path) -> pd.DataFrame:
@@ -93,35 +86,25 @@ def read_classes(file: Path) -> pd.DataFrame:
         RunError: The file cannot be read, lacks a column, or holds a value that the column
             cannot have.
     """
-    again = "evaluate the run again"
-    table = read_frame(Source(file, RunError, hint=again), _TEXTS, _checked(file))
-    _refuse(file, table.duplicated(list(_TEXTS)), "the image and class stand twice")
+    source = Source(file, RunError, hint="evaluate the run again")
+    table = read_frame(source, _TEXTS, partial(_checked, file))
+    refuse_row(file, table.duplicated(list(_TEXTS)), "the image and class stand twice")
     return table
 
 
-def _checked(file: Path) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Return what turns some rows of texts into rows of the table."""
-
-    def rows(table: pd.DataFrame) -> pd.DataFrame:
-        missing = [column for column in CLASS_COLUMNS if column not in table]
-        if missing:
-            raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")
-        for column in _ANSWERS:
-            _refuse(file, ~table[column].isin(("0", "1")), f"{column} is neither 0 nor 1")
-            table[column] = table[column].astype(np.int8)
-        score = pd.to_numeric(table["score"], errors="coerce")
-        _refuse(file, ~np.isfinite(score), "score is not a number")
-        table["score"] = score.astype(np.float32)
-        wrong = table["correct"] != (table["decision"] == table["label"])
-        _refuse(file, wrong, "correct is not what label and decision say")
-        for column in _TEXTS:
-            table[column] = _named(*pd.factorize(table[column].to_numpy(dtype=object)))
-        return table
-
-    return rows
-
-
-def _refuse(file: Path, wrong: pd.Series, what: str) -> None:
-    if wrong.any():
-        row = int(wrong.index[wrong][0]) + 2
-        raise RunError(f"{file}: row {row}: {what}", "evaluate the run again")
+def _checked(file: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of texts as rows of the table."""
+    missing = [column for column in CLASS_COLUMNS if column not in table]
+    if missing:
+        raise RunError(f"{file}: no column '{missing[0]}'", "evaluate the run again")
+    for column in _ANSWERS:
+        refuse_row(file, ~table[column].isin(("0", "1")), f"{column} is neither 0 nor 1")
+        table[column] = table[column].astype(np.int8)
+    score = pd.to_numeric(table["score"], errors="coerce")
+    refuse_row(file, ~np.isfinite(score), "score is not a number")
+    table["score"] = score.astype(np.float32)
+    wrong = table["correct"] != (table["decision"] == table["label"])
+    refuse_row(file, wrong, "correct is not what label and decision say")
+    for column in _TEXTS:
+        table[column] = _named(*pd.factorize(table[column].to_numpy(dtype=object)))
+    return table

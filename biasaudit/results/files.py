@@ -118,7 +118,7 @@ def read_per_image(file: Path) -> pd.DataFrame:
     """
     source = Source(file, RunError, hint="evaluate the run again")
     table = read_frame(source, _TEXTS, partial(_checked, file))
-    _refuse_row(file, table, table.duplicated(["split", "group", "id"]), "the image stands twice")
+    refuse_row(file, table.duplicated(["split", "group", "id"]), "the image stands twice")
     return table
 
 
@@ -134,11 +134,11 @@ def _checked(file: Path, table: pd.DataFrame) -> pd.DataFrame:
             # of faithfulness, which few images have
             table[column] = pd.arrays.SparseArray(table[column])
     for column in _ANSWERS:
-        _refuse_row(file, table, ~table[column].isin((0, 1)), f"{column} is neither 0 nor 1")
+        refuse_row(file, ~table[column].isin((0, 1)), f"{column} is neither 0 nor 1")
         table[column] = table[column].astype(int)
-    _refuse_row(file, table, table["score"].isna(), "score is not a number")
+    refuse_row(file, table["score"].isna(), "score is not a number")
     wrong = table["correct"] != (table["decision"] == table["label"])
-    _refuse_row(file, table, wrong, "correct is not what label and decision say")
+    refuse_row(file, wrong, "correct is not what label and decision say")
     return table
 
 
@@ -158,9 +158,19 @@ def _numbers(file: Path, column: pd.Series) -> pd.Series:
     return values
 
 
-def _refuse_row(file: Path, table: pd.DataFrame, wrong: pd.Series, what: str) -> None:
+def refuse_row(file: Path, wrong: pd.Series, what: str) -> None:
+    """Refuse a table of which a row is wrong.
+
+    Args:
+        file: Where it was read.
+        wrong: By row, whose index says where it stands below the header.
+        what: What is wrong with it.
+
+    Raises:
+        RunError: One is: it names the first.
+    """
     if wrong.any():
-        row = int(table.index[wrong][0]) + 2
+        row = int(wrong.index[wrong][0]) + 2
         raise RunError(f"{file}: row {row}: {what}", "evaluate the run again")
 
 
