@@ -75,7 +75,7 @@ def train(
 ) -> None:
     """Train a segmentation network from image-level labels and a run's attention (SEC).
 
-    No region is read; with --regions those are that the run itself was trained with.
+    No region is read, unless --regions asks for those that the run itself was trained with.
     """
     quieten(quiet)
     settings = segment_assignments(set_) | {"weights": weights, "seed": seed, "device": device}

@@ -20,7 +20,7 @@ from biasaudit.errors import ConfigError, named_field
 from biasaudit.inputs.files import is_file
 from biasaudit.reproduce.images import masked
 from biasaudit.reproduce.paper import BACKBONE, CONTEXT, OBJECT, VGG16, Protocol, Row, Setting
-from biasaudit.segmentation.network import RECIPES, USUAL
+from biasaudit.segmentation.network import recipe_of
 from biasaudit.segmentation.segmenter import NETWORK
 from biasaudit.training.checkpoint import CHECKPOINT
 from biasaudit.training.plan import Plan, make_plan
@@ -48,7 +48,7 @@ class Changes:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Changes:
-        """Sort settings; None values are passed over.
+        """Sort settings.
 
         Args:
             given: By dotted name, or by the last part where that names one setting of a training.
@@ -58,8 +58,6 @@ class Changes:
         """
         training, segment = {}, {}
         for key, value in given.items():
-            if value is None:
-                continue
             if key.startswith(_SEGMENT):
                 segment[key.removeprefix(_SEGMENT)] = value
                 continue
@@ -139,7 +137,7 @@ class Job:
         """Steps that the training of the segmenter takes."""
         if self.segment is None:
             return None
-        usual = RECIPES.get(str(self.plan.settings.model.backbone), USUAL)
+        usual = recipe_of(str(self.plan.settings.model.backbone))
         return self.segment.iterations or usual.iterations
 
 

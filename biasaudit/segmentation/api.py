@@ -75,8 +75,8 @@ def train_segmenter(
 
     Args:
         run: A run, or its folder.
-        data: Its training images; those of the run where None. Of its regions those alone are
-            read that the run was trained with, and these with ``regions=True`` alone.
+        data: Its training images; those of the run where None. No region of it is read, unless
+            ``regions=True`` asks for those that the run was trained with.
         out: An empty folder for the segmenter; None keeps it in memory (``save(folder)``).
         parent: A folder that gets a new one, called by the run.
         progress: Called with the steps made, their total, and the loss.
@@ -241,7 +241,8 @@ def evaluate_segmenter(
     ['background', 'boat', 'car', 'house', 'tree']
     """
     with exhaustion_told():
-        return evaluated(_drawing(segmenter), data, (subset, crf), device, progress, save=save)
+        drawing = _drawing(segmenter)
+        return evaluated(drawing, data, subset, device, progress, crf=crf, save=save)
 
 
 def _loaded(model: Any) -> Any:

@@ -21,7 +21,7 @@ from biasaudit.errors import ConfigError, named_field
 from biasaudit.evaluation.predict import Subject
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.external import LoadedModel
-from biasaudit.segmentation.network import RECIPES, USUAL
+from biasaudit.segmentation.network import recipe_of
 from biasaudit.segmentation.origin import Origin, origin_of
 from biasaudit.segmentation.segmenter import Segmenter, make_segmenter
 from biasaudit.segmentation.subject import check_classes
@@ -70,8 +70,8 @@ def finder_of(
 
 
 def _with_defaults(origin: Origin, given: dict[str, object]) -> SegmentSettings:
-    usual = RECIPES.get(origin.backbone, USUAL)
-    own = {"iterations": min(usual.iterations, MOST_STEPS), "regions": True}
+    steps = recipe_of(origin.backbone).iterations
+    own = {"iterations": min(steps, MOST_STEPS), "regions": True}
     return segment_settings({**own, **given})
 
 

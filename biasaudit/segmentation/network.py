@@ -50,6 +50,11 @@ RECIPES = {
 """Of the paper: vgg16. Backbones without one take :data:`USUAL`."""
 
 
+def recipe_of(backbone: str) -> Recipe:
+    """Return what suits a backbone, by its registered name."""
+    return RECIPES.get(backbone, USUAL)
+
+
 def build_network(
     backbone: str, classes: int, weights: str, frozen: int, batch_norm: str, recipe: Recipe
 ) -> Classifier:

@@ -47,7 +47,7 @@ from biasaudit.results import (
 from biasaudit.segmentation.crf import Crf, mean_field
 from biasaudit.segmentation.cues import CueRule, cues_of, drawn_cues
 from biasaudit.segmentation.metrics import LabelMap
-from biasaudit.segmentation.network import RECIPES, USUAL, Recipe, build_network
+from biasaudit.segmentation.network import Recipe, build_network, recipe_of
 from biasaudit.segmentation.origin import Origin
 from biasaudit.segmentation.training import (
     Material,
@@ -296,7 +296,7 @@ def filled_settings(origin: Origin, settings: SegmentSettings) -> SegmentSetting
     Raises:
         ConfigError: A stride that is no power of two.
     """
-    usual = RECIPES.get(origin.backbone, USUAL)
+    usual = recipe_of(origin.backbone)
     names = ("image_size", "stride", "iterations", "batch_size", "learning_rate")
     own: dict[str, Any] = {name: getattr(usual, name) for name in names}
     own |= {"weights": origin.weights, "seed": origin.seed}
@@ -313,7 +313,7 @@ def filled_settings(origin: Origin, settings: SegmentSettings) -> SegmentSetting
 
 
 def _recipe(backbone: str, settings: SegmentSettings) -> Recipe:
-    usual = RECIPES.get(backbone, USUAL)
+    usual = recipe_of(backbone)
     return replace(
         usual,
         image_size=settings.image_size or usual.image_size,

@@ -114,10 +114,11 @@ def export_into(folder: Path, subset: str, masks: Masks) -> Path:
 def evaluated(
     segmenter: Segmenter,
     data: Dataset | None,
-    what: tuple[str, bool],
+    subset: str,
     device: str | None,
     progress: Count | None,
     *,
+    crf: bool = True,
     save: bool = False,
 ) -> SegmentationResult:
     """Measure a segmenter; see :func:`biasaudit.evaluate_segmenter`.
@@ -125,12 +126,13 @@ def evaluated(
     Args:
         segmenter: What is measured.
         data: Images with masks.
-        what: A subset, and whether to measure with the CRF too.
+        subset: Which images.
         device: Where to compute.
         progress: Told of every image.
+        crf: Whether to measure with the CRF too.
         save: Whether to leave the figures in its folder.
     """
-    folder, (subset, crf) = segmenter.path, what
+    folder = segmenter.path
     if save and folder is None:
         raise ConfigError(
             f"{named_field('save', True)}: {segmenter.name} has no folder of its own",

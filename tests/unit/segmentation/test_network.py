@@ -5,7 +5,7 @@ import torch
 import torchvision
 
 from biasaudit.models.backbones import BACKBONES
-from biasaudit.segmentation.network import RECIPES, USUAL, build_network, last_layer, set_stride
+from biasaudit.segmentation.network import RECIPES, build_network, last_layer, recipe_of, set_stride
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_resnet_50_as_torchvision_dilates_it():
 
 @pytest.mark.parametrize("name", ["harbournet", "mobilenet_v2", "resnet18"])
 def test_maps_have_the_stride_of_the_recipe(name):
-    recipe = RECIPES.get(name, USUAL)
+    recipe = recipe_of(name)
     network = build_network(name, 4, "none", 0, "train", recipe).eval()
     side = recipe.image_size
     with torch.no_grad():
