@@ -62,7 +62,7 @@ class Examples:
         for name in _ARRAYS:
             if found[name].dtype.kind != "U" if name == "ids" else found[name].dtype != np.uint8:
                 raise source.refusal(f"array '{name}' is of {found[name].dtype}")
-        if len(found["images"].shape) and max(found["images"].shape[1:3]) > _LARGEST:
+        if max(found["images"].shape[1:3]) > _LARGEST:
             raise source.refusal(f"has pictures of more than {_LARGEST} pixels a side")
         if found["ids"].shape[0] > _MOST:
             raise source.refusal(f"has more than {_MOST} pictures")

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from biasaudit.report.drawing.pictures import uri
+from biasaudit.results.examples import VOID
 
 FEW = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 """Told apart with every common colour blindness (Okabe and Ito 2008)."""
 VOID_COLOUR = "#888888"
-_VOID = 255
 _ALPHA = 190
 """Opacity of a mask; the photograph stays visible below it."""
 
@@ -34,8 +34,8 @@ def colour_of(place: int, classes: int) -> str:
 
 def mask_uri(mask: NDArray[np.uint8], classes: int) -> str:
     """Encode an (H, W) label map as a PNG: the background transparent, undecided pixels grey."""
-    colours = {0: "#000000", _VOID: VOID_COLOUR}
-    colours |= {c + 1: colour_of(c, classes) for c in range(min(classes, _VOID - 1))}
+    colours = {0: "#000000", VOID: VOID_COLOUR}
+    colours |= {c + 1: colour_of(c, classes) for c in range(min(classes, VOID - 1))}
     values = sorted({0, *np.unique(mask).tolist()})
     place = np.zeros(256, np.uint8)
     place[values] = np.arange(len(values))
