@@ -7,6 +7,7 @@ from biasaudit.results.audit import Audit, load_all, load_audits, read_maps
 from biasaudit.results.beside import (
     EXAMPLES_FILE,
     LOCALIZATION_FILE,
+    RUN_WEIGHTS,
     SEGMENTATION_FILE,
     SEGMENTER_FILE,
     SEGMENTER_WEIGHTS,
@@ -95,6 +96,7 @@ __all__ = [
     "PER_IMAGE_COLUMNS",
     "PER_IMAGE_FILE",
     "RESULTS_FILE",
+    "RUN_WEIGHTS",
     "SEGMENTATION_FILE",
     "SEGMENTER_FILE",
     "SEGMENTER_WEIGHTS",

@@ -29,6 +29,7 @@ SEGMENTATION_FILE = "evaluation.json"
 EXAMPLES_FILE = "evaluation.npz"
 SEGMENTER_FILE = "segmenter.json"
 SEGMENTER_WEIGHTS = "segmenter.safetensors"
+RUN_WEIGHTS = "weights.safetensors"
 _LOCK = "measured.lock"
 _PATIENCE = 30.0
 """Seconds to wait for another process that adds to the same file."""
@@ -197,7 +198,7 @@ def read_localization(folder: Path, weights_sha256: str | None = None) -> Locali
 
     Args:
         folder: The run's.
-        weights_sha256: Of the weights that were audited; None where that is not known.
+        weights_sha256: Of the weights that were audited; where None, those in the folder count.
 
     Raises:
         RunError: The file cannot be read, or was measured with other weights.
@@ -209,6 +210,8 @@ def read_localization(folder: Path, weights_sha256: str | None = None) -> Locali
     found = _read(source, LocalizationFile, "a localization file")
     if weights_sha256 is not None and weights_sha256 != found.weights_sha256:
         raise source.refusal("was measured with other weights than results.json beside it")
+    if weights_sha256 is None:
+        _hold_to(folder / RUN_WEIGHTS, found.weights_sha256, source)
     return found
 
 
@@ -234,10 +237,14 @@ def read_segmentation(path: Path) -> Segmentation:
             "run 'biasaudit segment evaluate' on it",
         )
     record = _read(source, SegmentationFile, "the figures of a segmenter")
-    weights = folder / SEGMENTER_WEIGHTS
-    if lies_there(weights) and digest_of_file(Source(weights, RunError)) != record.weights_sha256:
-        raise source.refusal(f"was measured with other weights than {weights.name} beside it")
+    _hold_to(folder / SEGMENTER_WEIGHTS, record.weights_sha256, source)
     return Segmentation(record, _examples(folder / EXAMPLES_FILE, record))
+
+
+def _hold_to(weights: Path, measured: str, source: Source) -> None:
+    """Refuse figures where the weights beside them are not those that were measured."""
+    if lies_there(weights) and digest_of_file(Source(weights, RunError)) != measured:
+        raise source.refusal(f"was measured with other weights than {weights.name} beside it")
 
 
 def _examples(file: Path, record: SegmentationFile) -> Examples | None:

@@ -44,7 +44,13 @@ from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
 from biasaudit.registry import load_plugins
-from biasaudit.results import try_folder, write_atomic, write_or_move, write_whole
+from biasaudit.results import (
+    RUN_WEIGHTS,
+    try_folder,
+    write_atomic,
+    write_or_move,
+    write_whole,
+)
 from biasaudit.statistics import OperatingPoint
 from biasaudit.training.checkpoint import CHECKPOINT
 from biasaudit.training.keeper import METRICS, metrics_bytes
@@ -59,7 +65,7 @@ from biasaudit.training.run_records import (
 )
 
 CONFIG, RUN, ENVIRONMENT, LABELS = "config.json", "run.json", "environment.json", "labels.json"
-WEIGHTS = "weights.safetensors"
+WEIGHTS = RUN_WEIGHTS
 OPERATING_POINTS = "operating_points.json"
 REPAIR = "repair.json"
 REPAIRED = "+repair"

@@ -1,5 +1,6 @@
 """What localize and segment evaluate leave beside a run and a segmenter, and how it is read."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from biasaudit.errors import RunError, RunFailedError
 from biasaudit.results import (
     EXAMPLES_FILE,
     LOCALIZATION_FILE,
+    RUN_WEIGHTS,
     SEGMENTATION_FILE,
     SEGMENTER_WEIGHTS,
     add_localization,
@@ -78,6 +80,17 @@ def test_a_localization_of_other_weights_than_the_audit(tmp_path):
     assert error.value.hint == "run 'biasaudit localize' again"
     localized(run, boxes(10, 5, (6, 5, 4)), OURS)
     assert load_audits([run])[0].localization.figures[0].n == 10
+
+
+def test_a_run_that_was_localized_alone_and_its_weights_changed(tmp_path):
+    localized(tmp_path, boxes(10, 5, (6, 5, 4)), hashlib.sha256(b"ours").hexdigest())
+    assert len(load_all([tmp_path])[1].localizations) == 1  # no weights beside the figures
+    (tmp_path / RUN_WEIGHTS).write_bytes(b"ours")
+    assert len(load_all([tmp_path])[1].localizations) == 1
+    (tmp_path / RUN_WEIGHTS).write_bytes(b"others")
+    with pytest.raises(RunError, match=r"other weights than weights\.safetensors") as error:
+        load_all([tmp_path])
+    assert error.value.hint == "run 'biasaudit localize' again"
 
 
 def test_a_folder_that_cannot_be_written_loses_nothing(tmp_path):
