@@ -20,11 +20,12 @@ from biasaudit.errors import ConfigError, named_field
 from biasaudit.inputs.files import is_file
 from biasaudit.reproduce.images import masked
 from biasaudit.reproduce.paper import BACKBONE, CONTEXT, OBJECT, VGG16, Protocol, Row, Setting
+from biasaudit.results import SEGMENTER_FILE
 from biasaudit.segmentation.network import recipe_of
 from biasaudit.segmentation.segmenter import NETWORK
 from biasaudit.training.checkpoint import CHECKPOINT
 from biasaudit.training.plan import Plan, make_plan
-from biasaudit.training.run_directory import WEIGHTS
+from biasaudit.training.run_directory import RUN, WEIGHTS
 
 _FIXED = (
     *("data.name", "data.object", "data.context", "data.pixel_labels", "data.box_labels"),
@@ -101,11 +102,22 @@ class Job:
 
     @property
     def state(self) -> str:
-        """What the folder holds of it: ``trained``, ``run trained``, ``begun`` or ``to do``."""
+        """What lies there: ``trained``, ``run trained``, ``begun``, ``to do``, ``weights lost``."""
+        if self.lost is not None:
+            return "weights lost"
         if not is_file(self.folder / WEIGHTS):
             return "begun" if is_file(self.folder / CHECKPOINT) else "to do"
         whole = self.segment is None or is_file(self.segmenter_folder / NETWORK)
         return "trained" if whole else "run trained"
+
+    @property
+    def lost(self) -> Path | None:
+        """The weights that its run or segmenter once had and lacks now; None where none is lost."""
+        wholes = [(self.segmenter_folder / SEGMENTER_FILE, self.segmenter_folder / NETWORK)]
+        if not is_file(self.folder / CHECKPOINT):  # a training that stopped has none yet
+            wholes.insert(0, (self.folder / RUN, self.folder / WEIGHTS))
+        lost = (weights for record, weights in wholes if is_file(record) and not is_file(weights))
+        return next(lost, None)
 
     @property
     def steps(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from biasaudit.errors import RunError
 from biasaudit.reproduce.images import hold_to_images
 from biasaudit.reproduce.prepare import Prepared
 from biasaudit.reproduce.table import Reproduction
@@ -24,6 +25,12 @@ def carry_out(todo: Prepared, watch: Watch) -> Reproduction:
     """
     for line in todo.notes:
         watch.note(line)
+    for job in todo.jobs:
+        if (weights := job.lost) is not None:
+            raise RunError(
+                f"{weights}: is not there, though {weights.parent.name} was trained",
+                f"remove {weights.parent}: it is trained again",
+            )
     folder = make_folder(todo.out)
     hold_to_images(folder / todo.protocol.task, todo.dataset)
     done: dict[Path, dict[str, Measured]] = {}

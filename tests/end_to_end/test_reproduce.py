@@ -151,6 +151,17 @@ def test_it_goes_on_where_it_stopped(biasaudit, tree, tmp_path, monkeypatch):
     record = json.loads(other.read_text())
     other.write_text(json.dumps({**record, "run": {**record["run"], "weights": "0" * 64}}))
     assert "attention of another run than baseline-seed0" in biasaudit(*command).err
+    other.write_text(json.dumps(record))
+    (guided,) = (out / "segmentation").glob("gain_ext-*-seed0")
+    for weights in (drawer / NETWORK, guided / WEIGHTS):
+        kept = weights.rename(tmp_path / "kept")
+        planned = json.loads(biasaudit(*command, "--plan", "--json").out)["trainings"]
+        assert [row["state"] for row in planned].count("weights lost") == 1
+        lost = biasaudit(*command)
+        assert lost.code == 2
+        assert f"{weights.name}: is not there, though" in lost.err.splitlines()[-1]
+        assert f"; remove {weights.parent}: " in lost.err.splitlines()[-1]
+        kept.rename(weights)
     listed = tree / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation" / "train.txt"
     listed.write_text(listed.read_text().replace("plain\n", ""))
     assert "was begun on other images or labels" in biasaudit(*command).err
