@@ -25,6 +25,7 @@ from biasaudit.errors import RunError
 from biasaudit.inputs.files import is_folder, lies_there
 from biasaudit.inputs.tables import frame_parts
 from biasaudit.results.beside import (
+    LOCALIZATION_FILE,
     Beside,
     LocalizationFile,
     Segmentation,
@@ -219,7 +220,8 @@ def load_all(given: Sequence[Audit | Path]) -> tuple[list[Audit], Beside]:
 
     Args:
         given: Audits as they are, or paths: those that :func:`load_audits` takes, folders of
-            runs that were localized alone, and folders of segmenters.
+            runs that were localized alone or their ``localization.json``, and folders of
+            segmenters or their ``evaluation.json``.
 
     Raises:
         RunError: A path holds none of them, or a file cannot be read.
@@ -234,6 +236,8 @@ def load_all(given: Sequence[Audit | Path]) -> tuple[list[Audit], Beside]:
             segmented.append(read_segmentation(one))
         elif not lies_there(one / RESULTS_FILE) and (found := read_localization(one)) is not None:
             localized.append(found)
+        elif one.name == LOCALIZATION_FILE and (alone := read_localization(one.parent)) is not None:
+            localized.append(alone)
         else:
             audits += load_audits([one])
     return audits, Beside(tuple(localized), tuple(segmented))

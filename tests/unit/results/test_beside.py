@@ -82,6 +82,12 @@ def test_a_localization_of_other_weights_than_the_audit(tmp_path):
     assert load_audits([run])[0].localization.figures[0].n == 10
 
 
+def test_a_localization_is_taken_by_the_name_of_its_file(tmp_path):
+    localized(tmp_path, boxes(10, 5, (6, 5, 4)))
+    audits, beside = load_all([tmp_path / LOCALIZATION_FILE])
+    assert (audits, [one.figures[0].n for one in beside.localizations]) == ([], [10])
+
+
 def test_a_run_that_was_localized_alone_and_its_weights_changed(tmp_path):
     localized(tmp_path, boxes(10, 5, (6, 5, 4)), hashlib.sha256(b"ours").hexdigest())
     assert len(load_all([tmp_path])[1].localizations) == 1  # no weights beside the figures
