@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from biasaudit import __version__
 from biasaudit.analysis.decision_text import effect_explained
+from biasaudit.errors import RunError
 from biasaudit.report import sentences as words
 from biasaudit.report.build import audits_of
 from biasaudit.report.export_beside import beside_lines, beside_summary
@@ -100,8 +101,10 @@ def render_model_card(runs: Sequence[Audit]) -> str:
     """Return a model card in Markdown, with the sections of Mitchell et al., FAT* 2019.
 
     Raises:
-        RunError: No run is given.
+        RunError: No audit is given.
     """
+    if not runs:
+        raise RunError("a model card tells of audited runs", "run 'biasaudit evaluate' on one")
     return "\n".join(_card(audit) for audit in audits_of(runs))
 
 

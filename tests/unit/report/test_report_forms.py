@@ -2,7 +2,7 @@ import csv
 import io
 
 import pytest
-from report_factory import Recipe, World, write_runs
+from report_factory import Recipe, World, boxes, localized, write_runs
 
 from biasaudit.errors import RunError
 from biasaudit.report.export import (
@@ -11,7 +11,7 @@ from biasaudit.report.export import (
     render_markdown,
     render_model_card,
 )
-from biasaudit.results import load_audits
+from biasaudit.results import load_all, load_audits
 
 
 def test_markdown_has_the_verdict_and_the_table(demo_runs):
@@ -69,7 +69,15 @@ def test_names_stay_text_in_markdown(tmp_path):
     assert "````sh\n" in render_model_card(load_audits(paths))
 
 
-@pytest.mark.parametrize("render", [render_markdown, render_csv, render_model_card])
+@pytest.mark.parametrize("render", [render_markdown, render_csv])
 def test_no_run_is_an_error(render):
     with pytest.raises(RunError, match="no run to report on"):
         render([])
+
+
+def test_a_model_card_of_what_was_not_audited_says_so(tmp_path):
+    localized(tmp_path, boxes(10, 5, (6, 5, 4)))
+    audits, _ = load_all([tmp_path])
+    with pytest.raises(RunError, match="a model card tells of audited runs") as error:
+        render_model_card(audits)
+    assert error.value.hint == "run 'biasaudit evaluate' on one"
