@@ -173,8 +173,9 @@ again.
 _ABOUT = {
     "repair": "Options of `biasaudit repair` and arguments of `ba.repair`, without `repair.` before"
     " them; `--set` does not take them.",
-    "segment": "Of `biasaudit segment train`, and arguments of `ba.train_segmenter` without"
-    " `segment.` before them.",
+    "segment": "Of `biasaudit segment train`, `biasaudit repair --foregrounds sec` and `biasaudit"
+    " reproduce`, and arguments of `ba.train_segmenter` without `segment.` before them."
+    " A repair takes 400 steps at most and regions=true where nothing else is set.",
     "dataset": "Of this built-in dataset alone.",
     "term": "Over what the mode says of the term: a weight, say (`biasaudit list modes`).",
 }

@@ -44,7 +44,8 @@ Assignments = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="A setting of docs/settings.md, such as segment.iterations=2000. May be repeated.",
+        help="A setting of the segmentation network, such as segment.iterations=2000 "
+        "(docs/settings.md has the others). May be repeated.",
     ),
 ]
 
