@@ -169,7 +169,10 @@ def test_in_memory_as_from_disk(tmp_path):
         (["--foregrounds", "sec", "--set", "segment.iterations=0"], ["segment.iterations=0"]),
         (["--foregrounds", "sec", "--set", "training.epochs=1"], ["--set training.epochs=1"]),
         (["--foregrounds", "sec", "--pixel-labels", "1"], ["--foregrounds sec", "two images"]),
-        (["--foregrounds", "sec", "--regions", "boat,car"], ["--foregrounds sec", "--regions"]),
+        (
+            ["--foregrounds", "sec", "--pixel-labels", LABELS, "--regions", "boat,car"],
+            ["--foregrounds sec", "--regions"],
+        ),
         (["--context-labels", "watr"], ["watr", "did you mean 'water'"]),
     ],
 )
