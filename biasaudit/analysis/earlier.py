@@ -13,7 +13,6 @@ from biasaudit.analysis.classes import class_answers
 from biasaudit.analysis.faithfulness import PROBABILITY
 from biasaudit.analysis.figures import figures, questions_of
 from biasaudit.errors import RunError
-from biasaudit.inputs.tables import dense
 from biasaudit.results import (
     GALLERY_FILE,
     MAPS_FILE,
@@ -185,7 +184,7 @@ def _with_earlier_columns(
     ]
     if PROBABILITY not in columns or PROBABILITY in later:
         return later, []
-    known = dense(earlier.loc[earlier[PROBABILITY].notna(), [*_ROW, "score", *columns]])
+    known = earlier.loc[earlier[PROBABILITY].notna(), [*_ROW, "score", *columns]]
     found = later.merge(known, on=_ROW, how="left", suffixes=("", "_before"), validate="1:1")
     close = np.isclose(found["score"], found["score_before"], rtol=_CLOSE, atol=_CLOSE)
     found.loc[~close, columns] = np.nan

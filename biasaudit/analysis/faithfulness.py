@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pandas as pd
 
-from biasaudit.inputs.tables import dense
 from biasaudit.results import Faithfulness
 from biasaudit.statistics import mean_interval
 
@@ -29,7 +28,7 @@ def faithfulness_of(rows: pd.DataFrame, seed: int = 0) -> Faithfulness | None:
     """
     if PROBABILITY not in rows:
         return None
-    rows = dense(rows[rows[PROBABILITY].notna()])
+    rows = rows[rows[PROBABILITY].notna()]
     if rows.empty:
         return None
     whole = rows[PROBABILITY]

@@ -231,7 +231,7 @@ def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:
 
 
 def _with_faithfulness(case: Case, table: pd.DataFrame) -> pd.DataFrame:
-    """Add to each image that was erased its probabilities; most have none, and take no room."""
+    """Add to each image that was erased its probabilities; most have none."""
     rows = []
     for split in case.splits:
         context = split.context or case.split_context
@@ -244,5 +244,5 @@ def _with_faithfulness(case: Case, table: pd.DataFrame) -> pd.DataFrame:
     for name in erased.columns.drop(["index", "split", "id"]):
         values = np.full(len(table), np.nan)
         values[erased["index"]] = erased[name]
-        columns[name] = pd.arrays.SparseArray(values)
+        columns[name] = values
     return table.assign(**columns)

@@ -68,17 +68,8 @@ def frame_parts(table: pd.DataFrame) -> Iterator[bytes]:
         for name in texts:
             values = plain[name].astype(object)
             plain[name] = values.map(lambda v: guarded(v) if isinstance(v, str) else v)
-        plain = dense(plain)
         text: str = plain.to_csv(index=False, header=at == 0, lineterminator="\n", quoting=quoting)
         yield text.encode(errors="replace")
-
-
-def dense(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose columns hold every value, also one that most rows share."""
-    import pandas as pd
-
-    few = [name for name in table if isinstance(table[name].dtype, pd.SparseDtype)]
-    return table.astype({name: table[name].dtype.subtype for name in few})
 
 
 def _has_return(values: pd.Series) -> bool:

@@ -130,9 +130,6 @@ def _checked(file: Path, table: pd.DataFrame) -> pd.DataFrame:
     for column in table:
         if column not in _TEXTS:
             table[column] = _numbers(file, table[column])
-        if column not in PER_IMAGE_COLUMNS and not column.startswith(METRIC_PREFIX):
-            # of faithfulness, which few images have
-            table[column] = pd.arrays.SparseArray(table[column])
     for column in _ANSWERS:
         refuse_row(file, ~table[column].isin((0, 1)), f"{column} is neither 0 nor 1")
         table[column] = table[column].astype(int)

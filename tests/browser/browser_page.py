@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page
 def open_page(context: BrowserContext, file: Path) -> Page:
     """Open a file; ``page.faults`` collects console messages, errors and requests."""
     page = context.new_page()
-    page.set_default_timeout(5_000)
+    page.set_default_timeout(30_000)  # beside another worker a page takes its time
     page.faults = []
     page.on("console", lambda message: page.faults.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: page.faults.append(f"error: {error}"))

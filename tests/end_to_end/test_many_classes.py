@@ -83,7 +83,7 @@ def check_answers(audit):
     assert (table["decision"] == table["top"]).all()
     chosen = table.loc[by_image["score"].idxmax()]
     assert (chosen["decision"] == 1).all()
-    boats = table[table["class"] == "boat"].set_index("id")
+    boats = table[table["class"] == "boat"].astype({"id": str, "decision": int}).set_index("id")
     rows = audit.per_image.set_index("id")
     pd.testing.assert_series_equal(rows["decision"], boats.loc[rows.index, "decision"])
     found = audit.run.classes["test"]
