@@ -82,10 +82,10 @@ def harbour(train=44):
 
 def in_double_precision():
     """Let trainings compute in float64: what differs then is no rounding that Adam magnifies."""
-    from biasaudit.training import loop
+    from biasaudit.training import network
 
-    build = loop.build_classifier
-    loop.build_classifier = lambda *given, **named: build(*given, **named).double()
+    build = network.build_classifier
+    network.build_classifier = lambda *given, **named: build(*given, **named).double()
 
 
 def train(out, mode, batch, labelled, images=44, **changes):
