@@ -219,12 +219,12 @@ def test_what_results_say_of_a_repair():
         "repaired": "runs/a", "object": "boat", "layer": "fc", "edits": {"pasted": 8},
         "settings": {"seed": 0},
     }  # fmt: skip
-    chosen = {"dose": 0.3, "strength": 20.0, "balance": 1.5, "propagated": 0.5, "crops": 0.0}
+    chosen = {"dose": 0.3, "strength": 20.0, "balance": 1.5, "found": 0.5, "crops": 0.0}
     record = {**kept, "chosen": chosen, "candidates": [1, 2], "context_labels": []}
     assert told_of_repair(record) == {"repair": {**kept, "chosen": {"dose": 0.3, "strength": 20.0}}}
     more = told_of_repair({**record, "context_labels": ["water"], "foregrounds": {"kept": 3}})
     assert more["repair"]["chosen"] == {
-        "dose": 0.3, "strength": 20.0, "balance": 1.5, "propagated": 0.5,
+        "dose": 0.3, "strength": 20.0, "balance": 1.5, "found": 0.5,
     }  # fmt: skip
     assert more["repair"]["foregrounds"] == {"kept": 3}
     assert told_of_repair({"chosen": {}})["repair"]["object"] is None

@@ -171,7 +171,9 @@ def test_regions_of_one_image_are_joined(dataset):
     other[0:2] = True
     second = replace(second, regions={**second.regions, "tree": Region("mask", lambda: other)})
     entries = (LabelEntry("1", "mask", "cow"), LabelEntry("1", "mask", "tree"))
-    regions = regions_of([first, second, *rest], "boat", LabelChoice((), 0, 2, 0, entries), SIDE)
+    labels = LabelChoice((), 0, 2, 0, entries)
+    regions, forms = regions_of([first, second, *rest], "boat", labels, SIDE)
+    assert forms == {1: "mask"}
     assert sorted(regions) == [1]
     expected = torch.zeros(SIDE, SIDE)
     expected[4:12, 2:10] = expected[0:2] = 1
@@ -432,7 +434,7 @@ def test_one_candidate_without_ranks_leaves_the_choice_to_the_edits():
 def record(**changes):
     made = {
         "val": {"before": {"accuracy": 0.9}, "after": {"accuracy": 0.8875}},
-        "chosen": {"dose": 0.3, "strength": 20.0, "balance": 1.5, "propagated": 0.0},
+        "chosen": {"dose": 0.3, "strength": 20.0, "balance": 1.5, "found": 0.0},
         "labels_by_form": {"mask": 2, "box": 1},
         "edits": {"pasted": 24, "blurred": 6},
     }
@@ -448,7 +450,7 @@ def test_a_repair_in_one_line():
     found = {"kept": 5, "proposed": 9, "iou": 0.714}
     said = "; 5 foregrounds found in 9 images (IoU 0.71 with labels held back"
     assert summary_of(record(foregrounds=found)).endswith(f"{said}, not used: they do not help)")
-    used = {**record()["chosen"], "propagated": 0.5}
+    used = {**record()["chosen"], "found": 0.5}
     assert summary_of(record(foregrounds=found, chosen=used)).endswith(f"{said})")
 
 
@@ -457,7 +459,7 @@ def test_options_follow_the_settings():
     assert plain.edits == EditRecipe()
     assert {r.dose for r in plain.recipes} == {0.1, 0.2, 0.3, 0.5}
     assert {r.balance for r in plain.recipes} == {0.0}
-    assert (plain.contexts, plain.propagated, plain.softmax) == ((), False, False)
+    assert (plain.contexts, plain.finder, plain.softmax) == ((), None, False)
     regions = options_of(
         RepairSettings(
             pixel_labels=3, regions=("boat", "cow"), context_labels=("water",), refits=4,
@@ -473,7 +475,15 @@ def test_options_follow_the_settings():
     assert regions.contexts == ("water",)
     two = options_of(RepairSettings(regions=("boat", "cow")))
     assert two.edits.alone == 2
-    assert options_of(RepairSettings(pixel_labels=2, foregrounds="propagated")).propagated
+    sought = RepairSettings(pixel_labels=2, foregrounds="propagated")
+
+    def finder(*_):
+        raise AssertionError("options seek nothing")
+
+    assert options_of(sought, finder=finder).finder is finder
+    for wrong, given in ((sought, None), (RepairSettings(), finder)):
+        with pytest.raises(ValueError, match="finder"):
+            options_of(wrong, finder=given)
 
 
 def test_the_record_of_a_repair_says_what_was_found_in_unlabelled_images():
@@ -500,9 +510,10 @@ def test_the_record_of_a_repair_says_what_was_found_in_unlabelled_images():
     assert [one["allowed"] for one in told["candidates"]] == [True, False]
     found = replace(
         plain, foregrounds=Foregrounds({3: torch.zeros(1)}, 4, 0.5, float("nan"), 2, 0),
-        propagated_edits={"pasted": 2},
+        found_edits={"pasted": 2},
     )  # fmt: skip
-    assert record_of(found, "runs/a", "boat", labels, settings)["foregrounds"] == {
-        "proposed": 4, "kept": 1, "iou": 0.5, "kept_iou": None, "held_back": 2,
-        "kept_held_back": 0, "edits": {"pasted": 2},
+    sought = RepairSettings(pixel_labels=1, box_labels=1, foregrounds="propagated")
+    assert record_of(found, "runs/a", "boat", labels, sought)["foregrounds"] == {
+        "kind": "propagated", "proposed": 4, "kept": 1, "iou": 0.5, "kept_iou": None,
+        "held_back": 2, "kept_held_back": 0, "edits": {"pasted": 2},
     }  # fmt: skip
