@@ -65,8 +65,10 @@ def test_only_terms_that_are_due_make_pictures():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_a_loss_that_is_no_number_names_its_term(value):
+    model = GuidedModel(Score(), [active("a", 1.0), active("b", value)])
+    found = model(batch(), None, 0.0)
     with pytest.raises(FloatingPointError, match=rf"the loss is {value:g} \(term 'b'\)"):
-        losses(active("a", 1.0), active("b", value))
+        model.read(found)
 
 
 def test_what_terms_draw_hangs_on_the_seed():
