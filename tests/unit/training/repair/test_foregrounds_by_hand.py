@@ -5,40 +5,37 @@ import pytest
 import torch
 
 from biasaudit.models.backbones import BACKBONES
-from biasaudit.training.repair import foregrounds
+from biasaudit.training.repair import foregrounds, propagated
 from biasaudit.training.repair.foregrounds import (
     Foregrounds,
-    Images,
-    Piece,
-    PixelClassifier,
     _alone,
-    _held_back,
-    _hypercolumns,
-    _iou,
-    _pieces,
     _plausible,
     _rest,
+    overlap,
+)
+from biasaudit.training.repair.propagated import (
+    Piece,
+    PixelClassifier,
+    _hypercolumns,
     _sums,
     _to_grid,
-    cut,
     fit_pixels,
-    propagate,
 )
 
 
 def test_what_is_fixed():
-    assert foregrounds.RIDGES == (0.03, 0.1, 0.3)
-    assert (foregrounds.FOLDS, foregrounds.PIXELS) == (3, 128)
-    assert (foregrounds.SURE, foregrounds.SPREAD) == (1.0, 0.1)
+    assert propagated.RIDGES == (0.03, 0.1, 0.3)
+    assert (foregrounds.FOLDS, propagated.PIXELS) == (3, 128)
+    assert (propagated.SURE, foregrounds.SPREAD) == (1.0, 0.1)
 
 
 def test_overlap_by_hand():
     found = torch.tensor([[0.6, 0.4, 1.0], [0.0, 0.5, 1.0]])
     region = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.51]])
     # above a half: three of the found, three of the region, two of both
-    assert _iou(found, region) == 2 / 4
-    assert _iou(torch.zeros(2, 2), torch.zeros(2, 2)) == 0.0
-    assert _iou(torch.ones(2, 2), torch.zeros(2, 2)) == 0.0
+    assert overlap(found, region) == 2 / 4
+    assert overlap(torch.zeros(2, 2), torch.zeros(2, 2)) == 0.0
+    assert overlap(torch.ones(2, 2), torch.zeros(2, 2)) == 0.0
 
 
 def test_a_pixel_is_scored_by_its_features_and_the_intercept():
@@ -74,24 +71,6 @@ def test_the_ridge_counts_by_variance_and_pieces_add_up():
         scores = fit_pixels(parts, ridge)(torch.tensor([[0.0], [1.0], [2.0], [3.0]]), 2)
         expected = [-slope, 0.0, slope, 2 * slope]
         assert scores.flatten().tolist() == pytest.approx(expected, abs=1e-6)
-
-
-def test_grabcut_is_told_what_is_likely_and_what_is_sure(monkeypatch):
-    told = {}
-
-    def noted(image, likely, sure):
-        told.update(image=image, likely=likely, sure=sure)
-        return ~likely
-
-    monkeypatch.setattr(foregrounds, "cut_out", noted)
-    scores = torch.tensor([[-1.5, -1.0, -0.5], [0.5, 1.0, 1.5]])
-    image = torch.arange(18, dtype=torch.uint8).reshape(3, 2, 3)
-    found = cut(image, scores)
-    assert told["image"].tolist() == image.permute(1, 2, 0).tolist()
-    assert told["likely"].tolist() == [[False] * 3, [True] * 3]
-    assert told["sure"].tolist() == [[True, True, False], [False, False, True]]
-    assert found.tolist() == [[1.0] * 3, [0.0] * 3]
-    assert found.dtype == torch.float32
 
 
 def test_maps_are_brought_to_a_grid():
@@ -133,77 +112,6 @@ def test_no_more_pixels_are_drawn_than_said():
 
 def scene(number):
     return torch.full((3, 16, 16), number, dtype=torch.uint8)
-
-
-def test_each_fold_has_its_labelled_images_and_as_many_grounds():
-    """Features are the number of the image, so that the sums tell which images came in."""
-    regions = {row: torch.zeros(16, 16) for row in (1, 2, 3)}
-    for region in regions.values():
-        region[:8] = 1
-    images = Images(scene, regions, [10, 20, 30, 40, 50], [])
-    seen, told = [], []
-
-    def columns(image):
-        seen.append(int(image[0, 0, 0]))
-        return torch.full((4, 1), float(image[0, 0, 0]))
-
-    folds = {1: 0, 2: 1, 3: 0}
-    pieces = _pieces(columns, images, folds, np.random.default_rng(0), told.append)
-    assert seen[:3] == [1, 2, 3]
-    assert len(set(seen[3:])) == 3
-    assert set(seen[3:]) <= {10, 20, 30, 40, 50}
-    assert told == [1] * 6
-    assert len(pieces) == 2
-    # a labelled image of a half inside weighs 1, a ground its outside's half
-    assert pieces[0].gram[-1, -1] == pytest.approx(2 * 1 + 2 * 0.5)
-    assert pieces[1].gram[-1, -1] == pytest.approx(1 + 0.5)
-    assert pieces[0].gram[-1, 0] == pytest.approx(1 + 3 + 0.5 * (seen[3] + seen[5]))
-    assert pieces[1].gram[-1, 0] == pytest.approx(2 + 0.5 * seen[4])
-    assert pieces[0].target[0] == pytest.approx(-0.5 * (seen[3] + seen[5]))
-
-
-def test_few_grounds_are_all_that_there_are():
-    images = Images(scene, {1: torch.zeros(16, 16), 2: torch.zeros(16, 16)}, [7], [])
-    pieces = _pieces(
-        lambda image: torch.ones(4, 1), images, {1: 0, 2: 1}, np.random.default_rng(0), print
-    )
-    # without a pixel inside, each image weighs a half: two and a ground, and one
-    assert sorted(piece.gram[-1, -1] for piece in pieces) == pytest.approx([0.5, 1.0])
-
-
-def test_a_region_held_back_is_found_by_the_others_and_the_best_penalty_is_taken(monkeypatch):
-    regions = {0: torch.zeros(8, 8), 1: torch.zeros(8, 8)}
-    regions[0][:, :4] = 1
-    regions[1][:4] = 1
-    images = Images(lambda row: scene(row)[:, :8, :8], regions, [], [])
-    seen = []
-
-    def fitted(pieces, ridge):
-        seen.append((tuple(pieces), ridge))
-
-        def classifier(columns, size):
-            assert size == 8
-            row = int(columns[0, 0])
-            # the middle penalty is right, the others find half of it, or nothing
-            scale = {0.03: 0.5, 0.1: 1.0, 0.3: -1.0}[ridge]
-            scores = (2 * regions[row] - 1) * 3.0
-            if scale == 0.5:
-                scores[:, :2] = -3.0
-            return scores if scale > 0 else -scores
-
-        return classifier
-
-    monkeypatch.setattr(foregrounds, "fit_pixels", fitted)
-    monkeypatch.setattr(foregrounds, "cut_out", lambda image, likely, sure: likely)
-
-    def columns(image):
-        return torch.full((4, 1), float(image[0, 0, 0]))
-
-    ridge, found = _held_back(columns, images, {0: 1, 1: 0}, ["first", "second"])
-    assert ridge == 0.1
-    # fold 0 is found by the second piece alone, fold 1 by the first
-    assert seen == [((piece,), r) for piece in ("second", "first") for r in foregrounds.RIDGES]
-    assert all(torch.equal(found[row], regions[row]) for row in (0, 1))
 
 
 def test_a_region_is_kept_where_the_part_alone_scores_higher_than_the_rest():
@@ -268,26 +176,3 @@ def test_every_place_has_the_features_of_each_resolution():
         for start in range(one.shape[1] - own.shape[1] + 1)
     )
     assert not any(module._forward_hooks for module in model.modules())
-
-
-def test_what_is_everything_or_nothing_is_no_region_found(monkeypatch):
-    torch.manual_seed(0)
-    model = BACKBONES["harbournet"].build(2).eval()
-    region = torch.zeros(16, 16)
-    region[4:8] = 1
-    cuts = {8: torch.zeros(16, 16), 9: torch.ones(16, 16), 10: region}
-    monkeypatch.setattr(
-        foregrounds, "cut", lambda image, scores: cuts.get(int(image[0, 0, 0]), region)
-    )
-    told = []
-    images = Images(scene, {1: region, 2: region}, [3, 4, 5], [8, 9, 10])
-
-    def score(images):
-        return np.array([float(image.float().std()) for image in images])
-
-    made = propagate(model, images, score, 0, told.append)
-    assert made.proposed == 1
-    assert list(made.regions) in ([], [10])
-    assert (made.iou, made.held_back) == (1.0, 2)
-    # two labelled images, as many grounds, three in which it is sought
-    assert sum(told) == 2 + 2 + 3
