@@ -8,18 +8,26 @@ from biasaudit.models.backbones import BACKBONES
 from biasaudit.training.repair import foregrounds, propagated
 from biasaudit.training.repair.foregrounds import (
     Foregrounds,
+    Found,
+    Images,
     _alone,
     _plausible,
     _rest,
+    folds_of,
     overlap,
+    seek,
 )
 from biasaudit.training.repair.propagated import (
     Piece,
     PixelClassifier,
+    _held_back,
     _hypercolumns,
+    _pieces,
     _sums,
     _to_grid,
+    cut,
     fit_pixels,
+    propagate,
 )
 
 
@@ -73,6 +81,31 @@ def test_the_ridge_counts_by_variance_and_pieces_add_up():
         assert scores.flatten().tolist() == pytest.approx(expected, abs=1e-6)
 
 
+def test_grabcut_is_told_what_is_likely_and_what_is_sure(monkeypatch):
+    told = {}
+
+    def noted(image, likely, sure):
+        told.update(image=image, likely=likely, sure=sure)
+        return ~likely
+
+    monkeypatch.setattr(propagated, "cut_out", noted)
+    scores = torch.tensor([[-1.5, -1.0, -0.5], [0.5, 1.0, 1.5]])
+    image = torch.arange(18, dtype=torch.uint8).reshape(3, 2, 3)
+    found = cut(image, scores)
+    assert told["image"].tolist() == image.permute(1, 2, 0).tolist()
+    assert told["likely"].tolist() == [[False] * 3, [True] * 3]
+    assert told["sure"].tolist() == [[True, True, False], [False, False, True]]
+    assert found.tolist() == [[1.0] * 3, [0.0] * 3]
+    assert found.dtype == torch.float32
+
+
+@pytest.mark.parametrize("score", [2.0, -2.0])
+def test_scores_without_an_inside_or_an_outside_are_left_as_they_are(monkeypatch, score):
+    monkeypatch.setattr(propagated, "cut_out", None)
+    found = cut(torch.zeros(3, 2, 2, dtype=torch.uint8), torch.full((2, 2), score))
+    assert found.tolist() == [[float(score > 0)] * 2] * 2
+
+
 def test_maps_are_brought_to_a_grid():
     maps = torch.tensor([[[[0.0, 2.0], [4.0, 6.0]]]])
     assert _to_grid(maps, (1, 1)).flatten().tolist() == [3.0]
@@ -112,6 +145,150 @@ def test_no_more_pixels_are_drawn_than_said():
 
 def scene(number):
     return torch.full((3, 16, 16), number, dtype=torch.uint8)
+
+
+def images_of(regions, without=(), unlabelled=()):
+    """Images of 16 px, each of one colour: its number."""
+    return Images(scene, regions, dict.fromkeys(regions, "mask"), list(without), list(unlabelled))
+
+
+def number_of(image):
+    return int(image[0, 0, 0])
+
+
+def test_labelled_images_are_dealt_out_evenly_by_the_draw():
+    regions = {row: torch.zeros(16, 16) for row in (9, 4, 7, 1, 5)}
+    dealt = folds_of(images_of(regions), np.random.default_rng(0))
+    assert list(dealt) == [1, 4, 5, 7, 9]
+    assert sorted(dealt.values()) == [0, 0, 1, 1, 2]
+    others = [folds_of(images_of(regions), np.random.default_rng(seed)) for seed in range(5)]
+    assert any(other != dealt for other in others)
+    # two images make two parts
+    two = folds_of(images_of({1: regions[1], 4: regions[4]}), np.random.default_rng(0))
+    assert sorted(two.values()) == [0, 1]
+
+
+def test_each_fold_has_its_labelled_images_and_as_many_grounds():
+    """Features are the number of the image, so that the sums tell which images came in."""
+    regions = {row: torch.zeros(16, 16) for row in (1, 2, 3)}
+    for region in regions.values():
+        region[:8] = 1
+    images = images_of(regions, without=[10, 20, 30, 40, 50])
+    seen, told = [], []
+
+    def columns(image):
+        seen.append(number_of(image))
+        return torch.full((4, 1), float(seen[-1]))
+
+    folds = {1: 0, 2: 1, 3: 0}
+    pieces = _pieces(columns, images, folds, np.random.default_rng(0), told.append)
+    assert seen[:3] == [1, 2, 3]
+    assert len(set(seen[3:])) == 3
+    assert set(seen[3:]) <= {10, 20, 30, 40, 50}
+    assert told == [1] * 6
+    assert len(pieces) == 2
+    # a labelled image of a half inside weighs 1, a ground its outside's half
+    assert pieces[0].gram[-1, -1] == pytest.approx(2 * 1 + 2 * 0.5)
+    assert pieces[1].gram[-1, -1] == pytest.approx(1 + 0.5)
+    assert pieces[0].gram[-1, 0] == pytest.approx(1 + 3 + 0.5 * (seen[3] + seen[5]))
+    assert pieces[1].gram[-1, 0] == pytest.approx(2 + 0.5 * seen[4])
+    assert pieces[0].target[0] == pytest.approx(-0.5 * (seen[3] + seen[5]))
+
+
+def test_few_grounds_are_all_that_there_are():
+    images = images_of({1: torch.zeros(16, 16), 2: torch.zeros(16, 16)}, without=[7])
+    pieces = _pieces(
+        lambda image: torch.ones(4, 1), images, {1: 0, 2: 1}, np.random.default_rng(0), print
+    )
+    # without a pixel inside, each image weighs a half: one and the ground, and one
+    assert [piece.gram[-1, -1] for piece in pieces] == pytest.approx([1.0, 0.5])
+
+
+def test_a_region_held_back_is_found_by_the_others_and_the_best_penalty_is_taken(monkeypatch):
+    left, top = torch.zeros(16, 16), torch.zeros(16, 16)
+    left[:, :8] = 1
+    top[:8] = 1
+    regions = {0: left, 1: top}
+    seen = []
+
+    def fitted(pieces, ridge):
+        seen.append((tuple(pieces), ridge))
+
+        def classifier(columns, size):
+            assert size == 16
+            scores = (2 * regions[int(columns[0, 0])] - 1) * 3.0
+            if ridge == 0.1:  # right
+                return scores
+            if ridge == 0.03:  # finds a part
+                scores[:, :4] = -3.0
+                return scores
+            return -scores
+
+        return classifier
+
+    monkeypatch.setattr(propagated, "fit_pixels", fitted)
+    monkeypatch.setattr(propagated, "cut_out", lambda image, likely, sure: likely)
+
+    def columns(image):
+        return torch.full((4, 1), float(number_of(image)))
+
+    ridge, found = _held_back(columns, images_of(regions), {0: 1, 1: 0}, ["first", "second"])
+    assert ridge == 0.1
+    # fold 0 is found by the second piece alone, fold 1 by the first
+    assert seen == [((piece,), r) for piece in ("second", "first") for r in propagated.RIDGES]
+    assert sorted(found) == [0, 1]
+    assert all(torch.equal(found[row], regions[row]) for row in found)
+
+
+def test_what_is_cut_out_is_what_is_proposed(monkeypatch):
+    torch.manual_seed(0)
+    model = BACKBONES["harbournet"].build(2).eval()
+    region = torch.zeros(16, 16)
+    region[4:8] = 1
+    cuts = {row: region.roll(row) for row in (1, 2, 8, 9, 10)}
+    monkeypatch.setattr(propagated, "cut", lambda image, scores: cuts[number_of(image)])
+    told = []
+    images = images_of({1: region, 2: region}, without=[3, 4, 5], unlabelled=[8, 9, 10])
+    found = propagate(model, images, 0, lambda what, count: told.append((what, count)))
+    assert sorted(found.regions) == [8, 9, 10]
+    assert sorted(found.held_back) == [1, 2]
+    held = {**found.regions, **found.held_back}
+    assert all(torch.equal(held[row], cuts[row]) for row in held)
+    # two labelled images, as many grounds, three in which it is sought
+    assert told == [("images", 1)] * (2 + 2 + 3)
+
+
+def test_what_is_everything_or_nothing_is_no_region_found():
+    region = torch.zeros(16, 16)
+    region[4:8] = 1
+    half = torch.zeros(16, 16)
+    half[4:6] = 1
+    images = images_of({1: region, 2: region, 6: region}, unlabelled=[8, 9, 10])
+    proposed = {8: torch.zeros(16, 16), 9: torch.ones(16, 16), 10: region}
+    held_back = {1: region, 2: half, 6: torch.zeros(16, 16)}
+
+    def finder(model, images, seed, tell):
+        assert (model, seed) == ("network", 5)
+        tell("steps", 2)
+        return Found(proposed, held_back)
+
+    asked, told = [], []
+
+    def score(pictures):
+        """The part alone wins in every image but that of region 2."""
+        asked.append([number_of(picture) for picture in pictures])
+        numbers = np.array([1.0, 0.0, 2.0][: len(asked[-1])])
+        return numbers if len(asked) in (1, 3) else np.full(len(numbers), 0.5)
+
+    made = seek(finder, "network", images, score, 5, lambda *what: told.append(what))
+    assert told == [("steps", 2)]
+    assert list(made.regions) == [10]
+    assert torch.equal(made.regions[10], region)
+    # one of the three unlabelled has an inside and an outside, and two of those held back
+    assert [len(numbers) for numbers in asked] == [1, 1, 2, 2]
+    assert made.proposed == 1
+    assert (made.held_back, made.iou) == (3, pytest.approx((1.0 + 0.5 + 0.0) / 3))
+    assert (made.kept_held_back, made.kept_iou) == (1, 1.0)
 
 
 def test_a_region_is_kept_where_the_part_alone_scores_higher_than_the_rest():
