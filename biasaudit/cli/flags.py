@@ -25,6 +25,8 @@ FLAGS = {
     "training.precision": "--precision",
     "training.workers": "--workers",
     "training.log": "--log",
+    "segment.threshold": "--threshold",
+    "segment.background": "--background",
     "segment.weights": "--weights",
     "segment.regions": "--regions",
     "segment.seed": "--seed",

@@ -190,4 +190,9 @@ METRICS = [
     ("energy_pointing_game", "share of the attention that falls inside the object's region"),
     ("iou", "overlap of the region and the attention map at 20% of its maximum"),
     ("area_fraction", "share of the image inside the region: what a uniform map would score"),
+    ("max_box_acc", "share of boxes around the attention with an IoU of .5 (localize)"),
+    ("max_box_acc_v2", "mean of the shares at an IoU of .3, .5 and .7 (localize)"),
+    ("px_ap", "average precision of the attention of all pixels (localize)"),
+    ("top_1", "share of right boxes whose class has the highest score (localize)"),
+    ("mean_iou", "overlap of masks and regions, mean over classes (segment evaluate)"),
 ]

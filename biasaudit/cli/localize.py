@@ -12,7 +12,9 @@ from rich.table import Table
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import echo_json, print_table, quieten
+from biasaudit.cli.tables import decimal
 from biasaudit.cli.train import RUNS
+from biasaudit.results import Interval
 
 
 def localize(
@@ -38,6 +40,7 @@ def localize(
     quieten(quiet)
     import biasaudit as api
     from biasaudit.cli.progress import CountProgress
+    from biasaudit.localization.record import intervals_of
     from biasaudit.training.run_directory import newest_run
 
     dataset = api.load_dataset(data) if data else None
@@ -54,7 +57,7 @@ def localize(
                 save=True,
                 progress=progress,
             )
-        found.append({"name": model.name, **asdict(figures)})
+        found.append({"name": model.name, **asdict(figures), **intervals_of(figures)})
     if json_:
         echo_json({"subset": subset, "runs": [_plain(one) for one in found]})
         return
@@ -70,7 +73,7 @@ def _plain(figures: dict[str, Any]) -> dict[str, Any]:
 
 def _table(rows: list[dict[str, Any]], subset: str) -> Table:
     table = Table(
-        title=f"localization on {subset}, thresholds from val",
+        title=f"localization on {subset}, thresholds from val, 95% intervals in brackets",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -86,6 +89,10 @@ def _table(rows: list[dict[str, Any]], subset: str) -> Table:
     for title in columns.values():
         table.add_column(title, justify="right")
     for row in rows:
-        values = ("-" if math.isnan(row[name]) else f"{row[name]:.3f}" for name in columns)
+        values = (_cell(row[name], row.get(f"{name}_ci")) for name in columns)
         table.add_row(row["name"], str(row["n"]), *values)
     return table
+
+
+def _cell(value: float, interval: Interval | None) -> str:
+    return decimal(None if math.isnan(value) else value, interval)

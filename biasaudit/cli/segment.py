@@ -39,6 +39,12 @@ Subset = Annotated[
 NoCrf = Annotated[
     bool, typer.Option("--no-crf", help="Leave the dense CRF out: the network's own masks.")
 ]
+Threshold = Annotated[
+    float | None, typer.Option("--threshold", metavar="X", help=told("segment.threshold"))
+]
+Background = Annotated[
+    float | None, typer.Option("--background", metavar="X", help=told("segment.background"))
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,6 +73,8 @@ def train(
     regions: Annotated[
         bool, typer.Option("--regions", show_default=False, help=told("segment.regions"))
     ] = False,
+    threshold: Threshold = None,
+    background: Background = None,
     set_: Assignments = None,
     out_dir: Annotated[
         Path | None,
@@ -79,9 +87,16 @@ def train(
     No region is read, unless --regions asks for those that the run itself was trained with.
     """
     quieten(quiet)
-    settings = segment_assignments(set_) | {"weights": weights, "seed": seed, "device": device}
-    if regions:
-        settings["regions"] = True
+    options = {
+        "weights": weights,
+        "seed": seed,
+        "device": device,
+        "regions": regions or None,
+        "threshold": threshold,
+        "background": background,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = segment_assignments(set_) | given
     import biasaudit as api
     from biasaudit.cli.progress import CountProgress
     from biasaudit.training.run_directory import newest_run
@@ -159,14 +174,8 @@ def cues(
     run: Run = None,
     data: opt.Data = None,
     subset: Subset = "train",
-    threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", metavar="X", help=told("segment.threshold")),
-    ] = None,
-    background: Annotated[
-        float | None,
-        typer.Option("--background", metavar="X", help=told("segment.background")),
-    ] = None,
+    threshold: Threshold = None,
+    background: Background = None,
     device: opt.Device = None,
     quiet: opt.Quiet = False,
 ) -> None:

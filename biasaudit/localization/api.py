@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from biasaudit.data.sample import Dataset
-from biasaudit.errors import ConfigError, named_field
 from biasaudit.exhaustion import exhaustion_told
 from biasaudit.localization.measure import measure_localization
 from biasaudit.localization.metrics import Localization
 from biasaudit.localization.record import figures_of
 from biasaudit.models.digest import weights_digest
 from biasaudit.models.external import LoadedModel
-from biasaudit.results import add_localization
+from biasaudit.results import add_localization, folder_beside
 from biasaudit.segmentation.subject import subject_of_attention
 from biasaudit.training.run_directory import WEIGHTS, RunRecord, read_run
 
@@ -55,7 +54,10 @@ def localize(
     (8, True)
     """
     found = read_run(Path(model)) if isinstance(model, str | Path) else model
-    path = _folder_of(found) if save else None
+    path = None
+    if save:
+        own = found.path if isinstance(found, RunRecord) else None
+        path = folder_beside(found.name, own, "run")
     with exhaustion_told():
         subject, dataset = subject_of_attention(found, data, device)
         name = dataset.check_object(object or dataset.object or found.classes[0])
@@ -65,12 +67,3 @@ def localize(
         told = figures_of(figures, dataset.name, subset, name)
         add_localization(path, found.name, weights_digest(subject.model, path / WEIGHTS), told)
     return figures
-
-
-def _folder_of(model: RunRecord | LoadedModel) -> Path:
-    if not isinstance(model, RunRecord) or model.path is None:
-        raise ConfigError(
-            f"{named_field('save', True)}: {model.name} has no folder of its own",
-            "save the run first",
-        )
-    return model.path

@@ -9,6 +9,15 @@ from biasaudit.results import LocalizationFigures
 from biasaudit.statistics import Interval, mean_interval, wilson_interval
 
 
+def intervals_of(found: Localization) -> dict[str, Interval]:
+    """Return the 95% intervals of the shares, by name: Wilson's, and the bootstrap's of a mean."""
+    return {
+        "max_box_acc_ci": _wilson(found.max_box_acc, found.n),
+        "max_box_acc_v2_ci": _over_levels(found),
+        "top_1_ci": _wilson(found.top_1, found.n),
+    }
+
+
 def figures_of(found: Localization, dataset: str, subset: str, name: str) -> LocalizationFigures:
     """Return figures with their intervals, as ``localization.json`` has them.
 
@@ -18,10 +27,6 @@ def figures_of(found: Localization, dataset: str, subset: str, name: str) -> Loc
         subset: What was reported.
         name: The class.
     """
-
-    def interval(share: float) -> Interval:
-        return wilson_interval(round(share * found.n), found.n)
-
     levels = {f"{level:g}": share for level, share in found.by_level.items()}
     return LocalizationFigures(
         dataset=dataset,
@@ -30,17 +35,19 @@ def figures_of(found: Localization, dataset: str, subset: str, name: str) -> Loc
         n=found.n,
         n_val=found.n_val,
         max_box_acc=found.max_box_acc,
-        max_box_acc_ci=interval(found.max_box_acc),
         max_box_acc_v2=found.max_box_acc_v2,
-        max_box_acc_v2_ci=_over_levels(found),
         by_level=levels,
-        by_level_ci={level: interval(share) for level, share in levels.items()},
+        by_level_ci={level: _wilson(share, found.n) for level, share in levels.items()},
         threshold=found.threshold,
         threshold_v2=found.threshold_v2,
         px_ap=float(np.minimum(found.px_ap, 1.0)),  # a sum of rounded products; NaN stays
         top_1=found.top_1,
-        top_1_ci=interval(found.top_1),
+        **intervals_of(found),
     )
+
+
+def _wilson(share: float, n: int) -> Interval:
+    return wilson_interval(round(share * n), n)
 
 
 def _over_levels(found: Localization) -> Interval:

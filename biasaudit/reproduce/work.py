@@ -27,7 +27,7 @@ from biasaudit.results import (
     read_segmentation,
 )
 from biasaudit.segmentation.api import evaluate_segmenter, train_segmenter
-from biasaudit.segmentation.evaluate import SegmentationResult
+from biasaudit.segmentation.evaluate import SegmentationResult, has_truth
 from biasaudit.segmentation.origin import origin_of
 from biasaudit.segmentation.segmenter import NETWORK, Segmenter, filled_settings, read_segmenter
 from biasaudit.training.loop import Progress, Silent
@@ -92,7 +92,11 @@ def measure(
     segmenter = _segmenter(job, run, job.segment, dataset, watch)
     found = _evaluated(job.segmenter_folder, segmenter, dataset, metric == CRF, watch)
     ways = {NO_CRF: found.without_crf, CRF: found.with_crf}
-    return {name: Measured(s.mean_iou, found.n) for name, s in ways.items() if s is not None}
+    return {
+        name: Measured(s.mean_iou, found.n, s.mean_iou_ci)
+        for name, s in ways.items()
+        if s is not None
+    }
 
 
 def _trained(job: Job, watch: Watch) -> RunRecord:
@@ -149,11 +153,18 @@ def _segmenter(
 def _evaluated(
     folder: Path, segmenter: Segmenter, dataset: Dataset, crf: bool, watch: Watch
 ) -> SegmentationResult | SegmentationFigures:
-    """Return how well a segmenter draws val, measured now unless its folder says so."""
+    """Return how well a segmenter draws val, measured now unless its folder says so.
+
+    Figures of other images than those that have masks now are measured again.
+    """
     wanted = (dataset.name, VAL)
+    samples = dataset.subset(VAL)
+    n = sum(has_truth(sample, segmenter.classes) for sample in samples)
+    counts = (n, len(samples) - n)
     if is_file(folder / SEGMENTATION_FILE):
         for found in read_segmentation(folder).record.figures:
-            if found.measured_on == wanted and (found.with_crf is not None or not crf):
+            same = found.measured_on == wanted and (found.n, found.n_without_masks) == counts
+            if same and (found.with_crf is not None or not crf):
                 return found
     with watch.counting(f"{folder.name}: {VAL}") as count:
         return evaluate_segmenter(

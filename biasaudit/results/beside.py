@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
 
-from biasaudit.errors import BiasAuditError, RunError
+from biasaudit.errors import BiasAuditError, ConfigError, RunError, named_field
 from biasaudit.inputs.documents import RECORD_BYTES, fault_in, read_as
 from biasaudit.inputs.files import Source, digest_of_file, is_folder, lies_there
 from biasaudit.results.elsewhere import write_or_move
@@ -255,6 +255,25 @@ def _examples(file: Path, record: SegmentationFile) -> Examples | None:
     if digest_of_file(source) not in digests:
         raise source.refusal(f"is not the file that {SEGMENTATION_FILE} beside it was written with")
     return Examples.load(source, len(record.classes) + 1)
+
+
+def folder_beside(model: str, path: Path | None, what: str) -> Path:
+    """Return the folder that figures are left in.
+
+    Args:
+        model: Name of what was measured.
+        path: Its folder, if it has one.
+        what: ``run`` or ``segmenter``.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    if path is None:
+        raise ConfigError(
+            f"{named_field('save', True)}: {model} has no folder of its own",
+            f"save the {what} first",
+        )
+    return path
 
 
 def add_localization(

@@ -81,6 +81,11 @@ class SegmentationResult:
         return {**told, **parts}
 
 
+def has_truth(sample: Sample, classes: Sequence[str]) -> bool:
+    """Return whether every class that an image shows has its region."""
+    return not any(name in sample.labels and name not in sample.regions for name in classes)
+
+
 def truth_of(sample: Sample, classes: Sequence[str]) -> LabelMap | None:
     """Return the (H, W) truth of an image: 0 background, c + 1 class c, 255 not decided.
 
@@ -90,7 +95,7 @@ def truth_of(sample: Sample, classes: Sequence[str]) -> LabelMap | None:
     Returns:
         None where a present class has no region.
     """
-    if any(name in sample.labels and name not in sample.regions for name in classes):
+    if not has_truth(sample, classes):
         return None
     masks, boxes = {}, []
     for place, name in enumerate(classes, 1):
@@ -199,7 +204,7 @@ def _examples_of(samples: Sequence[Sample], classes: Sequence[str]) -> set[int]:
     showing = [
         place
         for place, sample in enumerate(samples)
-        if known & sample.labels and known & sample.labels <= set(sample.regions)
+        if known & sample.labels and has_truth(sample, classes)
     ]
     places = np.linspace(0, len(showing) - 1, min(EXAMPLES, len(showing)))
     return {showing[place] for place in places.round().astype(int)}

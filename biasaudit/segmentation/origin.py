@@ -30,6 +30,7 @@ class Origin:
         seed: Of its training.
         about: What results say of it.
         cache: Where decoded images stay, as of ``data.cache``.
+        on_error: What was done about images that cannot be read, as of ``data.on_error``.
         plugins: Modules that it was trained with.
     """
 
@@ -42,6 +43,7 @@ class Origin:
     seed: int
     about: Mapping[str, Any]
     cache: str = "memory"
+    on_error: str = "stop"
     plugins: tuple[str, ...] = ()
 
     @property
@@ -78,6 +80,7 @@ def _of_run(run: RunRecord) -> Origin:
             "weights": run_digest(run),
         },
         cache=run.settings.data.cache,
+        on_error=run.settings.data.on_error,
         plugins=tuple(run.settings.plugins),
     )
 

@@ -92,7 +92,8 @@ class Segmenter:
         backbone: A registered name.
         settings: With every default of the backbone filled in.
         run: Whose attention gave the cues: name, mode, labels, seed, digest of its weights.
-        data: The dataset that loads again: name and options.
+        data: The dataset that loads again: name, options, and what was done about images that
+            cannot be read.
         network: In evaluation mode; images are taken to its device.
         losses: Mean losses, a row each 50 steps; empty where it was read from a folder.
         plugins: Modules that the run was trained with.
@@ -283,7 +284,11 @@ def make_segmenter(
         backbone=origin.backbone,
         settings=filled,
         run=dict(origin.about),
-        data={"name": dataset.origin, "options": dict(dataset.options)},
+        data={
+            "name": dataset.origin,
+            "options": dict(dataset.options),
+            "on_error": origin.on_error,
+        },
         network=network.cpu().eval(),
         losses=losses,
         plugins=origin.plugins,

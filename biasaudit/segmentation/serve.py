@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from biasaudit.config import segment_settings
-from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.catalogue import checked_on_error, load_dataset
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.errors import ConfigError, DataError, RunError, named_field
 from biasaudit.inputs.files import lies_there
 from biasaudit.models.digest import weights_digest
 from biasaudit.models.external import LoadedModel
-from biasaudit.results import add_segmentation, try_folder
+from biasaudit.results import add_segmentation, folder_beside, try_folder
 from biasaudit.segmentation.cues import CueRule, cues_of
 from biasaudit.segmentation.evaluate import SegmentationResult, evaluate_segmenter, figures_of
 from biasaudit.segmentation.export import export_masks
@@ -132,18 +132,13 @@ def evaluated(
         crf: Whether to measure with the CRF too.
         save: Whether to leave the figures in its folder.
     """
-    folder = segmenter.path
-    if save and folder is None:
-        raise ConfigError(
-            f"{named_field('save', True)}: {segmenter.name} has no folder of its own",
-            "save the segmenter first",
-        )
+    folder = folder_beside(segmenter.name, segmenter.path, "segmenter") if save else None
     dataset = _dataset(segmenter, data)
     samples = dataset.subset(subset)
     _place(segmenter, device)
     tell = progress or (lambda done, total: None)
     result = evaluate_segmenter(segmenter, samples, subset, crf=crf, tell=tell)
-    if save and folder is not None:
+    if folder is not None:
         digest = weights_digest(segmenter.network, folder / NETWORK)
         made = figures_of(result, dataset.name, segmenter.classes, digest)
         add_segmentation(folder, made, result.examples)
@@ -216,10 +211,21 @@ def _regions_of(run: RunRecord, dataset: Dataset) -> Regions:
 
 def _dataset(segmenter: Segmenter, data: Dataset | None) -> Dataset:
     """Return the dataset in hand, or that of the training."""
-    own = segmenter.data
-    dataset = data or load_dataset(str(own.get("name") or "harbour"), own.get("options") or {})
+    dataset = data or _own_dataset(segmenter)
     check_classes(segmenter.name, segmenter.classes, dataset)
     return dataset
+
+
+def _own_dataset(segmenter: Segmenter) -> Dataset:
+    own = segmenter.data
+    if not own.get("name"):
+        raise ConfigError(
+            f"{segmenter.name}: was trained on a dataset that no name loads again",
+            f"give one by {named_field('data.name')}",
+            field="data.name",
+        )
+    on_error = checked_on_error(str(own.get("on_error") or "stop"))
+    return load_dataset(str(own["name"]), own.get("options") or {}, on_error=on_error)
 
 
 def _told(

@@ -20,7 +20,12 @@ def test_figures_as_a_table_and_as_json(biasaudit, run):
     table = biasaudit("localize", "--run", "run", "--run", "run").out.splitlines()
     assert "localization on test, thresholds from val" in table[0]
     assert table[-1].split() == table[-2].split()
-    assert table[-1].split()[:3] == ["run", "40", f"{found['max_box_acc']:.3f}"]
+    low, high = found["max_box_acc_ci"]
+    assert low < found["max_box_acc"] < high
+    said = f"{found['max_box_acc']:.2f} [{low:.2f}, {high:.2f}]"
+    assert " ".join(table[-1].split()).startswith(f"run 40 {said} ")
+    for name in ("max_box_acc_v2", "top_1"):
+        assert found[f"{name}_ci"][0] <= found[name] <= found[f"{name}_ci"][1]
 
 
 def test_the_report_shows_what_was_measured(biasaudit, run, tmp_path):

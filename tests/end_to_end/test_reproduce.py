@@ -87,9 +87,12 @@ def test_tables_of_segmentation_share_what_is_trained(biasaudit, fetched, tmp_pa
         evaluated = biasaudit(
             "segment", "evaluate", "--run", out / "segmentation" / folder, "--json"
         )
-        mean = json.loads(evaluated.out)["with_crf"]["mean_iou"]
+        with_crf = json.loads(evaluated.out)["with_crf"]
+        mean, limits = with_crf["mean_iou"], with_crf["mean_iou_ci"]
         assert float(row["ours"]) == pytest.approx(100 * mean)
-        assert f"{row['paper']}  {100 * mean:.1f}\n" in first.out
+        assert [float(row["low"]), float(row["high"])] == pytest.approx([100 * x for x in limits])
+        low, high = (f"{float(row[end]):.0f}" for end in ("low", "high"))
+        assert f"{row['paper']}  {100 * mean:.1f} [{low}, {high}]\n" in first.out
 
     again = biasaudit("reproduce", "voc2012-table2", *TINY, "--out", out, "--json")
     assert again.code == 0, again.err

@@ -54,10 +54,14 @@ def test_from_a_run_to_masks_and_back(biasaudit, run, tmp_path):
     assert "evaluation.json: was measured with other weights" in stale.err
 
 
-def test_the_newest_is_taken_where_none_is_named(biasaudit, trained):
+def test_the_newest_is_taken_where_none_is_named(biasaudit, trained, tmp_path):
     trained()
     made = biasaudit("segment", "train", "--set", "segment.iterations=2", "--quiet")
     assert (made.code, made.out) == (0, "runs/baseline-seed0-segmenter\n")
+    other = ("--set", "segment.seed=7", "--threshold", "0.3", "--set", "segment.iterations=1")
+    assert biasaudit("segment", "train", *other, "--out", "other", "--quiet").code == 0
+    kept = json.loads((tmp_path / "other" / "segmenter.json").read_text())["settings"]
+    assert (kept["seed"], kept["threshold"], kept["background"]) == (7, 0.3, 0.1)
     assert biasaudit("segment", "evaluate", "--no-crf").code == 0
     again = biasaudit("evaluate", "--split", "val", "--quiet")  # the segmenter is no run
     assert again.code == 0, again.err
@@ -67,7 +71,8 @@ def test_the_newest_is_taken_where_none_is_named(biasaudit, trained):
     ("arguments", "words"),
     [
         (["train", "--run", "none"], ["--run none", "no such folder"]),
-        (["train", "--run", "run", "--set", "segment.threshold=2"], ["--set segment.threshold=2"]),
+        (["train", "--run", "run", "--set", "segment.threshold=2"], ["--threshold 2"]),
+        (["train", "--run", "run", "--background", "-1"], ["--background -1"]),
         (["train", "--run", "run", "--set", "training.epochs=2"], ["--set training.epochs=2"]),
         (["train", "--run", "run", "--set", "segment.x=2"], ["unknown setting 'x'"]),
         (["train", "--run", "run", "--regions"], ["--regions", "without pixel labels"]),
@@ -77,7 +82,7 @@ def test_the_newest_is_taken_where_none_is_named(biasaudit, trained):
         (["train", "--run", "run", "--out", "run"], ["--out run", "not an empty folder"]),
         (["evaluate", "--run", "run"], ["--run run", "holds no segmenter"]),
         (["evaluate"], ["no segmenter in runs/", "biasaudit segment train"]),
-        (["cues", "--run", "run", "--out", "x", "--threshold", "1"], ["threshold"]),
+        (["cues", "--run", "run", "--out", "x", "--threshold", "1"], ["--threshold 1"]),
         (["cues", "--run", "run", "--out", "x", "--subset", "none"], ["no subset 'none'"]),
         (["cues", "--run", "run", "--out", "run/run.json"], ["--out run/run.json"]),
     ],

@@ -48,6 +48,16 @@ def test_they_are_left_out_and_counted(biasaudit, root, tmp_path):
     assert "3 images of the dataset could not be read and were left out: 1.png" in page
 
 
+def test_a_segmenter_leaves_them_out_as_its_run_did(biasaudit, root, tmp_path):
+    assert biasaudit("train", "--data", root, *TINY, "--out", "run", "--on-error", "skip").code == 0
+    short = ("--set", "segment.iterations=1", "--set", "segment.image_size=32")
+    made = biasaudit("segment", "train", "--run", "run", *short, "--out", "drawer")
+    assert made.code == 0, made.err
+    drawn = biasaudit("segment", "export", "--run", "drawer", "--out", "masks", "--subset", "val")
+    assert drawn.code == 0, drawn.err
+    assert len(list((tmp_path / "masks" / "masks" / "val").glob("*.png"))) == 5
+
+
 def test_they_are_refused_unless_that_is_asked_for(biasaudit, root):
     for arguments in ((), ("--on-error", "stop")):
         answer = biasaudit("train", "--data", root, *TINY, "--out", "run", *arguments)

@@ -138,6 +138,15 @@ def test_a_dataset_of_other_classes(segmenter, data, tmp_path):
         ba.segment(segmenter, replace(data, classes=("boat", "car", "house")))
 
 
+def test_a_dataset_in_memory_has_to_be_given_again(run, data):
+    nameless = replace(data, origin="")
+    made = ba.train_segmenter(run, nameless, iterations=1)
+    with pytest.raises(ConfigError, match="no name loads again") as refused:
+        ba.evaluate_segmenter(made)
+    assert refused.value.field == "data.name"
+    assert ba.evaluate_segmenter(made, nameless, crf=False).n == 12
+
+
 def test_masks_as_arrays(segmenter, data):
     found = ba.segment(segmenter, data, crf=False)
     assert list(found) == [sample.id for sample in data.subset("val")]
