@@ -7,7 +7,8 @@ the same recipe:
     python benchmarks/ablations.py --out benchmarks/results/ablations.csv --summary
 
 ``--modes`` and ``--only`` take a part of the grid: modes with labels, and names of changes. Rows
-that the CSV holds already are not computed again.
+that the CSV holds already are not computed again. ``--runs DIR`` keeps the runs of a change in
+``DIR/CHANGE``.
 """
 
 from __future__ import annotations
@@ -81,11 +82,13 @@ def main() -> None:
         print(summary(pd.read_csv(arguments.out)))
         return
     modes, only = arguments.modes.split(","), (arguments.only or "").split(",")
+    runs = arguments.runs
     for mode, variants in ((mode, variants) for mode, variants in GRID if mode in modes):
         for variant, assignments in variants.items():
             if arguments.only and variant not in only:
                 continue
             arguments.modes, arguments.variant, arguments.set = mode, variant, assignments
+            arguments.runs = None if runs is None else runs / variant
             run_grid(arguments, figures)
 
 
