@@ -32,6 +32,11 @@ fi
   say "a training step of each mode"
   python -m benchmarks.train_step --device "$device" --turns "$turns" --cases $steps \
     --out "$out/train_step.csv"
+  if [ "$device" != cpu ]; then
+    say "a compiled step"
+    python -m benchmarks.compiled_step --device "$device" --turns "$turns" \
+      --cases mobilenet_v2:224:64 resnet50:224:32 --out "$out/compiled_step.csv"
+  fi
   say "attention maps"
   python -m benchmarks.attention --device "$device" --turns "$turns" $maps --out "$out/attention.csv"
   say "an evaluation"

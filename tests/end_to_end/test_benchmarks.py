@@ -7,6 +7,8 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
+TRACED = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+"""Torch's own, where torch.compile looks at what it traces."""
 
 
 @pytest.fixture
@@ -41,6 +43,33 @@ def test_train_step(run):
     assert table.loc["baseline", ["ratio", "memory_ratio"]].tolist() == [1, 1]
     # the masked pass keeps as many activations as the first one
     assert 1.3 < table.loc["gain", "memory_ratio"] < 2.5
+
+
+@TRACED
+def test_compiled_step(run):
+    given = ("--cases", "harbournet:16:4", "--modes", "gain", "--backend", "eager")
+    (row,) = run("compiled_step", *given).to_dict("records")
+    assert (row["backbone"], row["mode"], row["backend"]) == ("harbournet", "gain", "eager")
+    # tracing takes long beside a step
+    assert row["compile_seconds"] > row["plain_seconds"] > 0
+
+
+@TRACED
+def test_a_compiled_step_trains_to_the_same_weights(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    import benchmarks.compiled_step
+    from benchmarks.train_step import Case, Training, batches_of
+
+    case = Case.read("harbournet:16:4", 0.5)
+    batch, labelled = batches_of(case)
+    plain, compiled = (Training(case.backbone, "gain_ext", torch.device("cpu")) for _ in range(2))
+    compiled.model.classifier.layer_pass = benchmarks.compiled_step.compiled_pass("eager")
+    for _ in range(2):
+        plain.step(batch, labelled)
+        compiled.step(batch, labelled)
+    states = [training.model.state_dict() for training in (plain, compiled)]
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value)
 
 
 def test_evaluate(run):
