@@ -9,7 +9,7 @@ from biasaudit import api, memory, processes
 from biasaudit.config import load_settings
 from biasaudit.errors import BiasAuditError, ConfigError, RunFailedError
 from biasaudit.exhaustion import exhaustion_told
-from biasaudit.training import batch_size
+from biasaudit.training import batch_size, trial
 from biasaudit.training.batch_size import largest, sized
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.plan import make_plan
@@ -104,6 +104,21 @@ def test_images_kept_in_memory_and_other_processes_leave_less_for_a_step(monkeyp
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert processes.count_here() == 2
     assert found(plan) == 4
+
+
+def test_steps_are_tried_with_the_images_that_are_drawn_from(monkeypatch):
+    weights = [0.0, 0.0, *[1.0] * 38]
+    monkeypatch.setattr(trial, "group_weights", lambda *_: weights)
+    plain, balanced = (
+        Trial(planned(mode=mode, labels=0), make_accelerator("cpu", "fp32"))
+        for mode in ("baseline", "upweight")
+    )
+    assert (plain.most, balanced.most) == (40, 38)
+    # two that show most classes, and one that shows fewest
+    shown = plain._batch(3).labels.sum(dim=1).tolist()
+    counts = sorted((len(s.labels) for s in planned().dataset.subset("train")), reverse=True)
+    assert shown == [counts[0], counts[1], counts[-1]]
+    assert counts[1] > counts[-1]
 
 
 def test_on_a_device_the_step_that_runs_out_of_memory_ends_the_search(monkeypatch):

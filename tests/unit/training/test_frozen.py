@@ -65,6 +65,12 @@ def test_nothing_is_kept_without_frozen_layers_or_beyond_the_bound(images, monke
     assert frozen_outputs(model, images, 8, CPU) is not None
     monkeypatch.setattr(frozen, "MOST_BYTES", size - 1)
     assert frozen_outputs(model, images, 8, CPU) is None
+    # images that are not mirrored come in one version, half of the bytes
+    plain = SampleTensors(images.samples, images.classes, 64)
+    monkeypatch.setattr(frozen, "MOST_BYTES", size // 2)
+    assert frozen_outputs(model, plain, 8, CPU) is not None
+    monkeypatch.setattr(frozen, "MOST_BYTES", size // 2 - 1)
+    assert frozen_outputs(model, plain, 8, CPU) is None
 
 
 def test_training_with_kept_outputs_is_training_without_them(plan, monkeypatch):

@@ -86,6 +86,13 @@ def test_a_name_is_no_path(tmp_path, name):
         read_run_file(file)
 
 
+def test_a_class_is_named_once(tmp_path):
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps({"name": "n", "classes": ["a", "b", "a"], "device": "cpu"}))
+    with pytest.raises(RunError, match="classes: .*a class is named twice"):
+        read_run_file(file)
+
+
 def test_kept_features_that_are_damaged_are_made_again(tmp_path):
     import numpy as np
 

@@ -291,6 +291,15 @@ def test_a_state_that_cannot_be_kept_is_told_at_once_and_once_until_it_can(tmp_p
     assert seen == [(1, False), (1, False), (1, True), (2, True), (2, True)]
 
 
+def test_amid_an_epoch_the_state_is_kept_every_so_many_steps(tmp_path):
+    made = FolderKeeper(tmp_path, {}, 3, Stop(), print)
+    kept = []
+    for step in range(1, 8):
+        made.stepped(lambda at=step: kept.append(at) or Checkpoint.of(parts(), Position(0, at)))
+    assert kept == [3, 6]
+    assert made.load().position == Position(0, 6)
+
+
 def test_a_log_goes_on_counting(tmp_path):
     for first in (0, 3):
         log = Logged("csv", tmp_path, Silent())

@@ -149,3 +149,6 @@ def test_where_contexts_are_read_the_order_of_val_is_guarded_too():
         assert choose.on(few, wrong).accuracy == choose.on(few, before).accuracy
         assert allowed(None, patched)
         assert not allowed(np.zeros((160, 1), dtype=bool), patched)
+        # an order of val as good as before is well above what it may fall to
+        wrong = before
+        assert allowed(np.zeros((160, 1), dtype=bool), patched)

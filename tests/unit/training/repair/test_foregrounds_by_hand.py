@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from biasaudit.models.backbones import BACKBONES
+from biasaudit.models.classifier import Classifier, PooledLinear
 from biasaudit.training.repair import foregrounds, propagated
 from biasaudit.training.repair.foregrounds import (
     Foregrounds,
@@ -353,3 +355,22 @@ def test_every_place_has_the_features_of_each_resolution():
         for start in range(one.shape[1] - own.shape[1] + 1)
     )
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_what_a_layer_says_of_the_whole_image_is_no_feature_of_a_place():
+    class Gate(nn.Module):
+        """Squeeze and excitation: its pooled maps have one pixel."""
+
+        def __init__(self):
+            super().__init__()
+            self.pool = nn.AdaptiveAvgPool2d(1)
+
+        def forward(self, maps):
+            return maps * self.pool(maps).sigmoid()
+
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(3, 5, 8, stride=8), Gate())
+    model = Classifier(body, PooledLinear(5, 2)).eval()
+    image = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
+    with _hypercolumns(model) as columns:
+        assert columns(image).shape == (8 * 8, 5)

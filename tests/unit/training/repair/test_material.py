@@ -99,10 +99,10 @@ def chosen(*ids):
     return LabelChoice(("boat",), 0, len(ids), 0, entries)
 
 
-def gathered(dataset, flip=True, contexts=("water",), **recipe):
-    model = network()
+def gathered(dataset, model=None, flip=True, contexts=("water",), entries=("0", "4"), **recipe):
+    model = model or network()
     reader = FeatureReader(model, last_layer(model, 2, SIDE), batch_size=3)
-    training = training_images(dataset, "boat", chosen("0", "4"), SIDE, contexts, 2, 0)
+    training = training_images(dataset, "boat", chosen(*entries), SIDE, contexts, 2, 0)
     counts = {"pasted": 0, "blurred": 0, "covered": 0, "inpainted": 0, **recipe}
     told = []
     rows, edits = train_examples(
@@ -133,6 +133,27 @@ def test_originals_come_first_then_mirrored_then_edits(dataset):
     assert sum(n for what, n in told if what == "images") == 16
     assert sum(n for what, n in told if what == "edits") == 6
     assert {what for what, _ in told} == {"images", "edits"}
+
+
+class Halves(Mean):
+    """Features are the mean red of the left half, of the upper half, and of all."""
+
+    def forward(self, images):
+        red, half = self.same(images)[:, 0], SIDE // 2
+        parts = red[:, :, :half], red[:, :half], red
+        return self.fc(torch.stack([part.mean(dim=(1, 2)) for part in parts], dim=1))
+
+
+def test_images_are_mirrored_from_left_to_right(dataset):
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    image[: SIDE // 2, : SIDE // 2, 0] = 255  # the upper left quarter
+    one = replace(dataset.subset("train")[1], load_image=lambda: image)
+    train = [dataset.subset("train")[0], one]
+    drawn = replace(dataset, subsets={**dataset.subsets, "train": train})
+    _, rows, _, _ = gathered(drawn, network(Halves()), entries=("0",), contexts=())
+    plain, mirrored = rows.features[1], rows.features[3]
+    assert plain.tolist() == pytest.approx([0.5, 0.5, 0.25], abs=1e-6)
+    assert mirrored.tolist() == pytest.approx([0.0, 0.5, 0.25], abs=1e-6)
 
 
 def test_without_mirroring_each_original_counts_once(dataset):
@@ -290,6 +311,21 @@ def test_the_last_of_several_linear_layers_is_found_and_no_hook_stays():
     assert found.name == "body.after"
     assert found.layer is model.body.after
     assert not any(module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_bias_that_counts_is_that_of_the_last_layer(first):
+    class Deep(Mean):
+        def __init__(self, last):
+            super().__init__(bias=first)
+            self.after = nn.Linear(2, 2, bias=last)
+
+        def forward(self, images):
+            return self.after(super().forward(images))
+
+    assert last_layer(network(Deep(last=True)), 2, SIDE).name == "body.after"
+    with pytest.raises(ConfigError, match="linear layer with a bias"):
+        last_layer(network(Deep(last=False)), 2, SIDE)
 
 
 def test_a_row_is_written_where_it_belongs_and_into_a_linear_layer_alone():
