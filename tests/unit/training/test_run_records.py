@@ -89,7 +89,7 @@ def test_a_name_is_no_path(tmp_path, name):
 def test_a_class_is_named_once(tmp_path):
     file = tmp_path / "run.json"
     file.write_text(json.dumps({"name": "n", "classes": ["a", "b", "a"], "device": "cpu"}))
-    with pytest.raises(RunError, match="classes: .*a class is named twice"):
+    with pytest.raises(RunError, match=r"classes: .*a class is named twice"):
         read_run_file(file)
 
 
