@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from biasaudit import __version__
 from biasaudit.config import DataSettings, TrainingSettings
-from biasaudit.data.catalogue import checked_on_error, load_dataset
+from biasaudit.data.catalogue import dataset_of, load_dataset
 from biasaudit.data.loading.skipping import told_skipped
 from biasaudit.data.sample import BIASED, EDITED, Dataset, pairs_of
 from biasaudit.data.splits.edited import has_edited_split
@@ -253,9 +253,7 @@ def _object_of(splits: Sequence[str], dataset: Dataset) -> str | None:
 
 def _own_dataset(model: RunRecord | LoadedModel, on_error: str | None = None) -> Dataset:
     if isinstance(model, RunRecord):
-        own = model.settings.data
-        wanted = checked_on_error(on_error or own.on_error)
-        return load_dataset(own.name, own.options, on_error=wanted)
+        return dataset_of(model.settings.data, on_error)
     return load_dataset("harbour")
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from biasaudit.config import DataSettings
 from biasaudit.data.built_in import DATASETS
 from biasaudit.data.checks.faults import Complain, refuse
 from biasaudit.data.formats import coco, folder, manifest, voc, webdataset  # noqa: F401 -- register them
@@ -60,6 +61,21 @@ def load_dataset(
 
         return without_unreadable(found)
     return found
+
+
+def dataset_of(settings: DataSettings, on_error: str | None = None) -> Dataset:
+    """Load the dataset that settings name.
+
+    Args:
+        settings: Name, options, and what is done about images that cannot be read.
+        on_error: What is done about these instead.
+
+    Raises:
+        ConfigError: There is no such way, or a setting that the dataset does not have.
+        DataError: No such dataset, or it cannot be used.
+    """
+    wanted = checked_on_error(on_error or settings.on_error)
+    return load_dataset(settings.name, settings.options, on_error=wanted)
 
 
 def checked_on_error(given: str) -> OnError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from biasaudit.config import DataSettings
-from biasaudit.data.catalogue import checked_on_error, load_dataset
+from biasaudit.data.catalogue import dataset_of, load_dataset
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import DataError
 from biasaudit.evaluation.predict import Subject
@@ -31,9 +31,7 @@ def subject_of_attention(
     """
     if isinstance(model, RunRecord):
         own = model.settings.data
-        dataset = data or load_dataset(
-            own.name, own.options, on_error=checked_on_error(own.on_error)
-        )
+        dataset = data or dataset_of(own)
         place = make_accelerator(device or model.settings.training.device, "fp32").device
         network, side, cache = model.load_model(), int(own.image_size or 0), own.cache_folder
     else:

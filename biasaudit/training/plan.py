@@ -10,7 +10,7 @@ from typing import Any
 
 from biasaudit.config import AUTO, Settings
 from biasaudit.data.annotation.labels import LabelChoice, choose_labels
-from biasaudit.data.catalogue import load_dataset
+from biasaudit.data.catalogue import dataset_of
 from biasaudit.data.loading.skipping import told_skipped
 from biasaudit.data.sample import Dataset, context_shown
 from biasaudit.errors import ConfigError, named_field
@@ -172,8 +172,7 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
     load_plugins(settings.plugins)
     terms = active_terms(settings)
     if dataset is None:
-        own = settings.data
-        dataset = load_dataset(own.name, own.options, on_error=own.on_error)
+        dataset = dataset_of(settings.data)
     settings = complete(settings, dataset)
     data, training = settings.data, settings.training
     spends = any(active.term.needs_labels for active in terms)
