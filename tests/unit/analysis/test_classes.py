@@ -49,6 +49,12 @@ def test_recall_and_precision():
     assert found["val"].confusion is None
 
 
+def test_a_subset_that_only_a_category_names_is_none():
+    rows = table(one_hot(0, 1), one_hot(0, 1))
+    rows["subset"] = pd.Categorical(rows["subset"], categories=["test", "val"])
+    assert list(class_answers(rows)) == ["val"]
+
+
 def test_confusion_where_each_image_has_one_class():
     rows = table(one_hot(0, 0, 1, 2, 2), one_hot(0, 1, 1, 2, 3))
     found = class_answers(rows)["val"]

@@ -200,6 +200,14 @@ def test_another_dataset_layer_or_version_is_told(first, plain):
     assert added_to(folder, old).replaced.endswith("measured by an older version")
 
 
+@pytest.mark.parametrize("lacking", ["per_image", "classes"])
+def test_an_earlier_one_without_a_table_is_an_older_version_s(first, plain, lacking):
+    _, made, _, _ = first
+    before = replace(made, **{lacking: None})
+    assert earlier._another(before, plain) == "by an older version"
+    assert earlier._another(made, plain) == ""
+
+
 def test_faithfulness_of_an_image_whose_score_changed_is_not_kept(first, plain):
     folder, made, _, _ = first
     changed = plain.per_image.copy()
@@ -222,7 +230,9 @@ def test_maps_of_another_shape_are_left(first, pairs):
 def test_maps_of_the_later_one_come_first(first, plain):
     folder, made, _, _ = first
     own = replace(plain, maps=made.maps + 1)
-    np.testing.assert_array_equal(added_to(folder, own).audit.maps, made.maps + 1)
+    found = added_to(folder, own)
+    np.testing.assert_array_equal(found.audit.maps, made.maps + 1)
+    assert "maps" not in found.kept
 
 
 def test_an_audit_that_was_read_has_its_rows(first):

@@ -60,6 +60,14 @@ def rows(group, alignment, right, n, label=1):
     )
 
 
+def test_groups_stand_as_in_the_table_with_the_answer_that_is_right():
+    table = [rows("wet", "aligned", 2, 4, label=0), rows("boat", "conflicting", 3, 4)]
+    found = summarise(pd.concat(table, ignore_index=True)).groups
+    assert list(found) == ["wet", "boat"]
+    assert [group.answer for group in found.values()] == [False, True]
+    assert [group.accuracy for group in found.values()] == [0.5, 0.75]
+
+
 def test_worst_and_weighted_rest_on_natural_groups_where_there_are_any():
     natural = [rows("boat", "conflicting", 6, 10), rows("wet boat", "aligned", 9, 10)]
     edited = rows("boat-removed", "", 1, 10, label=0)
