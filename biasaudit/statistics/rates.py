@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 Interval = tuple[float, float]
 Count = tuple[int, int]
@@ -56,7 +56,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
         raise ValueError(f"{successes} successes in {n} trials")
     if n == 0:
         return NO_INTERVAL
-    z2 = float(stats.norm.ppf(0.5 + level / 2)) ** 2
+    z2 = float(special.ndtri(0.5 + level / 2)) ** 2
     centre = (successes + z2 / 2) / (n + z2)
     half = math.sqrt(z2 * (successes * (n - successes) / n + z2 / 4)) / (n + z2)
     # Both limits are exact at the ends in theory; rounding must not lose that.
