@@ -145,10 +145,11 @@ def strata_of(rows: pd.DataFrame) -> pd.Series:
 
 def count_groups(rows: pd.DataFrame) -> Groups:
     """Count right answers and images of the four groups; the context of each row is known."""
-    right = rows["decision"] == rows["label"]
+    labels, contexts = rows["label"].to_numpy(), rows["context"].to_numpy()
+    right = rows["decision"].to_numpy() == labels
 
     def count(label: int, context: int) -> Count:
-        here = (rows["label"] == label) & (rows["context"] == context)
+        here = (labels == label) & (contexts == context)
         return int(right[here].sum()), int(here.sum())
 
     return Groups(count(1, 1), count(1, 0), count(0, 1), count(0, 0))

@@ -107,10 +107,10 @@ def stratified_effect(
     by_answer, arms = {}, []
     for value in ANSWERS:
         mine = [one for one in used if one.answer == value]
-        by_answer[value] = _answer_effect(mine, level, exact=exact)
-        arms.append(_arms(mine, level))
-    effect = float(np.mean([arm[0] for arm in arms]))
-    down, up = (math.hypot(*(arm[side] for arm in arms)) / 2 for side in (1, 2))
+        by_answer[value], *distances = _answer_effect(mine, level, exact=exact)
+        arms.append(distances)
+    effect = sum(one.effect for one in by_answer.values()) / len(by_answer)
+    down, up = (math.hypot(*side) / 2 for side in zip(*arms, strict=True))
     return StratifiedEffect(
         effect,
         _limits(effect, down, up),
@@ -154,6 +154,8 @@ def _interval_parts(
     rates: Floats, n: Floats, weights: Floats, small: NDArray[np.bool_]
 ) -> list[tuple[Floats, Floats, Floats]]:
     """Return rates, sizes and weights of what has an interval: large strata, small ones as one."""
+    if not small.any():
+        return [(rates, n, weights)]
     parts = [(rates[..., ~small], n[~small], weights[~small])]
     share = weights[small].sum()
     if share > 0:
@@ -173,16 +175,20 @@ def _wilson_arms(rates: Floats, n: Floats, level: float) -> tuple[Floats, Floats
     return np.maximum(0.0, rates - centre + half), np.maximum(0.0, centre + half - rates)
 
 
-def _answer_effect(contrasts: Sequence[Contrast], level: float, *, exact: bool) -> AnswerEffect:
+def _answer_effect(
+    contrasts: Sequence[Contrast], level: float, *, exact: bool
+) -> tuple[AnswerEffect, float, float]:
+    """Return the effect among images of one answer, and its distances to both limits."""
     if not contrasts:
-        return AnswerEffect(math.nan, NO_INTERVAL, math.nan, 0, 0, math.nan, math.nan)
+        nothing = AnswerEffect(math.nan, NO_INTERVAL, math.nan, 0, 0, math.nan, math.nan)
+        return nothing, math.nan, math.nan
     yes_1, n_1, yes_0, n_0 = _arrays(contrasts)
     effect, down, up = (float(value) for value in effect_arms(yes_1, n_1, yes_0, n_0, level))
     weights = np.array([one.weight for one in contrasts])
     with_rate, without_rate = (
         float(np.average(yes / n, weights=weights)) for yes, n in ((yes_1, n_1), (yes_0, n_0))
     )
-    return AnswerEffect(
+    found = AnswerEffect(
         effect,
         _limits(effect, down, up),
         exact_p_value([_as_tables(contrasts, contrasts[0].answer)]) if exact else math.nan,
@@ -191,13 +197,7 @@ def _answer_effect(contrasts: Sequence[Contrast], level: float, *, exact: bool) 
         with_rate,
         without_rate,
     )
-
-
-def _arms(contrasts: Sequence[Contrast], level: float) -> tuple[float, float, float]:
-    if not contrasts:
-        return math.nan, math.nan, math.nan
-    effect, down, up = effect_arms(*_arrays(contrasts), level)
-    return float(effect), float(down), float(up)
+    return found, down, up
 
 
 def _arrays(contrasts: Sequence[Contrast]) -> tuple[Floats, Floats, Floats, Floats]:

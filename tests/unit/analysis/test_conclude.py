@@ -141,22 +141,26 @@ def test_attention_is_told_and_decides_nothing():
 
 def coin_rows(rng, n_val=170, n_test=240):
     """A classifier that is worse on test, and a coin thrown for every image."""
-    parts = []
-    for split, subset, n, right in (
-        ("val", "val", n_val, 0.95),
-        ("biased-boat", "test", n_test, 0.6),
-    ):
-        label, context = rng.integers(0, 2, n), rng.integers(0, 2, n)
-        correct = rng.random(n) < right
-        for one in sorted(GROUPS):
-            here = (label == one[0]) & (context == one[1])
-            parts.append(rows(*map(float, one), int(correct[here].sum()), int(here.sum()),
-                              split=split, subset=subset))  # fmt: skip
-    return parts
+    n = n_val + n_test
+    val, label, context = np.arange(n) < n_val, rng.integers(0, 2, n), rng.integers(0, 2, n)
+    correct = rng.random(n) < np.where(val, 0.95, 0.6)
+    groups = [GROUPS[key] for key in zip(label.tolist(), context.tolist(), strict=True)]
+    alike = np.where(label == context, "aligned", "conflicting")
+    return pd.DataFrame({**COLUMNS}, index=range(n)).assign(
+        split=np.where(val, "val", "biased-boat"),
+        group=np.where(val, "", groups),
+        alignment=np.where(val, "", alike),
+        subset=np.where(val, "val", "test"),
+        id=[str(i) for i in range(n)],
+        label=label,
+        context=context.astype(float),
+        decision=np.where(correct, label, 1 - label),
+        correct=correct.astype(int),
+    )
 
 
 def test_a_coin_is_not_convicted_by_a_shift_between_subsets():
     rng = np.random.default_rng(5)
-    kinds = [verdict_of(*coin_rows(rng)).verdict.kind for _ in range(60)]
+    kinds = [verdict_of(coin_rows(rng)).verdict.kind for _ in range(60)]
     # 5% of 60, and two standard deviations.
     assert kinds.count("biased") <= 6
