@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special
 
 from biasaudit.statistics.power import ALPHA, POWER, detectable
 
@@ -91,10 +91,10 @@ def power_effect(
             true += share**2 * spread
     # One answer more or less moves the effect by 1 / (2 * weight).
     half_step = 1 / (4 * largest)
-    excess = shown - half_step - float(stats.norm.ppf(1 - alpha / 2)) * math.sqrt(under)
+    excess = shown - half_step - float(special.ndtri(1 - alpha / 2)) * math.sqrt(under)
     if true <= 0:
         return float(excess > 0)
-    return float(stats.norm.cdf(excess / math.sqrt(true)))
+    return float(special.ndtr(excess / math.sqrt(true)))
 
 
 def least_effect(

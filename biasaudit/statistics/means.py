@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from biasaudit.statistics.rates import NO_INTERVAL, Interval, check_level
 
@@ -50,7 +50,7 @@ def mean_interval(
     tail = (1 - level) / 2
     error = kept.std(ddof=1) / math.sqrt(kept.size)
     if kept.size < _FEWEST_FOR_BOOTSTRAP:
-        quantile = float(stats.t.ppf(1 - tail, kept.size - 1))
+        quantile = float(special.stdtrit(kept.size - 1, 1 - tail))
         low_t, high_t = -quantile, quantile
     else:
         low_t, high_t = np.quantile(_studentised_means(kept, seed), [tail, 1 - tail])

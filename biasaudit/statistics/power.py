@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 ALPHA = 0.05
 POWER = 0.8
@@ -53,10 +53,10 @@ def power_two(
     pooled = (n_first * first + n_second * second) / (n_first + n_second)
     under = math.sqrt(pooled * (1 - pooled) * (1 / n_first + 1 / n_second))
     true = math.sqrt(first * (1 - first) / n_first + second * (1 - second) / n_second)
-    excess = abs(first - second) - float(stats.norm.ppf(1 - alpha / 2)) * under
+    excess = abs(first - second) - float(special.ndtri(1 - alpha / 2)) * under
     if true == 0.0:
         return float(excess > 0)
-    return float(stats.norm.cdf(excess / true))
+    return float(special.ndtr(excess / true))
 
 
 def power_paired(n: int, difference: float, disagreement: float, alpha: float = ALPHA) -> float:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from biasaudit.statistics.rates import NO_INTERVAL, Interval, check_level
 
@@ -53,7 +53,7 @@ def auroc_interval(
     area = auroc(positive_scores, negative_scores)
     if math.isnan(area):
         return NO_INTERVAL
-    z2 = float(stats.norm.ppf(0.5 + level / 2)) ** 2
+    z2 = float(special.ndtri(0.5 + level / 2)) ** 2
     low = _lower_limit(area, p, n, z2)
     # The variance is symmetric about one half, so the upper limit is the mirrored lower one.
     high = 1.0 - _lower_limit(1.0 - area, p, n, z2)

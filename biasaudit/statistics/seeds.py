@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from biasaudit.statistics.figures import Figure, Floats, value_of
 from biasaudit.statistics.rates import NO_INTERVAL, Interval, check_level
@@ -72,8 +72,8 @@ def two_part_quantile(
         free_known: Degrees of freedom of the known part, which is known so well only: Student's
             quantile takes the normal one's place.
     """
-    normal = float(stats.t.ppf((1 + level) / 2, free_known))
-    student = max(normal, float(stats.t.ppf((1 + level) / 2, free)))
+    normal = float(special.stdtrit(free_known, (1 + level) / 2))
+    student = max(normal, float(special.stdtrit(free, (1 + level) / 2)))
     if ratio <= 0:
         return normal
     bend = max(0.1, 1.23 - 1.02 * (normal - 1.25) / free)
