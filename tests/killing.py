@@ -1,7 +1,7 @@
 """Trainings and audits in processes of their own, which are killed at chosen moments.
 
-The processes are forked from a server that has imported what they need, so that a moment falls
-into the work and not into the imports.
+The processes are forked from one that has imported what they need and drawn the pictures, so that
+a moment falls into the work and not into what comes before it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,33 @@ import os
 import signal
 import sys
 import time
+import traceback
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["biasaudit.api", "biasaudit.training.resumable", "biasaudit.evaluation.audit"]
+    [
+        *("biasaudit.cli", "biasaudit.training.resumable", "biasaudit.evaluation.audit"),
+        *(
+            "biasaudit.guidance.built_in",
+            "biasaudit.models.external",
+            "biasaudit.models.harbournet",
+        ),
+        *("biasaudit.models.whole_network", "biasaudit.data.synthetic.harbour", "biasaudit.cases"),
+    ]
 )
 OPTIONS = {"train": 48, "val": 16, "group": 6}
 STEPS = 6
 """Of an epoch."""
+
+
+@cache
+def dataset():
+    from biasaudit import api
+
+    return api.load_dataset("harbour", options=OPTIONS)
 
 
 def settings(mode, **changes):
@@ -27,7 +45,7 @@ def settings(mode, **changes):
 
     labels = {} if mode in ("baseline", "last_layer") else {"pixel_labels": 6}
     small = {"image_size": 64, "batch_size": 8, "labels_per_step": 3, "epochs": 2, "device": "cpu"}
-    data = api.load_dataset("harbour", options=OPTIONS)
+    data = dataset()
     return data, api.settings_for(data, mode, **{**small, **labels, **changes})
 
 
@@ -51,8 +69,7 @@ def audit(run, target, batch_size, kill=None):
     from biasaudit import api
 
     torch.set_num_threads(1)
-    data = api.load_dataset("harbour", options=OPTIONS)
-    found = api.audit(run, data, batch_size=batch_size, maps=batch_size == 4)
+    found = api.audit(run, dataset(), batch_size=batch_size, maps=batch_size == 4)
     if kill is not None:
         die_at(kill, Path(target))
     found.save(target)
@@ -101,14 +118,43 @@ def run(function, *arguments, seconds=None):
     Returns:
         Whether it ended by itself, and the seconds that it took.
     """
-    process = CONTEXT.Process(target=function, args=arguments)
     begun = time.monotonic()
-    process.start()
-    process.join(seconds)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
+    _server().send((function, arguments))
+    pid = _server().recv()
+    if not _server().poll(seconds):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    code = _server().recv()
     took = time.monotonic() - begun
-    if process.exitcode not in (0, -signal.SIGKILL):
-        raise RuntimeError(f"{function.__name__} ended with {process.exitcode}")
-    return process.exitcode == 0, took
+    if code not in (0, -signal.SIGKILL):
+        raise RuntimeError(f"{function.__name__} ended with {code}")
+    return code == 0, took
+
+
+@cache
+def _server():
+    """Start the process that forks the others, and return this end of what joins them."""
+    here, there = CONTEXT.Pipe()
+    CONTEXT.Process(target=_serve, args=(there,), daemon=True).start()
+    return here
+
+
+def _serve(asked):
+    """Fork a process for whatever is asked, tell its number, and how it ended."""
+    for subset in ("train", "val", "test"):
+        for sample in dataset().subset(subset):
+            sample.load_image()
+    while True:
+        function, arguments = asked.recv()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                function(*arguments)
+                code = 0
+            finally:
+                if code:
+                    traceback.print_exc()
+                os._exit(code)
+        asked.send(pid)
+        asked.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

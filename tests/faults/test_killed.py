@@ -11,6 +11,7 @@ from biasaudit.results import Audit
 
 MODES = {"counterfactual": 1, "last_layer": 0, "gain_ext": 0}
 """Mode to the steps between its checkpoints amid an epoch."""
+SMALL = {"image_size": 32}
 RESULT = ("weights.safetensors", "metrics.csv", "operating_points.json", "results.json")
 
 
@@ -22,44 +23,53 @@ def content(folder, names=RESULT):
 
 def finished(folder, mode):
     """Train to the end, and audit."""
-    ended, took = killing.run(killing.train, folder, mode, {"checkpoint_steps": MODES[mode]})
+    ended, took = killing.run(killing.train, folder, mode, changes(mode))
     assert ended
     assert killing.run(killing.audit, folder, folder, 8)[0]
     return took
 
 
+def changes(mode):
+    return {"checkpoint_steps": MODES[mode], **SMALL}
+
+
 def killed(folder, mode, draw, took):
     """Kill a training at a moment by the clock, or before a change of a file."""
     while True:
-        changes = {"checkpoint_steps": MODES[mode]}
         if draw.random() < 0.5:
             seconds = draw.uniform(0.1, took)
-            ended, _ = killing.run(killing.train, folder, mode, changes, seconds=seconds)
+            ended, _ = killing.run(killing.train, folder, mode, changes(mode), seconds=seconds)
         else:
-            ended, _ = killing.run(killing.train, folder, mode, changes, draw.randint(1, 40))
+            ended, _ = killing.run(killing.train, folder, mode, changes(mode), draw.randint(1, 40))
         if not ended:
             return
         shutil.rmtree(folder)  # the moment came too late
 
 
-def trials(tmp_path, number, seed):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What a training of each mode leaves that nobody kills, and the seconds that it takes."""
+    place, found = tmp_path_factory.mktemp("whole"), {}
+    for mode in MODES:
+        took = finished(place / mode, mode)
+        found[mode] = content(place / mode), took
+    return found
+
+
+def trials(tmp_path, whole, number, seed):
     """Return those of so many killed trainings, gone on with, that ended otherwise."""
     draw = random.Random(seed)
-    whole, took, others = {}, {}, []
+    others = []
     for trial in range(number):
         mode = list(MODES)[trial % len(MODES)]
-        if mode not in whole:
-            folder = tmp_path / f"whole-{mode}"
-            took[mode] = finished(folder, mode)
-            whole[mode] = content(folder)
+        expected, took = whole[mode]
         folder = tmp_path / f"trial-{trial}"
-        killed(folder, mode, draw, took[mode])
+        killed(folder, mode, draw, took)
         if trial % 3 == 0:  # and once more while it goes on
-            seconds = draw.uniform(0.1, took[mode])
-            changes = {"checkpoint_steps": MODES[mode]}
-            killing.run(killing.train, folder, mode, changes, seconds=seconds)
+            seconds = draw.uniform(0.1, took)
+            killing.run(killing.train, folder, mode, changes(mode), seconds=seconds)
         finished(folder, mode)
-        if content(folder) != whole[mode]:
+        if content(folder) != expected:
             others.append((trial, mode))
         left = sorted(file.name for file in folder.iterdir())
         if any(name.endswith((".partial", ".lock", ".new")) for name in left):
@@ -68,21 +78,21 @@ def trials(tmp_path, number, seed):
     return others
 
 
-def test_a_killed_training_goes_on_to_the_same_weights_and_results(tmp_path):
-    assert trials(tmp_path, 4, seed=1) == []
+def test_a_killed_training_goes_on_to_the_same_weights_and_results(tmp_path, whole):
+    assert trials(tmp_path, whole, 4, seed=1) == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_thirty_killed_trainings_go_on_to_the_same_weights_and_results(tmp_path):
-    assert trials(tmp_path, 30, seed=0) == []
+def test_thirty_killed_trainings_go_on_to_the_same_weights_and_results(tmp_path, whole):
+    assert trials(tmp_path, whole, 30, seed=0) == []
 
 
 def audits_killed(tmp_path, number, seed):
     """Return how often a killed audit left the old one, the new one, and a mixture."""
     draw = random.Random(seed)
     run, target = tmp_path / "run", tmp_path / "audit"
-    assert killing.run(killing.train, run, "baseline")[0]
+    assert killing.run(killing.train, run, "baseline", SMALL)[0]
     assert killing.run(killing.audit, run, target, 8)[0]
     old = whole_audit(target)
     assert killing.run(killing.audit, run, tmp_path / "other", 4)[0]
@@ -130,7 +140,7 @@ def test_a_killed_repair_leaves_a_whole_run_or_none(tmp_path):
     """A repaired run is written as any run that was in memory."""
     run, place = tmp_path / "run", tmp_path / "place"
     place.mkdir()
-    assert killing.run(killing.train, run, "baseline")[0]
+    assert killing.run(killing.train, run, "baseline", SMALL)[0]
     names = {"weights.safetensors", "config.json", "labels.json", "operating_points.json"}
     there = []
     for kill in (3, 12, 24, 60):
