@@ -17,17 +17,11 @@ from functools import cache
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    [
-        *("biasaudit.cli", "biasaudit.training.resumable", "biasaudit.evaluation.audit"),
-        *(
-            "biasaudit.guidance.built_in",
-            "biasaudit.models.external",
-            "biasaudit.models.harbournet",
-        ),
-        *("biasaudit.models.whole_network", "biasaudit.data.synthetic.harbour", "biasaudit.cases"),
-    ]
-)
+NEEDED = """
+    cases cli data.synthetic.harbour evaluation.audit guidance.built_in models.external
+    models.harbournet models.whole_network training.resumable
+"""
+CONTEXT.set_forkserver_preload([f"biasaudit.{name}" for name in NEEDED.split()])
 OPTIONS = {"train": 48, "val": 16, "group": 6}
 STEPS = 6
 """Of an epoch."""
