@@ -1,18 +1,20 @@
-"""examples/ as a reader runs them: each in a process of its own."""
+"""examples/ as a reader runs them: each in a process of its own, forked with torch imported."""
 
 import json
 import os
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
+import killing
 import numpy as np
 import pandas as pd
 import pytest
 
 import biasaudit as ba
+from biasaudit.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -23,18 +25,42 @@ SIZES = [f"--set=data.options.{n}={k}" for n, k in (("train", 120), ("val", 40),
 
 def run(*command, cwd, path=(), code=0):
     """Run a command, ``python`` or ``biasaudit`` first, and return what it printed."""
-    console = [sys.executable, "-P", "-c", "from biasaudit.cli import main; main()"]
-    start = {"python": [sys.executable], "biasaudit": console}
-    done = subprocess.run(
-        [*start[command[0]], *map(str, command[1:])],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, *path)))},
-        capture_output=True,
-        text=True,
-        check=False,
+    said = [cwd / "printed.out", cwd / "printed.err"]
+    process = killing.CONTEXT.Process(
+        target=_begin, args=([str(word) for word in command], cwd, [*map(str, path)], said)
     )
-    assert done.returncode == code, done.stderr
-    return done.stdout if code == 0 else done.stderr
+    process.start()
+    process.join()
+    out, err = (file.read_text(encoding="utf-8") for file in said)
+    for file in said:
+        file.unlink()
+    assert process.exitcode == code, err
+    return out if code == 0 else err
+
+
+def _begin(command, cwd, path, said):
+    for number, file in enumerate(said, 1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
+        setattr(sys, ("stdout", "stderr")[number - 1], os.fdopen(number, "w", closefd=False))
+    os.chdir(cwd)
+    sys.path = [
+        *path,
+        str(ROOT),
+        *(
+            one
+            for one in sys.path
+            if "site-packages" in one or Path(one).is_relative_to(sys.base_prefix)
+        ),
+    ]
+    start, *sys.argv = command
+    try:
+        if start == "biasaudit":
+            main(sys.argv)
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,7 @@ def test_what_the_first_process_refuses_the_others_refuse_too(tmp_path):
 
 
 @pytest.mark.slow
-def test_torchrun_trains_and_evaluates(tmp_path):
+def test_torchrun_trains_and_two_processes_evaluate(tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     here = {**os.environ, "OMP_NUM_THREADS": "1"}
     start = [*torchrun, "--nproc-per-node", "2", "-m", "--", "biasaudit"]
@@ -136,9 +136,13 @@ def test_torchrun_trains_and_evaluates(tmp_path):
     assert done.stdout == f"{tmp_path / 'run'}\n"  # of two processes, one line
     assert '"processes": 2' in (tmp_path / "run" / "environment.json").read_text()
     given = ["evaluate", "--run", str(tmp_path / "run"), "--json", "--quiet"]
-    done = subprocess.run([*start, *given], env=here, capture_output=True, text=True, check=True)
+    assert two_processes.run(two_processes.command, tmp_path, given) == [0, 0]
     shown, written = (
         json.loads(text)["runs"]
-        for text in (done.stdout, (tmp_path / "run" / "results.json").read_text())
+        for text in (
+            two_processes.printed(tmp_path, 0),
+            (tmp_path / "run" / "results.json").read_text(),
+        )
     )
     assert shown == written
+    assert two_processes.printed(tmp_path, 1) == ""

@@ -10,7 +10,8 @@ def run(trained):
     return trained("run")
 
 
-def test_from_a_run_to_masks_and_back(biasaudit, run, tmp_path):
+def test_from_a_run_to_masks_and_back(biasaudit, trained, tmp_path):
+    trained("run", "--set=data.options.val=12")
     made = biasaudit(
         "segment", "train", "--run", "run", "--out", "drawer", "--set", "segment.iterations=20"
     )
@@ -19,14 +20,14 @@ def test_from_a_run_to_masks_and_back(biasaudit, run, tmp_path):
 
     found = biasaudit("segment", "evaluate", "--run", "drawer", "--json")
     said = json.loads(found.out)
-    assert (said["n"], said["n_without_masks"], said["subset"]) == (40, 0, "val")
+    assert (said["n"], said["n_without_masks"], said["subset"]) == (12, 0, "val")
     assert set(said["with_crf"]["iou"]) == {"background", "boat", "car", "house", "tree"}
     assert biasaudit("report", "drawer", "--out", "r.html").out == "r.html\n"
     html = (tmp_path / "r.html").read_text()
     assert f"<b>{said['with_crf']['mean_iou']:.2f}</b>" in html
     assert html.count('<article class="card"') == 6
     table = biasaudit("segment", "evaluate", "--run", "drawer", "--no-crf").out
-    assert "IoU on val (40 images)" in table
+    assert "IoU on val (12 images)" in table
     assert f"{said['without_crf']['mean_iou']:.3f}" in table.splitlines()[-1]
 
     for subset in ("train", "val"):
@@ -46,7 +47,7 @@ def test_from_a_run_to_masks_and_back(biasaudit, run, tmp_path):
 
     drawn = biasaudit("segment", "export", "--run", "drawer", "--out", "masks", "--subset", "val")
     assert drawn.out == "masks/val.json\n"
-    assert len(list((tmp_path / "masks" / "masks" / "val").glob("*.png"))) == 40
+    assert len(list((tmp_path / "masks" / "masks" / "val").glob("*.png"))) == 12
 
     (tmp_path / "drawer" / "segmenter.safetensors").write_bytes(b"others")
     stale = biasaudit("report", "drawer", "--out", "r.html")
