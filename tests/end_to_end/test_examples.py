@@ -43,15 +43,7 @@ def _begin(command, cwd, path, said):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
         setattr(sys, ("stdout", "stderr")[number - 1], os.fdopen(number, "w", closefd=False))
     os.chdir(cwd)
-    sys.path = [
-        *path,
-        str(ROOT),
-        *(
-            one
-            for one in sys.path
-            if "site-packages" in one or Path(one).is_relative_to(sys.base_prefix)
-        ),
-    ]
+    sys.path = [*path, str(ROOT), *filter(None, sys.path)]
     start, *sys.argv = command
     try:
         if start == "biasaudit":

@@ -13,7 +13,7 @@ def run(trained):
 def test_from_a_run_to_masks_and_back(biasaudit, trained, tmp_path):
     trained("run", "--set=data.options.val=12")
     made = biasaudit(
-        "segment", "train", "--run", "run", "--out", "drawer", "--set", "segment.iterations=20"
+        "segment", "train", "--run", "run", "--out", "drawer", "--set", "segment.iterations=5"
     )
     assert (made.code, made.out) == (0, "drawer\n")
     assert "next: biasaudit segment evaluate --run drawer" in made.err
