@@ -105,6 +105,10 @@ def check_dataset(
     """
     notes = Notebook()
     dataset = load_dataset(name, complain=notes)
+    if object:
+        dataset.check_object(object)
+    if context:
+        dataset.check_context(context)
     begin(sum(len(samples) for samples in dataset.subsets.values()))
     looks: dict[str, dict[str, Look]] = {subset: {} for subset in dataset.subsets}
     for subset, samples in dataset.subsets.items():
@@ -127,9 +131,7 @@ def check_dataset(
 
 
 def _groups(dataset: Dataset, object: str | None, context: str | None) -> list[GroupSize]:
-    audited = dataset.check_object(object) if object else dataset.object
-    if context:
-        dataset.check_context(context)
+    audited = object or dataset.object
     own = dataset.context if audited == dataset.object else None
     suspected = context or own
     return group_sizes(dataset, audited, suspected) if audited and suspected else []

@@ -75,7 +75,7 @@ def test_a_peak_extrapolated_from_two_small_steps_covers_that_of_a_large_one(mod
 
 
 def test_more_memory_gives_more_images_and_never_more_than_there_are(monkeypatch):
-    plan = planned("data.cache=off")
+    plan = planned("data.cache=off", mode="baseline", labels=0)
     monkeypatch.setattr(batch_size, "free_bytes", lambda: 64 * GIB)
     assert found(plan) == 32
     trial = Trial(plan, make_accelerator("cpu", "fp32"))
