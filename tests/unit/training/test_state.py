@@ -292,12 +292,12 @@ def test_a_state_that_cannot_be_kept_is_told_at_once_and_once_until_it_can(tmp_p
 
 
 def test_amid_an_epoch_the_state_is_kept_every_so_many_steps(tmp_path):
-    made = FolderKeeper(tmp_path, {}, 3, Stop(), print)
+    made = FolderKeeper(tmp_path, {}, 4, Stop(), print)
     kept = []
-    for step in range(1, 8):
+    for step in range(1, 11):
         made.stepped(lambda at=step: kept.append(at) or Checkpoint.of(parts(), Position(0, at)))
-    assert kept == [3, 6]
-    assert made.load().position == Position(0, 6)
+    assert kept == [4, 8]
+    assert made.load().position == Position(0, 8)
 
 
 def test_a_log_goes_on_counting(tmp_path):
