@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import echo_json, print_table, quieten
-from biasaudit.cli.tables import decimal
 from biasaudit.cli.train import RUNS
-from biasaudit.results import Interval
+
+if TYPE_CHECKING:
+    from biasaudit.results import Interval
 
 
 def localize(
@@ -95,4 +96,6 @@ def _table(rows: list[dict[str, Any]], subset: str) -> Table:
 
 
 def _cell(value: float, interval: Interval | None) -> str:
+    from biasaudit.cli.tables import decimal
+
     return decimal(None if math.isnan(value) else value, interval)
