@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from biasaudit.analysis.effect import CLUSTER
 from biasaudit.analysis.verdict import judge
 from biasaudit.results import Agreement, Interval, Verdict
 from biasaudit.statistics import mean_interval
@@ -12,6 +13,9 @@ PAIRED = (
     "the groups hold edited versions of the same images: their accuracies are not independent of "
     "each other; the verdict compares versions image by image"
 )
+
+_JUDGED = ("subset", "id", "source", CLUSTER, "pair", "edit", "context", "label", "decision")
+"""The columns that a verdict reads; tables of many images have five times as many."""
 
 
 def conclude(
@@ -34,7 +38,8 @@ def conclude(
         comparisons: How many pairs are judged together: the level becomes 1 - .05 / comparisons.
     """
     edited = (rows["pair"] != "").all()
-    everything = rows if edited or others is None else pd.concat([rows, others])
+    tables = [rows] if edited or others is None else [rows, others]
+    everything = pd.concat([table[[c for c in _JUDGED if c in table]] for table in tables])
     # An image that several splits hold counts once, as the split in question has it.
     once = everything.drop_duplicates(["subset", "id"])
     verdict = judge(once, object, context, comparisons=comparisons)

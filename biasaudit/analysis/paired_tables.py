@@ -8,6 +8,19 @@ from biasaudit.analysis.groups import conflicting_rows
 from biasaudit.errors import RunError, named_field
 from biasaudit.statistics import Figure, auroc_of, mean_of, mean_over, worst_of
 
+_COMPARED = (
+    "group",
+    "id",
+    "pair",
+    "alignment",
+    "label",
+    "score",
+    "decision",
+    "correct",
+    "energy_pointing_game",
+)
+"""The columns that a comparison reads; tables of many images have five times as many."""
+
 
 def groups_of(table: pd.DataFrame) -> list[str]:
     """Return the groups of a table in alphabetical order; one empty name where it has none."""
@@ -54,14 +67,16 @@ def measured_in_both(
 def align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return both tables with the same images in the same order, bias-conflicting ones alone.
 
-    A table without groups is taken whole.
+    A table without groups is taken whole. The columns that no comparison reads are left out.
 
     Raises:
         RunError: An image is in one of them alone, or its label differs, or there is none.
     """
     keys = ["group", "id"]
     first, second = (
-        conflicting_rows(table).sort_values(keys, kind="stable").reset_index(drop=True)
+        conflicting_rows(table[[name for name in _COMPARED if name in table]]).sort_values(
+            keys, kind="stable", ignore_index=True
+        )
         for table in (first, second)
     )
     if first.empty:

@@ -239,7 +239,9 @@ def _with_faithfulness(case: Case, table: pd.DataFrame) -> pd.DataFrame:
         rows += [] if found is None else [found.assign(split=split.name)]
     if not rows:
         return table
-    erased = table[["split", "id"]].reset_index().merge(pd.concat(rows), on=["split", "id"])
+    measured = pd.concat(rows)
+    near = table.loc[table["id"].isin(measured["id"]), ["split", "id"]]
+    erased = near.reset_index().merge(measured, on=["split", "id"])
     columns = {}
     for name in erased.columns.drop(["index", "split", "id"]):
         values = np.full(len(table), np.nan)
