@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ DEMO = (
 
 @dataclass(frozen=True)
 class World:
-    """The names and sizes that all runs share."""
+    """The names and sizes that all runs share; ``pictured``: images of a group with a picture."""
 
     object: str = "boat"
     context: str = "water"
@@ -72,6 +72,7 @@ class World:
     val: int = 400
     side: int = 64
     id_form: str = "test/{group}-{number:04d}"
+    pictured: int | None = None
 
     @property
     def groups(self) -> tuple[str, str]:
@@ -92,9 +93,21 @@ def write_runs(folder: Path, recipes=DEMO, world: World | None = None) -> list[P
         path.mkdir(parents=True)
         (path / RESULTS_FILE).write_text(Results(runs=[run]).to_json(), encoding="utf-8")
         (path / PER_IMAGE_FILE).write_bytes(table_bytes(table))
-        (path / GALLERY_FILE).write_bytes(replace(pictures, maps=maps).to_bytes())
+        (path / GALLERY_FILE).write_bytes(_pictured(replace(pictures, maps=maps), world))
         paths.append(path)
     return paths
+
+
+def _pictured(pictures: Gallery, world: World) -> bytes:
+    """Return the gallery file: the first pictures of each group, as an audit keeps them."""
+    kept = [place for place in range(len(pictures.ids)) if _has_picture(place, world)]
+    found = {one.name: getattr(pictures, one.name)[kept] for one in fields(pictures)}
+    return Gallery(**found).to_bytes()
+
+
+def _has_picture(place: int, world: World) -> bool:
+    in_group = place - (world.n[0] if place >= world.n[0] else 0)
+    return world.pictured is None or in_group < world.pictured
 
 
 def without_groups(path: Path) -> Path:
@@ -366,13 +379,16 @@ def _pictures(world: World) -> Gallery:
         first = place < world.n[0]
         ground = np.array([96, 138, 72] if first else [52, 104, 148])
         wave = 14 * np.sin(2 * np.pi * ((6 if first else 18) * y + rng.random()))
-        picture = np.where(y[..., None] < 0.4, [176, 202, 224], ground + wave[..., None])
         if first:
             cx, cy, r = rng.uniform(0.25, 0.75), rng.uniform(0.4, 0.7), rng.uniform(0.1, 0.24)
             hull = ((x - cx) / 1.5) ** 2 + (y - cy) ** 2 < r**2
             hull &= y > cy - r / 3
             mast = (np.abs(x - cx) < 0.02) & (y < cy) & (y > cy - 1.6 * r)
             regions[place] = hull | mast
+        if not _has_picture(place, world):
+            continue
+        picture = np.where(y[..., None] < 0.4, [176, 202, 224], ground + wave[..., None])
+        if first:
             picture = np.where(hull[..., None], rng.integers(90, 220, 3), picture)
             picture = np.where(mast[..., None], [60, 48, 40], picture)
         noise = rng.normal(0, 5, picture.shape)
