@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,9 +12,6 @@ from rich.table import Table
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import echo_json, print_table, quieten
 from biasaudit.cli.train import RUNS
-
-if TYPE_CHECKING:
-    from biasaudit.results import Interval
 
 
 def localize(
@@ -41,6 +37,7 @@ def localize(
     quieten(quiet)
     import biasaudit as api
     from biasaudit.cli.progress import CountProgress
+    from biasaudit.cli.writing import plain
     from biasaudit.localization.record import intervals_of
     from biasaudit.training.run_directory import newest_run
 
@@ -58,21 +55,18 @@ def localize(
                 save=True,
                 progress=progress,
             )
-        found.append({"name": model.name, **asdict(figures), **intervals_of(figures)})
+        levels = {f"{level:g}": share for level, share in figures.by_level.items()}
+        told = {**asdict(figures), "by_level": levels}
+        found.append(plain({"name": model.name, **told, **intervals_of(figures)}))
     if json_:
-        echo_json({"subset": subset, "runs": [_plain(one) for one in found]})
+        echo_json({"subset": subset, "runs": found})
         return
     print_table(_table(found, subset))
 
 
-def _plain(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return figures as JSON takes them: NaN as null, levels as texts."""
-    levels = {f"{level:g}": share for level, share in figures["by_level"].items()}
-    missing = math.isnan(figures["px_ap"])
-    return {**figures, "by_level": levels, "px_ap": None if missing else figures["px_ap"]}
-
-
 def _table(rows: list[dict[str, Any]], subset: str) -> Table:
+    from biasaudit.cli.tables import decimal
+
     table = Table(
         title=f"localization on {subset}, thresholds from val, 95% intervals in brackets",
         title_justify="left",
@@ -90,12 +84,6 @@ def _table(rows: list[dict[str, Any]], subset: str) -> Table:
     for title in columns.values():
         table.add_column(title, justify="right")
     for row in rows:
-        values = (_cell(row[name], row.get(f"{name}_ci")) for name in columns)
+        values = (decimal(row[name], row.get(f"{name}_ci")) for name in columns)
         table.add_row(row["name"], str(row["n"]), *values)
     return table
-
-
-def _cell(value: float, interval: Interval | None) -> str:
-    from biasaudit.cli.tables import decimal
-
-    return decimal(None if math.isnan(value) else value, interval)

@@ -188,18 +188,15 @@ class _NormGradient(torch.autograd.Function):
         ones = torch.ones_like(weight)
         of_gradient, shared, _ = _norm_backward(gradient, maps, ones, mean, scale, ctx.eps)
         of_above, above_shared, _ = _norm_backward(above, maps, ones, mean, scale, ctx.eps)
-        of_weight = torch.einsum("nchw,nchw->c", of_gradient, above)
+        of_weight = torch.einsum("ncp,ncp->c", of_gradient.flatten(2), above.flatten(2))
         factor = -weight * scale / (maps.numel() / len(weight))
         # x̂ = (maps − mean)σ, taken apart so that no third map is made
         slope = factor * of_weight * scale
-        of_maps = torch.addcmul(-_wide(slope * mean), maps, _wide(slope))
-        of_maps.addcmul_(of_gradient, _wide(factor * above_shared))
-        of_maps.addcmul_(of_above, _wide(factor * shared))
-        return of_gradient * _wide(weight), of_maps, of_weight, None, None, None
-
-
-def _wide(channels: Tensor) -> Tensor:
-    return channels[:, None, None]
+        wide = (-1, *[1] * (maps.ndim - 2))  # of maps, or of the rows that a 1-D layer has
+        of_maps = torch.addcmul(-(slope * mean).view(wide), maps, slope.view(wide))
+        of_maps.addcmul_(of_gradient, (factor * above_shared).view(wide))
+        of_maps.addcmul_(of_above, (factor * shared).view(wide))
+        return of_gradient * weight.view(wide), of_maps, of_weight, None, None, None
 
 
 def _norm_backward(

@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter
 from biasaudit.errors import BiasAuditError, ConfigError, RunError, named_field
 from biasaudit.inputs.documents import RECORD_BYTES, fault_in, read_as
 from biasaudit.inputs.files import Source, digest_of_file, is_folder, lies_there
-from biasaudit.results.elsewhere import write_or_move
+from biasaudit.results.elsewhere import try_folder, write_or_move
 from biasaudit.results.examples import Examples
 from biasaudit.results.files import Content, replace_together, settle, whole
 from biasaudit.results.locking import sole_writer
@@ -267,12 +267,14 @@ def folder_beside(model: str, path: Path | None, what: str) -> Path:
 
     Raises:
         ConfigError: It has none.
+        RunError: It cannot be written to.
     """
     if path is None:
         raise ConfigError(
             f"{named_field('save', True)}: {model} has no folder of its own",
             f"save the {what} first",
         )
+    try_folder(path, "run", "the figures are left in it; copy it to where that can be")
     return path
 
 

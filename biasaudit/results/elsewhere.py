@@ -18,10 +18,15 @@ Write = Callable[[Path], None]
 """Writes something into a folder; raises OSError where that fails."""
 
 
-def try_folder(folder: Path) -> None:
+def try_folder(folder: Path, field: str = "out", hint: str = "name another folder") -> None:
     """Find out whether a folder can be written, before hours are spent on what goes there.
 
     Nothing is left of the trial, also where the folder is not there yet.
+
+    Args:
+        folder: Where something is to be written.
+        field: The option that names it.
+        hint: The way out.
 
     Raises:
         RunError: It cannot be made or written to.
@@ -33,8 +38,7 @@ def try_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise RunError(
-            f"{named_field('out', folder)}: cannot be written to ({error.strerror or error})",
-            "name another folder",
+            f"{named_field(field, folder)}: cannot be written to ({error.strerror or error})", hint
         ) from None
     finally:
         with suppress(OSError):

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from biasaudit.localization.metrics import Localization
+
 
 @pytest.fixture
 def run(trained):
@@ -26,6 +28,40 @@ def test_figures_as_a_table_and_as_json(biasaudit, run):
     assert " ".join(table[-1].split()).startswith(f"run 40 {said} ")
     for name in ("max_box_acc_v2", "top_1"):
         assert found[f"{name}_ci"][0] <= found[name] <= found[f"{name}_ci"][1]
+
+
+def test_boxes_all_alike_have_no_interval(biasaudit, run, monkeypatch):
+    levels = {0.3: 0.0, 0.5: 0.0, 0.7: 0.0}
+    none_right = Localization(3, 5, 0.0, 0.0, levels, 0.2, 0.2, float("nan"), 0.0)
+    monkeypatch.setattr("biasaudit.localize", lambda *given, **named: none_right)
+    (found,) = json.loads(biasaudit("localize", "--run", "run", "--json").out)["runs"]
+    assert (found["max_box_acc_v2"], found["max_box_acc_v2_ci"], found["px_ap"]) == (0, None, None)
+    row = biasaudit("localize", "--run", "run").out.splitlines()[-1]
+    assert row.split() == [
+        "run",
+        "3",
+        "0.00",
+        "[0.00,",
+        "0.56]",
+        "0.00",
+        "–",
+        "0.00",
+        "[0.00,",
+        "0.56]",
+    ]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(biasaudit, run, monkeypatch):
+    def refused(*given, **named):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    answer = biasaudit("localize", "--run", "run")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        "error: --run run: cannot be written to (Permission denied); the figures are left in it; "
+        "copy it to where that can be\n"
+    )
 
 
 def test_the_report_shows_what_was_measured(biasaudit, run, tmp_path):

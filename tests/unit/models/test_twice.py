@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from biasaudit.models.batch_norm import untouched_batch_norm
+from biasaudit.models.rfga import FineGrainedAttention
 from biasaudit.models.twice import TwiceDifferentiable
 
 
@@ -100,3 +101,19 @@ def test_under_autocast_torchs_own_layers_run():
         made = layer(images)
     assert made.dtype == torch.bfloat16
     assert "ConvolutionBackward0" in made.grad_fn.name()
+
+
+@pytest.mark.parametrize("mixing", [False, True])
+def test_layers_of_rows_have_torchs_own_too(mixing):
+    """RFGA normalises means over the rows and the columns of its maps."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(4, 6, 3), FineGrainedAttention(6, mixing=mixing), nn.Flatten(), nn.LazyLinear(3)
+    )
+    net = net.double()
+    net(torch.rand(3, 4, 9, 9).double())
+    expected = gradients(net, "batch", Torchs())
+    expected = (*expected[:3], [gradient.clone() for gradient in expected[3]])
+    found = gradients(net, "batch", TwiceDifferentiable())
+    for one, known in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, known, rtol=1e-9, atol=1e-12)
