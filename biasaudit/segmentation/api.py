@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from biasaudit.data.sample import Dataset
+from biasaudit.errors import ConfigError
 from biasaudit.exhaustion import exhaustion_told
 from biasaudit.models.external import LoadedModel
+from biasaudit.results import holds_segmenter
 from biasaudit.segmentation.evaluate import SegmentationResult
 from biasaudit.segmentation.metrics import LabelMap
 from biasaudit.segmentation.segmenter import Segmenter, read_segmenter
@@ -155,7 +157,7 @@ def segment(
 
 
 def export_masks(
-    source: Segmenter | RunRecord | LoadedModel,
+    source: Segmenter | RunRecord | LoadedModel | str | Path,
     out: str | Path,
     data: Dataset | None = None,
     *,
@@ -171,14 +173,14 @@ def export_masks(
     gives its regions as pixel labels.
 
     Args:
-        source: A segmenter, or the model whose attention gives cues.
+        source: A segmenter, or the model whose attention gives cues; or the folder of either.
         out: A folder, which gets ``SUBSET.json`` and ``masks/SUBSET/``.
         data: The images; those of the training where None.
         subset: Which of them.
         crf: Whether the dense CRF refines a segmenter's masks.
         device: As of :func:`segment`.
         progress: Called with the images done so far and their total.
-        settings: As of :func:`cues`.
+        settings: As of :func:`cues`; a segmenter takes none.
 
     Returns:
         The COCO file.
@@ -193,13 +195,18 @@ def export_masks(
     >>> ba.export_masks(ba.train(data, epochs=1), tempfile.mkdtemp(), data, subset="val").name
     'val.json'
     """
-    from biasaudit.segmentation.serve import cues_by_image, masks_by_image
-
     with exhaustion_told():
-        if isinstance(source, Segmenter):
-            pairs = masks_by_image(source, data, subset, device, crf, progress)
-        else:
+        if isinstance(source, str | Path):
+            folder = Path(source)
+            source = load_segmenter(folder) if holds_segmenter(folder) else read_run(folder)
+        if not isinstance(source, Segmenter):
             pairs = cues_by_image(source, data, subset, device, settings, progress)
+        elif settings:
+            raise ConfigError(
+                f"unknown setting '{next(iter(settings))}'", "a segmenter's masks have none"
+            )
+        else:
+            pairs = masks_by_image(source, data, subset, device, crf, progress)
         return export_into(Path(out), subset, pairs)
 
 
@@ -255,4 +262,7 @@ def _path(given: str | Path | None) -> Path | None:
 
 
 def _drawing(segmenter: Segmenter | str | Path) -> Segmenter:
-    return load_segmenter(segmenter) if isinstance(segmenter, str | Path) else segmenter
+    found = load_segmenter(segmenter) if isinstance(segmenter, str | Path) else segmenter
+    if not isinstance(found, Segmenter):
+        raise ConfigError(f"{found!r}: not a segmenter", "train one with train_segmenter")
+    return found

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,7 +30,7 @@ from biasaudit.config import SegmentSettings
 from biasaudit.data.annotation.labels import LabelForm
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset, Image
-from biasaudit.errors import ConfigError, RunError, named_field
+from biasaudit.errors import ConfigError, DataError, RunError, named_field
 from biasaudit.evaluation.predict import Subject
 from biasaudit.inputs.documents import first_fault, read_json
 from biasaudit.inputs.files import Source, is_file, is_folder
@@ -120,7 +121,14 @@ class Segmenter:
         Args:
             image: RGB.
             crf: Whether the dense CRF refines them.
+
+        Raises:
+            DataError: The image is of another form.
         """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise DataError(
+                f"image: {image.dtype} of shape {image.shape}", "give an (H, W, 3) uint8 RGB image"
+            )
         size = (image.shape[0], image.shape[1])
         whole = torch.from_numpy(image).permute(2, 0, 1)[None].to(self.network.mean.device)
         side = int(self.settings.image_size or 0)

@@ -258,3 +258,34 @@ def test_regions_that_a_run_was_trained_with(data, run):
     other = replace(data, subsets={**data.subsets, "train": fewer})
     with pytest.raises(DataError, match=f"no training image '{id}'"):
         ba.train_segmenter(guided, other, iterations=1, regions=True)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((6, 8), np.uint8),
+        np.zeros((6, 8, 4), np.uint8),
+        np.zeros((0, 8, 3), np.uint8),
+        np.zeros((6, 8, 3)),
+    ],
+)
+def test_an_image_of_another_form_is_refused(segmenter, image):
+    with pytest.raises(DataError, match=r"image: \w+ of shape .*\(H, W, 3\) uint8"):
+        segmenter.mask(image)
+
+
+def test_a_run_is_no_segmenter_and_a_segmenter_has_no_threshold(run, segmenter, data, tmp_path):
+    for call in (ba.segment, ba.evaluate_segmenter):
+        with pytest.raises(ConfigError, match="not a segmenter; train one"):
+            call(run, data)
+    with pytest.raises(ConfigError, match="'threshold'; a segmenter's masks have none"):
+        ba.export_masks(segmenter, tmp_path / "masks", data, threshold=0.5)
+    assert not (tmp_path / "masks").exists()
+
+
+def test_masks_are_exported_from_a_folder(segmenter, data, tmp_path):
+    folder = segmenter.save(tmp_path / "drawer").path
+    file = ba.export_masks(str(folder), tmp_path / "masks", data, subset="val", crf=False)
+    assert len(json.loads(file.read_text())["images"]) == 12
+    with pytest.raises(RunError, match="no such folder"):
+        ba.export_masks(tmp_path / "none", tmp_path / "more", data)
