@@ -46,7 +46,7 @@ def evaluate(
     ] = None,
     object_: opt.Objects = None,
     context: opt.Contexts = None,
-    device: opt.Device = None,
+    device: opt.OwnDevice = None,
     batch_size: opt.BatchSize = None,
     workers: opt.Workers = None,
     cache: opt.Cache = None,

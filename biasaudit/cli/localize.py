@@ -21,12 +21,12 @@ def localize(
             "--run", metavar="DIR", help="Run directory; may be repeated. Default: the newest."
         ),
     ] = None,
-    data: opt.Data = None,
+    data: opt.OwnData = None,
     object_: opt.Object = None,
     subset: Annotated[
         str, typer.Option("--subset", metavar="NAME", help="Which images are reported; not val.")
     ] = "test",
-    device: opt.Device = None,
+    device: opt.OwnDevice = None,
     json_: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from biasaudit.cli.sources import told
+from biasaudit.cli.sources import setting, told
 
 Data = Annotated[
     str | None,
@@ -15,6 +15,14 @@ Data = Annotated[
         "--data",
         metavar="NAME|FOLDER",
         help=told("data.name"),
+    ),
+]
+OwnData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="NAME|FOLDER",
+        help=f"{setting('data.name').meaning} Default: the one of the training.",
     ),
 ]
 Object = Annotated[
@@ -58,6 +66,14 @@ Set = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help=told("training.seed"))]
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help=told("training.device"))
+]
+OwnDevice = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help=f"{setting('training.device').meaning} Default: that of the training.",
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", metavar="N", help=told("training.workers"))

@@ -82,7 +82,7 @@ def repair(
         ),
     ] = "labelled",
     set_: Assignments = None,
-    data: opt.Data = None,
+    data: opt.OwnData = None,
     object_: opt.Object = None,
     model: opt.Model = None,
     state: opt.State = None,

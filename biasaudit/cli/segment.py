@@ -59,7 +59,7 @@ Assignments = Annotated[
 @app.command("train", cls=Verb)
 def train(
     run: Run = None,
-    data: opt.Data = None,
+    data: opt.OwnData = None,
     weights: Annotated[
         str | None,
         typer.Option("--weights", metavar="NAME|PATH", help=told("segment.weights")),
@@ -118,10 +118,10 @@ def train(
 @app.command("evaluate", cls=Verb)
 def evaluate(
     run: Drawer = None,
-    data: opt.Data = None,
+    data: opt.OwnData = None,
     subset: Subset = "val",
     no_crf: NoCrf = False,
-    device: opt.Device = None,
+    device: opt.OwnDevice = None,
     json_: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -155,10 +155,10 @@ def evaluate(
 def export(
     out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for the files.")],
     run: Drawer = None,
-    data: opt.Data = None,
+    data: opt.OwnData = None,
     subset: Subset = "train",
     no_crf: NoCrf = False,
-    device: opt.Device = None,
+    device: opt.OwnDevice = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Write the masks of a subset as indexed PNG files and one COCO file."""
@@ -172,11 +172,11 @@ def export(
 def cues(
     out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for the files.")],
     run: Run = None,
-    data: opt.Data = None,
+    data: opt.OwnData = None,
     subset: Subset = "train",
     threshold: Threshold = None,
     background: Background = None,
-    device: opt.Device = None,
+    device: opt.OwnDevice = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Write what a run's attention marks of each class as PNG and COCO files, to be corrected."""

@@ -100,3 +100,14 @@ def test_the_help_of_repair_is_the_meaning_of_its_setting(key):
     one = setting(key)
     assert option.help.startswith(one.meaning)
     assert str(option.default) == one.default
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["localize", "repair", "segment cues", "segment train", "segment evaluate", "segment export"],
+)
+def test_what_a_trained_model_brings_is_no_default_of_the_settings(verb):
+    told = {flag: option.help for option in verbs()[verb].params for flag in option.opts}
+    assert told["--data"].endswith("Default: the one of the training.")
+    if "--device" in told and verb != "segment train":
+        assert told["--device"].endswith("Default: that of the training.")
