@@ -238,7 +238,7 @@ def evaluate_segmenter(
         intervals; ``n``, ``n_without_masks``, ``to_dict()``.
 
     Raises:
-        BiasAuditError: The segmenter or the dataset cannot be used, no image has its masks, or
+        BiasAuditError: The segmenter or the dataset cannot be used, no image has a mask, or
             the figures cannot be left where there is no folder.
 
     >>> import biasaudit as ba

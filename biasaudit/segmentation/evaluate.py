@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -19,7 +19,6 @@ from biasaudit.segmentation.metrics import (
     class_ious,
     confusion,
     iou_intervals,
-    mean_iou,
     right_and_either,
 )
 from biasaudit.segmentation.segmenter import Segmenter
@@ -38,7 +37,7 @@ class Scores:
 
     Attributes:
         mean_iou: Over the classes that have one; None where none has.
-        iou: By class, background first; None where a class is neither there nor answered.
+        iou: By class, background first; None where no image measured has a mask of it.
         mean_iou_ci: 95% interval over images, by the bootstrap; None where it does not exist.
         iou_ci: By class, likewise; without the classes that have none.
     """
@@ -126,15 +125,24 @@ class _Counted:
         self.parts.append(right_and_either(counts))
 
 
-def scores_of(counted: _Counted, classes: Sequence[str]) -> Scores:
-    """Return the scores of a set of images, background first."""
-    whole, names = counted.whole, (BACKGROUND, *classes)
-    ious = [None if np.isnan(value) else float(value) for value in class_ious(whole)]
-    mean = mean_iou(whole)
+def scores_of(counted: _Counted, classes: Sequence[str], masked: Collection[str]) -> Scores:
+    """Return the scores of a set of images, background first.
+
+    Args:
+        counted: The images.
+        classes: Of the segmenter.
+        masked: Those that an image has a mask of; the others have no IoU.
+    """
+    names = (BACKGROUND, *classes)
+    without = np.array([name not in (BACKGROUND, *masked) for name in names])
+    found = np.where(without, np.nan, class_ious(counted.whole))
+    ious = [None if np.isnan(value) else float(value) for value in found]
+    valid = found[~np.isnan(found)]
     right, either = (np.stack(part) for part in zip(*counted.parts, strict=True))
+    either[:, without] = 0
     of_mean, of_classes = iou_intervals(right, either)
     return Scores(
-        None if np.isnan(mean) else mean,
+        float(valid.mean()) if len(valid) else None,
         dict(zip(names, ious, strict=True)),
         None if np.isnan(of_mean[0]) else of_mean,
         {
@@ -163,9 +171,10 @@ def evaluate_segmenter(
         tell: Called with the images done and their total.
 
     Raises:
-        DataError: No image has the regions of all classes that it shows.
+        DataError: No image has the regions of all classes that it shows, or none a mask.
     """
     classes = segmenter.classes
+    masked = _masked(samples, subset, classes)
     ways = (False, True) if crf else (False,)
     size = len(classes) + 1
     counts = {way: _Counted(size) for way in ways}
@@ -181,21 +190,37 @@ def evaluate_segmenter(
                 shown.append((sample.id, image, mask, truth))
         tell(done, len(samples))
     n = len(counts[False].parts)
-    if not n:
-        raise DataError(
-            f"subset '{subset}': no image has the regions of all classes that it shows",
-            "name a subset whose images have masks",
-        )
     return SegmentationResult(
         name=segmenter.name,
         run=dict(segmenter.run),
         subset=subset,
         n=n,
         n_without_masks=len(samples) - n,
-        without_crf=scores_of(counts[False], classes),
-        with_crf=scores_of(counts[True], classes) if crf else None,
+        without_crf=scores_of(counts[False], classes, masked),
+        with_crf=scores_of(counts[True], classes, masked) if crf else None,
         examples=_drawn(shown),
     )
+
+
+def _masked(samples: Sequence[Sample], subset: str, classes: Sequence[str]) -> set[str]:
+    """Return the classes that an image to be measured has a mask of.
+
+    Raises:
+        DataError: No image can be measured, or none has a mask.
+    """
+    measured = [sample for sample in samples if has_truth(sample, classes)]
+    masked = {
+        name
+        for sample in measured
+        for name in sample.labels.intersection(classes)
+        if sample.regions[name].form == "mask"
+    }
+    if not masked:
+        lacking = "a mask of a class" if measured else "the regions of all classes that it shows"
+        raise DataError(
+            f"subset '{subset}': no image has {lacking}", "name a subset whose images have masks"
+        )
+    return masked
 
 
 def _examples_of(samples: Sequence[Sample], classes: Sequence[str]) -> set[int]:

@@ -218,6 +218,44 @@ def test_images_without_masks_are_left_out_and_counted(segmenter, data):
         evaluate_segmenter(segmenter, [lacking], "val")
 
 
+class Answering:
+    """A segmenter that gives every image of 2x3 pixels the same mask."""
+
+    name, run, classes = "answering", {}, ("a", "b")
+
+    def __init__(self, rows):
+        self.rows = np.array(rows, np.uint8)
+
+    def mask(self, image, *, crf=True):
+        return self.rows
+
+
+class Unasked:
+    """A segmenter that no image is given to."""
+
+    classes = ("a", "b")
+
+
+def test_a_class_without_a_mask_has_no_iou_and_no_part_in_the_mean():
+    mask, box = region([[1, 1, 0], [0, 0, 0]]), region([[0, 0, 1], [0, 0, 1]], "box")
+    both = sample("ab", {"a": mask, "b": box})
+    answering = Answering([[1, 0, 2], [2, 0, 0]])
+    found = evaluate_segmenter(answering, [both, both], "val", crf=False).without_crf
+    assert found.iou == {"background": 1 / 3, "a": 1 / 2, "b": None}
+    assert found.mean_iou == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert "b" not in found.iou_ci
+    absent = evaluate_segmenter(answering, [sample("a", {"a": mask})], "val", crf=False)
+    assert absent.without_crf.iou["b"] is None
+
+
+def test_boxes_alone_are_refused_before_an_image_is_segmented():
+    box = sample("a", {"a": region([[1, 1, 0], [1, 1, 0]], "box")})
+    for samples in ([box], [box, sample("", {})]):
+        with pytest.raises(DataError, match="subset 'val': no image has a mask") as refused:
+            evaluate_segmenter(Unasked(), samples, "val")
+        assert refused.value.hint == "name a subset whose images have masks"
+
+
 def test_a_perfect_segmenter_scores_one(data):
     class Perfect:
         name, run, classes = "perfect", {}, data.classes
