@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,12 +15,14 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from biasaudit.data.loading.images import ImageFile
-from biasaudit.data.sample import Dataset, Sample
+from biasaudit.data.sample import Dataset, Image, Sample
 from biasaudit.errors import RunError, named_field
 from biasaudit.results import write_atomic
 from biasaudit.segmentation.metrics import VOID, LabelMap
 
 MASKS, IMAGES = "masks", "images"
+_UNFIT = re.compile(r'[<>:"\\|?*\x00-\x1f]')
+"""What some systems take in no name of a file."""
 _GREY = (224, 224, 192)
 """Colour of void in PASCAL VOC's masks."""
 
@@ -31,12 +35,13 @@ def export_masks(
     ``masks/SUBSET/ID.png`` has a class an index (0 background, 255 undecided) in the colours of
     PASCAL VOC; ``SUBSET.json`` is a COCO file with a region for each class of each image. A class
     or a context that is present without a region stays in it as an annotation without one, so
-    that image-level labels survive. Images that no file holds are written to ``images/``.
+    that image-level labels survive. Images that no file of their own holds (made ones, members of
+    archives, those behind URLs) are written to ``images/``.
 
     Args:
         folder: Made where it is not there.
         dataset: Whose classes and contexts these are.
-        subset: Name of the COCO file.
+        subset: Of the dataset; name of the COCO file.
         maps: Samples with their label maps, of the image's own size.
 
     Returns:
@@ -48,12 +53,15 @@ def export_masks(
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     names = {name: place for place, name in enumerate((*dataset.classes, *dataset.contexts), 1)}
+    written = _written_names(dataset)
+    called = {one.id: written.get(one.id, one.id) for one in dataset.subset(subset)}
+    masks = _mask_names(called)
     try:
         for sample, found in maps:
-            name = _file_name(folder, sample)
-            mask = PurePosixPath(name).with_suffix(".png")
-            _write(folder / MASKS / subset / mask, indexed_png(found))
-            images.append(_image(len(images) + 1, name, sample, found.shape))
+            if sample.id in written:
+                _write(folder / IMAGES / written[sample.id], _png(sample.load_image()))
+            _write(folder / MASKS / subset / masks[sample.id], indexed_png(found))
+            images.append(_image(len(images) + 1, called[sample.id], sample, found.shape))
             annotations += _regions(sample, found, dataset.classes, names, len(images))
         for place, annotation in enumerate(annotations, 1):
             annotation["id"] = place
@@ -77,15 +85,61 @@ def _write(file: Path, content: bytes) -> None:
     write_atomic(file, content)
 
 
-def _file_name(folder: Path, sample: Sample) -> str:
-    """Return what the COCO file calls the image; write it where no file holds it."""
-    if isinstance(sample.load_image, ImageFile):
-        return sample.id
-    name = f"{sample.id}.png"
+def _written_names(dataset: Dataset) -> dict[str, str]:
+    """Return by id the names of the images that no file of their own holds."""
+    return _apart(
+        {
+            sample.id: f"{_within(sample.id)}.png"
+            for samples in dataset.subsets.values()
+            for sample in samples
+            if not _is_file(sample)
+        }
+    )
+
+
+def _is_file(sample: Sample) -> bool:
+    return isinstance(sample.load_image, ImageFile) and isinstance(sample.load_image.path, Path)
+
+
+def _mask_names(called: Mapping[str, str]) -> dict[str, str]:
+    """Return by id the names of masks: the image's with the suffix .png, or .png behind it.
+
+    The latter where images differ in their suffixes alone.
+    """
+    names = {id: _within(name) for id, name in called.items()}
+    short = {id: str(PurePosixPath(name).with_suffix(".png")) for id, name in names.items()}
+    images = Counter(short.values())
+    alone = {id: name for id, name in short.items() if images[name] == 1}
+    return _apart(alone | {id: f"{name}.png" for id, name in names.items() if id not in alone})
+
+
+def _apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names with a number in each that another had already."""
+    apart: dict[str, str] = {}
+    taken: set[str] = set()
+    for id, name in names.items():
+        path, number, own = PurePosixPath(name), 1, name
+        while own in taken:
+            number += 1
+            own = str(path.with_stem(f"{path.stem}-{number}"))
+        taken.add(own)
+        apart[id] = own
+    return apart
+
+
+def _within(id: str) -> str:
+    """Return an id as a path below a folder: a URL without its protocol and query."""
+    _, is_url, path = id.rpartition("://")
+    if is_url:
+        path = path.partition("?")[0]
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+    return "/".join(_UNFIT.sub("_", part) for part in parts) or "image"
+
+
+def _png(image: Image) -> bytes:
     buffer = BytesIO()
-    PIL.Image.fromarray(sample.load_image()).save(buffer, "PNG")
-    _write(folder / IMAGES / name, buffer.getvalue())
-    return name
+    PIL.Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _image(id: int, name: str, sample: Sample, shape: tuple[int, ...]) -> dict[str, Any]:

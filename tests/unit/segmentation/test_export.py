@@ -1,8 +1,10 @@
 """What is exported is read again: as PNG by Pillow, as COCO by the reader of datasets."""
 
 import json
+import tarfile
 from io import BytesIO
 
+import fsspec
 import numpy as np
 import PIL.Image
 import pytest
@@ -100,6 +102,80 @@ def test_boxes_and_areas(harbour, tmp_path):
     said = json.loads(file.read_text())
     (own,) = [a for a in said["annotations"] if "bbox" in a]
     assert (own["bbox"], own["area"]) == ([30, 10, 3, 10], 30)
+
+
+def noise(seed):
+    stream = BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    PIL.Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def drawn_half(sample):
+    found = np.zeros((6, 8), np.uint8)
+    found[:, :4] = len(sample.labels)
+    return found
+
+
+def test_images_of_archives_are_written_and_read_again(tmp_path):
+    for subset in ("train", "val"):
+        with tarfile.open(tmp_path / f"{subset}-0.tar", "w") as archive:
+            for place, labels in enumerate((["boat"], [])):
+                files = {"png": noise(place), "json": json.dumps({"labels": labels}).encode()}
+                for kind, content in files.items():
+                    entry = tarfile.TarInfo(f"{place}.{kind}")
+                    entry.size = len(content)
+                    archive.addfile(entry, BytesIO(content))
+    shards = 'train = "train-0.tar"\nval = "val-0.tar"\n'
+    (tmp_path / "dataset.toml").write_text(
+        f'format = "webdataset"\ncontexts = ["water"]\n[shards]\n{shards}'
+    )
+    (tmp_path / "out").mkdir()
+    again, pairs = read_again(tmp_path / "out", ba.load_dataset(tmp_path), drawn_half)
+    assert [sample.id for sample in again.subset("train")] == ["train-0/0.png", "train-0/1.png"]
+    for after, before, _ in pairs:
+        np.testing.assert_array_equal(after.load_image(), before.load_image())
+        assert after.labels == before.labels == set(after.regions)
+
+
+@pytest.fixture
+def memory():
+    files = fsspec.filesystem("memory")
+    yield files
+    files.rm("/export", recursive=True)
+
+
+def test_images_behind_urls_are_written_within_the_folder(memory, tmp_path):
+    first, second, third = (f"memory://export/{name}" for name in ("x?v=1", "x?v=2", "../y:1"))
+    for place, url in enumerate((first, second, third)):
+        memory.pipe(url, noise(place))
+    rows = f"{first},boat,train,1\n{second},boat,val,\n{third},boat,train,0\n"
+    (tmp_path / "t.csv").write_text(f"image,labels,subset,water\n{rows}")
+    (tmp_path / "dataset.toml").write_text(
+        'format = "manifest"\nmanifest = "t.csv"\ncontexts = ["water"]\n'
+    )
+    (tmp_path / "out").mkdir()
+    again, pairs = read_again(tmp_path / "out", ba.load_dataset(tmp_path), drawn_half)
+    assert [sample.id for sample in again.subset("train")] == ["export/x.png", "export/y_1.png"]
+    assert [sample.id for sample in again.subset("val")] == ["export/x-2.png"]
+    for after, before, _ in pairs:
+        np.testing.assert_array_equal(after.load_image(), before.load_image())
+
+
+def test_masks_of_images_of_one_stem_have_names_of_their_own(tmp_path):
+    (tmp_path / "images" / "boat").mkdir(parents=True)
+    names = ("boat/other.jpg", "boat/plain.jpg", "boat/plain.jpg.png", "boat/plain.png")
+    for place, name in enumerate(names):
+        (tmp_path / "images" / name).write_bytes(noise(place))
+    (tmp_path / "dataset.toml").write_text('format = "folder"\n[subsets]\ntrain = "."\n')
+    data = ba.load_dataset(tmp_path)
+    samples = data.subset("train")
+    assert [sample.id for sample in samples] == list(names)
+    maps = [np.full((6, 8), place, np.uint8) for place in range(len(samples))]
+    export_masks(tmp_path / "out", data, "train", zip(samples, maps, strict=True))
+    masks = tmp_path / "out" / "masks" / "train" / "boat"
+    found = {file.name: int(np.array(PIL.Image.open(file))[0, 0]) for file in masks.iterdir()}
+    assert found == {"other.png": 0, "plain.jpg-2.png": 1, "plain.jpg.png": 2, "plain.png.png": 3}
 
 
 def test_a_folder_that_cannot_be_written(harbour, tmp_path):
