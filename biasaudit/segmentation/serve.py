@@ -179,10 +179,12 @@ def segmenter_into(
     regions = _regions_of(run, dataset) if chosen.regions else {}
     tell = progress or (lambda *_: None)
     made = make_segmenter(origin_of(run), subject, dataset, chosen, regions, tell)
-    if out is not None:
-        own = out.name
-        return replace(made, name=own if own not in ("", "..") else made.name).save(out)
-    return made if parent is None else made.save(unused(parent, made.name))
+    if out is None and parent is not None:
+        out = unused(parent, made.name)
+    if out is None:
+        return made
+    own = out.name
+    return replace(made, name=own if own not in ("", "..") else made.name).save(out)
 
 
 def _regions_of(run: RunRecord, dataset: Dataset) -> Regions:

@@ -72,6 +72,13 @@ def test_saved_and_read_again(segmenter, data, tmp_path):
         segmenter.save(saved.path)
 
 
+def test_a_second_segmenter_has_the_name_of_its_own_folder(run, data, tmp_path):
+    made = [ba.train_segmenter(run, data, iterations=1, parent=tmp_path) for _ in range(2)]
+    assert made[1].name == f"{made[0].name}-2"
+    for one in made:
+        assert one.path.name == one.name == ba.load_segmenter(one.path).name
+
+
 def test_probabilities_of_an_image_of_any_size(segmenter):
     image = np.random.default_rng(0).integers(0, 256, (30, 50, 3)).astype(np.uint8)
     for crf in (False, True):
