@@ -239,9 +239,10 @@ def segment_assignments(assignments: list[str] | None) -> dict[str, Any]:
 
 
 def _table(found: SegmentationResult) -> Table:
+    images = "1 image" if found.n == 1 else f"{found.n} images"
     left = f", {found.n_without_masks} without masks left out" * (found.n_without_masks > 0)
     table = Table(
-        title=f"{found.name}: IoU on {found.subset} ({found.n} images{left})",
+        title=f"{found.name}: IoU on {found.subset} ({images}{left})",
         title_justify="left",
         box=None,
         pad_edge=False,

@@ -56,6 +56,11 @@ def clean(name: str, length: int | None = None) -> str:
     return plain if length is None or len(plain) <= length else plain[: length - 1] + "…"
 
 
+def images_told(n: int | str) -> str:
+    """Return ``1 image`` or ``12 images``."""
+    return "1 image" if str(n) == "1" else f"{n} images"
+
+
 def percent(value: float | None, unit: str = "%") -> str:
     """Return a share as a whole percentage; 99.6% does not become 100%, nor 0.2% zero."""
     if value is None:

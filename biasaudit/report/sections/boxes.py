@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from biasaudit.report.format import NAME_LENGTH, Estimate, clean, decimal, figure
+from biasaudit.report.format import NAME_LENGTH, Estimate, clean, decimal, figure, images_told
 from biasaudit.report.grouping import run_labels
 from biasaudit.results import Audit, LocalizationFigures, LocalizationFile
 
@@ -119,10 +119,10 @@ def _sentence(rows: Sequence[BoxRow]) -> str:
     first = rows[0]
     sizes = sorted({row.n for row in rows})
     n = " to ".join(str(size) for size in (sizes if len(sizes) < 2 else (sizes[0], sizes[-1])))
-    place = f"{first.images}, {n} images"
+    place = f"{first.images}, {images_told(n)}"
     if len(rows) == 1:
         told = f"{figure(first.max_box_acc)} of the boxes that {first.label} names are right"
-        return f"{place}: {told}, at thresholds chosen on {first.n_val} images of val."
+        return f"{place}: {told}, at thresholds chosen on {images_told(first.n_val)} of val."
     ranked = sorted(rows, key=lambda row: -(row.max_box_acc.value or 0.0))
     best = ranked[0]
     plain = next((row for row in rows if row.label.startswith("baseline")), first)

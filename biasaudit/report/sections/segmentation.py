@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from biasaudit.report.drawing.masks import VOID_COLOUR, colour_of, mask_uri
 from biasaudit.report.drawing.pictures import photo_uri
-from biasaudit.report.format import NAME_LENGTH, Estimate, clean, figure, percent
+from biasaudit.report.format import NAME_LENGTH, Estimate, clean, figure, images_told, percent
 from biasaudit.results import IouFigures, Segmentation, SegmentationFigures
 from biasaudit.results.examples import VOID
 
@@ -26,7 +26,7 @@ class IouColumn:
     """One segmenter on one subset, with or without the CRF.
 
     Attributes:
-        label: The segmenter; its subset where that differs between columns.
+        label: The segmenter; the subset and the dataset where these differ between columns.
         way: ``network`` or ``with CRF``.
         mean: Over the classes.
         iou: By class.
@@ -100,8 +100,7 @@ def segmentation_page(found: Sequence[Segmentation]) -> SegmentationPage | None:
     measured = [(label, one) for label, seg in _labelled(found) for one in seg.record.figures]
     if not measured:
         return None
-    several = len({(one.dataset, one.subset) for _, one in measured}) > 1
-    columns = [column for label, one in measured for column in _columns(label, one, several)]
+    columns = _columns(measured)
     names = list(dict.fromkeys(name for column in columns for name in column.iou))
     rows = [(MEAN, tuple(column.mean for column in columns))]
     rows += [
@@ -138,8 +137,21 @@ def _labelled(found: Sequence[Segmentation]) -> list[tuple[str, Segmentation]]:
     return list(zip(labels, found, strict=True))
 
 
-def _columns(label: str, one: SegmentationFigures, several: bool) -> list[IouColumn]:
-    called = f"{label}, {clean(one.subset, NAME_LENGTH)}" if several else label
+def _columns(measured: Sequence[tuple[str, SegmentationFigures]]) -> list[IouColumn]:
+    """Return the columns of each segmenter and subset; no two of other images are called alike."""
+    datasets = {one.dataset for _, one in measured}
+    subsets = {one.measured_on for _, one in measured}
+    columns = []
+    for label, one in measured:
+        parts = [label]
+        parts += [clean(one.subset, NAME_LENGTH)] if len(subsets) > 1 else []
+        parts += [clean(one.dataset, NAME_LENGTH)] if len(datasets) > 1 else []
+        columns += _ways(", ".join(parts), one)
+    return columns
+
+
+def _ways(called: str, one: SegmentationFigures) -> list[IouColumn]:
+    """Return the column of the network alone, and that with the CRF where it was measured."""
     ways = [("network", one.without_crf)]
     ways += [("with CRF", one.with_crf)] if one.with_crf is not None else []
     return [
@@ -167,14 +179,15 @@ def _sentence(label: str, found: Segmentation) -> str:
     told = []
     for one in found.record.figures:
         network = figure(_mean(one.without_crf, one.n), "auroc")
-        both = f"mean IoU {network}"
+        both = network
         if one.with_crf is not None:
             crf = figure(_mean(one.with_crf, one.n), "auroc")
-            both = f"mean IoU {crf} with the CRF, {network} without it,"
+            both = f"{crf} with the CRF, {network} without it,"
         left = one.n_without_masks
         lost = f"; {left} left out, which show a class without its region" if left else ""
         place = f"{clean(one.subset, NAME_LENGTH)} of {clean(one.dataset, NAME_LENGTH)}"
-        told.append(f"{both} on {one.n} images of {place}{lost}")
+        mean = "Mean IoU" if told else "mean IoU"
+        told.append(f"{mean} {both} on {images_told(one.n)} of {place}{lost}")
     return f"{label}{made}: {'. '.join(told)}."
 
 

@@ -143,6 +143,37 @@ def test_segmenters_of_one_name_are_told_apart(drawer):
     assert [c.label for c in segmentation_page(found).columns][::2] == ["drawer (1)", "drawer (2)"]
 
 
+def test_segmenters_of_several_datasets_and_subsets_are_told_apart(drawer):
+    ious = {"background": 0.9, "boat": 0.5, "car": None}
+    for dataset, subset in (("harbour", "test"), ("photos", "val")):
+        write_segmenter(drawer, ious, dataset=dataset, subset=subset, n=1)
+    page = segmentation_page([read_segmentation(drawer)])
+    assert [(c.label, c.way) for c in page.columns] == [
+        ("drawer, val, harbour", "network"),
+        ("drawer, val, harbour", "with CRF"),
+        ("drawer, test, harbour", "network"),
+        ("drawer, val, photos", "network"),
+    ]
+    (told,) = page.sentences
+    assert told.endswith(
+        "without its region. Mean IoU 0.70 [0.20, 0.80] on 1 image of test of harbour. "
+        "Mean IoU 0.70 [0.20, 0.80] on 1 image of val of photos."
+    )
+
+
+def test_segmenters_of_several_subsets_do_not_name_their_one_dataset(drawer):
+    write_segmenter(drawer, {"background": 0.9, "boat": 0.5, "car": None}, subset="test")
+    page = segmentation_page([read_segmentation(drawer)])
+    assert {c.label for c in page.columns} == {"drawer, val", "drawer, test"}
+
+
+def test_one_image_is_no_plural(tmp_path):
+    alone = localized(tmp_path / "evidence", boxes(1, 1, (1, 1, 1), n_val=1))
+    (told,) = box_page([], load_all([alone])[1].localizations).sentences
+    assert told.startswith("boat, test, 1 image: ")
+    assert told.endswith("chosen on 1 image of val.")
+
+
 def test_no_pictures_no_gallery(drawer):
     (drawer / "evaluation.npz").unlink()
     html = ba.report([drawer]).text
