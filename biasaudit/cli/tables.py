@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from rich.table import Table
 
 from biasaudit.results import Group, Interval, Overall, Run, Split
+from biasaudit.statistics.written import as_written
 
 Row = tuple[str, Callable[[Run], str]]
 
@@ -15,18 +16,21 @@ def percent(value: float | None, interval: Interval | None = None) -> str:
     """Return ``42.0 [35.4, 48.9]`` in percent, or a dash."""
     if value is None:
         return "–"
-    text = f"{100 * value:.1f}"
-    return (
-        text if interval is None else f"{text} [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]"
-    )
+    text = f"{100 * as_written(value):.1f}"
+    if interval is None:
+        return text
+    low, high = (100 * as_written(bound) for bound in interval)
+    return f"{text} [{low:.0f}, {high:.0f}]"
 
 
 def decimal(value: float | None, interval: Interval | None = None) -> str:
     """Return ``.58 [.47, .68]``, or a dash."""
     if value is None:
         return "–"
-    text = f"{value:.2f}"
-    return text if interval is None else f"{text} [{interval[0]:.2f}, {interval[1]:.2f}]"
+    text = f"{as_written(value):.2f}"
+    if interval is None:
+        return text
+    return f"{text} [{as_written(interval[0]):.2f}, {as_written(interval[1]):.2f}]"
 
 
 def results_table(runs: Sequence[Run]) -> Table:

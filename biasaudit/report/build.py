@@ -167,7 +167,7 @@ def render_html(
         for audit, columns in zip(audits, before, strict=False)
     ]
     boxes = box_page(runs, beside.localizations)
-    masks = segmentation_page(beside.segmentations)
+    masks = segmentation_page(beside.segmentations, runs)
     return render_template(
         "audit.html.j2",
         title=title or (default_title(audits) if audits else "Boxes and masks from attention"),

@@ -36,7 +36,7 @@ def beside_summary(runs: Sequence[Audit], beside: Beside) -> list[str]:
         ]
         lines = ["### Boxes and pixels of the attention", "", *map(plain, boxes.sentences), ""]
         parts.append("\n".join([*lines, *grid(heads, told)]) + "\n")
-    if masks := segmentation_page(beside.segmentations):
+    if masks := segmentation_page(beside.segmentations, runs):
         heads = ["IoU", *(f"{column.label}, {column.way}" for column in masks.columns)]
         told = [[name, *(figure(one, "auroc") for one in row)] for name, row in masks.rows]
         lines = ["### Masks from the attention", "", *map(plain, masks.sentences), ""]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from biasaudit.statistics.written import as_written
+
 MISSING = "–"
 NAME_LENGTH = 48
 """Longer names are cut where they stand in sentences and heads; tables of runs keep them."""
@@ -65,22 +67,23 @@ def percent(value: float | None, unit: str = "%") -> str:
     """Return a share as a whole percentage; 99.6% does not become 100%, nor 0.2% zero."""
     if value is None:
         return MISSING
-    text = f"{value * 100:.0f}"
+    share = 100 * as_written(value)
+    text = f"{share:.0f}"
     if (text == "100" and value < 1) or (text in ("0", "-0") and value != 0):
-        text = f"{value * 100:.1f}"
+        text = f"{share:.1f}"
     return text + unit
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
     """Return a number with a fixed count of decimals."""
-    return MISSING if value is None else f"{value:.{digits}f}"
+    return MISSING if value is None else f"{as_written(value):.{digits}f}"
 
 
 def points(value: float | None) -> str:
     """Return a difference of shares in percentage points, with its sign."""
     if value is None:
         return MISSING
-    text = f"{value * 100:+.0f}"
+    text = f"{100 * as_written(value):+.0f}"
     return "0" if text in ("+0", "-0") else text.replace("-", "−")
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from biasaudit.report.drawing.masks import VOID_COLOUR, colour_of, mask_uri
 from biasaudit.report.drawing.pictures import photo_uri
 from biasaudit.report.format import NAME_LENGTH, Estimate, clean, figure, images_told, percent
-from biasaudit.results import IouFigures, Segmentation, SegmentationFigures
+from biasaudit.report.grouping import run_labels
+from biasaudit.results import Audit, IouFigures, Segmentation, SegmentationFigures
 from biasaudit.results.examples import VOID
 
 PICTURED = 8
@@ -95,8 +96,15 @@ class SegmentationPage:
     legend: tuple[tuple[str, str], ...]
 
 
-def segmentation_page(found: Sequence[Segmentation]) -> SegmentationPage | None:
-    """Return what was measured of segmenters; None where there is none."""
+def segmentation_page(
+    found: Sequence[Segmentation], runs: Sequence[Audit] = ()
+) -> SegmentationPage | None:
+    """Return what was measured of segmenters; None where there is none.
+
+    Args:
+        found: The segmenters.
+        runs: The audits of the same report; sentences call them as its tables do.
+    """
     measured = [(label, one) for label, seg in _labelled(found) for one in seg.record.figures]
     if not measured:
         return None
@@ -116,7 +124,7 @@ def segmentation_page(found: Sequence[Segmentation]) -> SegmentationPage | None:
     legend = [(clean(classes[c], NAME_LENGTH), colour_of(c, len(classes))) for c in places]
     legend += [("undecided", VOID_COLOUR)] if VOID in shown else []
     return SegmentationPage(
-        tuple(_sentence(label, seg) for label, seg in _labelled(found)),
+        tuple(_sentence(label, seg, _origin(seg, runs)) for label, seg in _labelled(found)),
         tuple(columns),
         tuple(rows),
         "Intersection over union of drawn and true pixels over the whole subset, from 0 to 1; "
@@ -172,11 +180,19 @@ def _mean(scores: IouFigures, n: int) -> Estimate:
     return Estimate.of(scores.mean_iou, scores.mean_iou_ci, n)
 
 
-def _sentence(label: str, found: Segmentation) -> str:
+def _origin(found: Segmentation, runs: Sequence[Audit]) -> str:
+    """Return what the report calls the run whose attention gave the cues; "" where nobody says."""
+    digests = [audit.run.weights_sha256 for audit in runs]
+    labels = dict(zip(digests, run_labels(runs), strict=True))
+    run = found.record.run
+    own = clean(str(run["name"]), NAME_LENGTH) if run.get("name") else ""
+    return labels.get(str(run.get("weights")), own)
+
+
+def _sentence(label: str, found: Segmentation, origin: str) -> str:
     """Say what each subset of a segmenter came to."""
-    run = found.record.run.get("name")
-    made = f", from the attention of {clean(str(run), NAME_LENGTH)}" if run else ""
-    told = []
+    made = f", from the attention of {origin}" if origin else ""
+    told: list[str] = []
     for one in found.record.figures:
         network = figure(_mean(one.without_crf, one.n), "auroc")
         both = network

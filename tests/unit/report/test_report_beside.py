@@ -167,6 +167,20 @@ def test_segmenters_of_several_subsets_do_not_name_their_one_dataset(drawer):
     assert {c.label for c in page.columns} == {"drawer, val", "drawer, test"}
 
 
+def test_a_run_has_one_name_in_tables_and_sentences(runs, drawer):
+    found = read_segmentation(drawer)
+    assert runs[1].run.mode == "gain"
+    runs[1].run.weights_sha256 = found.record.run["weights"] = "ef" * 32
+    (told,) = segmentation_page([found], runs).sentences
+    assert told.startswith("drawer, from the attention of gain: ")
+    assert "drawer, from the attention of gain: " in render_html(
+        runs, gallery_size=0, beside=Beside(segmentations=(found,))
+    )
+    runs[1].run.weights_sha256 = None
+    (told,) = segmentation_page([found], runs).sentences
+    assert told.startswith("drawer, from the attention of baseline-seed0: ")
+
+
 def test_one_image_is_no_plural(tmp_path):
     alone = localized(tmp_path / "evidence", boxes(1, 1, (1, 1, 1), n_val=1))
     (told,) = box_page([], load_all([alone])[1].localizations).sentences

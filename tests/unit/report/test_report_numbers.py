@@ -1,5 +1,6 @@
 import pytest
 
+from biasaudit.cli import tables
 from biasaudit.report.format import (
     Estimate,
     clean,
@@ -19,6 +20,22 @@ from biasaudit.report.format import (
 )
 def test_percent_never_rounds_to_certainty(value, text):
     assert percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "whole", "two"),
+    [
+        (0.175, "18%", "0.18"),
+        (0.165, "16%", "0.16"),
+        (0.575, "58%", "0.58"),
+        (0.285, "28%", "0.28"),
+    ],
+)
+def test_a_half_is_rounded_alike_in_every_form(value, whole, two):
+    assert (percent(value), decimal(value)) == (whole, two)
+    assert points(value) == f"+{whole[:-1]}"
+    assert tables.decimal(value) == two
+    assert tables.decimal(value, (value, value)) == f"{two} [{two}, {two}]"
 
 
 def test_figure_with_and_without_interval():
