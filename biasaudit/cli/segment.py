@@ -9,11 +9,11 @@ import typer
 from rich.table import Table
 
 from biasaudit.cli import options as opt
-from biasaudit.cli.console import echo_json, err, out, print_table, quieten
+from biasaudit.cli.console import echo_json, err, note, out, print_table, quieten
 from biasaudit.cli.sources import told
 from biasaudit.cli.train import RUNS
 from biasaudit.cli.verb import Verb, Verbs
-from biasaudit.errors import ConfigError, named_field
+from biasaudit.errors import ConfigError, RunError, named_field
 
 if TYPE_CHECKING:
     from biasaudit.segmentation.evaluate import SegmentationResult
@@ -134,7 +134,9 @@ def evaluate(
     import biasaudit as api
     from biasaudit.cli.progress import CountProgress
 
-    drawer = api.load_segmenter(run or _newest())
+    folder = run or _newest()
+    drawer = api.load_segmenter(folder)
+    before = _measured_with_crf(folder) if no_crf else set()
     with CountProgress(drawer.name) as progress:
         found = api.evaluate_segmenter(
             drawer,
@@ -144,6 +146,11 @@ def evaluate(
             device=device,
             save=True,
             progress=progress,
+        )
+    if before and before - _measured_with_crf(folder):
+        note(
+            f"replaced: the earlier figures of {subset} with the CRF; "
+            "evaluate without --no-crf to have both"
         )
     if json_:
         echo_json(found.to_dict())
@@ -212,6 +219,17 @@ def _newest() -> Path:
     from biasaudit.segmentation.segmenter import newest_segmenter
 
     return newest_segmenter(RUNS)
+
+
+def _measured_with_crf(folder: Path) -> set[tuple[str, ...]]:
+    """Return the datasets and subsets that a segmenter's folder has figures with the CRF of."""
+    from biasaudit.results import read_segmentation
+
+    try:
+        figures = read_segmentation(folder).record.figures
+    except RunError:  # not measured, or not with these weights
+        return set()
+    return {one.measured_on for one in figures if one.with_crf is not None}
 
 
 def segment_assignments(assignments: list[str] | None) -> dict[str, Any]:

@@ -26,9 +26,13 @@ def test_from_a_run_to_masks_and_back(biasaudit, trained, tmp_path):
     html = (tmp_path / "r.html").read_text()
     assert f"<b>{said['with_crf']['mean_iou']:.2f}</b>" in html
     assert html.count('<article class="card"') == 6
-    table = biasaudit("segment", "evaluate", "--run", "drawer", "--no-crf").out
-    assert "IoU on val (12 images)" in table
-    assert f"{said['without_crf']['mean_iou']:.3f}" in table.splitlines()[-1]
+    without = biasaudit("segment", "evaluate", "--run", "drawer", "--no-crf")
+    assert "IoU on val (12 images)" in without.out
+    assert f"{said['without_crf']['mean_iou']:.3f}" in without.out.splitlines()[-1]
+    replaced = "note: replaced: the earlier figures of val with the CRF"
+    assert without.err.count(replaced) == 1
+    again = biasaudit("segment", "evaluate", "--run", "drawer", "--no-crf")
+    assert replaced not in found.err + again.err
 
     for subset in ("train", "val"):
         command = ("segment", "cues", "--run", "run", "--out", "cues", "--subset", subset)
