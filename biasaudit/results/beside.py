@@ -91,7 +91,8 @@ class IouFigures(Record):
     Attributes:
         mean_iou: Over the classes that have one; None where none has.
         mean_iou_ci: Its 95% interval over images, by the bootstrap.
-        iou: By class, background first; None where no image measured has a mask of it.
+        iou: By class, background first; None where a class is neither there nor answered, or known
+            as boxes alone.
         iou_ci: Their 95% intervals; a class that has none is absent.
     """
 

@@ -37,7 +37,8 @@ class Scores:
 
     Attributes:
         mean_iou: Over the classes that have one; None where none has.
-        iou: By class, background first; None where no image measured has a mask of it.
+        iou: By class, background first; None where a class is neither there nor answered, or known
+            as boxes alone.
         mean_iou_ci: 95% interval over images, by the bootstrap; None where it does not exist.
         iou_ci: By class, likewise; without the classes that have none.
     """
@@ -125,16 +126,17 @@ class _Counted:
         self.parts.append(right_and_either(counts))
 
 
-def scores_of(counted: _Counted, classes: Sequence[str], masked: Collection[str]) -> Scores:
+def scores_of(counted: _Counted, classes: Sequence[str], boxed: Collection[str]) -> Scores:
     """Return the scores of a set of images, background first.
 
     Args:
         counted: The images.
         classes: Of the segmenter.
-        masked: Those that an image has a mask of; the others have no IoU.
+        boxed: Those that are known as boxes alone: they can be drawn wrongly and never rightly, and
+            have no IoU.
     """
     names = (BACKGROUND, *classes)
-    without = np.array([name not in (BACKGROUND, *masked) for name in names])
+    without = np.array([name in boxed for name in names])
     found = np.where(without, np.nan, class_ious(counted.whole))
     ious = [None if np.isnan(value) else float(value) for value in found]
     valid = found[~np.isnan(found)]
@@ -174,7 +176,7 @@ def evaluate_segmenter(
         DataError: No image has the regions of all classes that it shows, or none a mask.
     """
     classes = segmenter.classes
-    masked = _masked(samples, subset, classes)
+    boxed = _boxed(samples, subset, classes)
     ways = (False, True) if crf else (False,)
     size = len(classes) + 1
     counts = {way: _Counted(size) for way in ways}
@@ -196,31 +198,31 @@ def evaluate_segmenter(
         subset=subset,
         n=n,
         n_without_masks=len(samples) - n,
-        without_crf=scores_of(counts[False], classes, masked),
-        with_crf=scores_of(counts[True], classes, masked) if crf else None,
+        without_crf=scores_of(counts[False], classes, boxed),
+        with_crf=scores_of(counts[True], classes, boxed) if crf else None,
         examples=_drawn(shown),
     )
 
 
-def _masked(samples: Sequence[Sample], subset: str, classes: Sequence[str]) -> set[str]:
-    """Return the classes that an image to be measured has a mask of.
+def _boxed(samples: Sequence[Sample], subset: str, classes: Sequence[str]) -> set[str]:
+    """Return the classes that the images to be measured show, and have no mask of.
 
     Raises:
         DataError: No image can be measured, or none has a mask.
     """
     measured = [sample for sample in samples if has_truth(sample, classes)]
-    masked = {
-        name
+    shown = [
+        (name, sample.regions[name].form == "mask")
         for sample in measured
         for name in sample.labels.intersection(classes)
-        if sample.regions[name].form == "mask"
-    }
+    ]
+    masked = {name for name, mask in shown if mask}
     if not masked:
         lacking = "a mask of a class" if measured else "the regions of all classes that it shows"
         raise DataError(
             f"subset '{subset}': no image has {lacking}", "name a subset whose images have masks"
         )
-    return masked
+    return {name for name, _ in shown} - masked
 
 
 def _examples_of(samples: Sequence[Sample], classes: Sequence[str]) -> set[int]:

@@ -128,8 +128,8 @@ def segmentation_page(
         tuple(columns),
         tuple(rows),
         "Intersection over union of drawn and true pixels over the whole subset, from 0 to 1; "
-        "brackets: 95% intervals by the bootstrap over images. A class that no image has a mask of "
-        "has none, and the mean leaves it out.",
+        "brackets: 95% intervals by the bootstrap over images. A class that is neither there nor "
+        "drawn, or known as boxes alone, has none, and the mean leaves it out.",
         pictures,
         tuple(legend),
     )
