@@ -215,6 +215,25 @@ def build_classifier(
     return model
 
 
+def check_weights(backbone: str, weights: str) -> None:
+    """Refuse starting weights before anything is trained; nothing is downloaded.
+
+    Args:
+        backbone: A registered name.
+        weights: As of :func:`build_classifier`.
+
+    Raises:
+        ConfigError: Unknown backbone, or weights that do not exist or do not fit.
+    """
+    from biasaudit.models.weights import check_imagenet, load_start
+
+    spec = BACKBONES[backbone]
+    if weights == "imagenet":
+        check_imagenet(backbone, spec.rename)
+    elif weights != "none":
+        load_start(spec.build(1), backbone, weights, spec.rename)
+
+
 def state_of(model: nn.Module) -> dict[str, Tensor]:
     """Return a detached, contiguous copy of a model's state on the CPU, ready to be written."""
     return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}

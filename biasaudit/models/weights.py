@@ -157,13 +157,22 @@ def _fetch(name: str, weights: str, rename: Prefixes) -> State:
             )
         return read_state(file)
     if weights == "imagenet":
-        if not rename:
-            raise ConfigError(
-                f"{named_field('model.weights', 'imagenet')}: there are none for {name}",
-                "give scenes, none or PATH",
-            )
+        check_imagenet(name, rename)
         return _download(name)
     return read_state(expanded(weights))
+
+
+def check_imagenet(name: str, rename: Prefixes) -> None:
+    """Refuse a backbone that torchvision has no weights for.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    if not rename:
+        raise ConfigError(
+            f"{named_field('model.weights', 'imagenet')}: there are none for {name}",
+            "give scenes, none or PATH",
+        )
 
 
 def _download(name: str) -> State:

@@ -22,9 +22,9 @@ from biasaudit.reproduce.images import masked
 from biasaudit.reproduce.paper import BACKBONE, CONTEXT, OBJECT, VGG16, Protocol, Row, Setting
 from biasaudit.results import SEGMENTER_FILE
 from biasaudit.segmentation.network import recipe_of
-from biasaudit.segmentation.segmenter import NETWORK
+from biasaudit.segmentation.segmenter import NETWORK, check_settings
 from biasaudit.training.checkpoint import CHECKPOINT
-from biasaudit.training.plan import Plan, make_plan
+from biasaudit.training.plan import Plan, check_start, make_plan
 from biasaudit.training.run_directory import RUN, WEIGHTS
 
 _FIXED = (
@@ -166,10 +166,15 @@ def plan_jobs(
         out: The folder of all of them; each task has one in it.
 
     Raises:
-        BiasAuditError: A seed, a setting or a label that cannot be had.
+        BiasAuditError: A seed, a setting, a device, a file of weights or a label that cannot be
+            had.
     """
     _check_seeds(seeds)
-    return list(_jobs(protocol, dataset, seeds, changes, out / protocol.task))
+    jobs = list(_jobs(protocol, dataset, seeds, changes, out / protocol.task))
+    check_start(jobs[0].plan)  # all have one backbone, device and start
+    for job in jobs:
+        _check_segment(job)
+    return jobs
 
 
 def _jobs(
@@ -231,6 +236,18 @@ def _segment(protocol: Protocol, plan: Plan, changes: Changes) -> SegmentSetting
     if protocol.task != "segmentation":
         return None
     return segment_settings({"device": plan.settings.training.device, **changes.segment})
+
+
+def _check_segment(job: Job) -> None:
+    """Refuse settings of a segmenter before the classifier that it comes after is trained."""
+    if job.segment is None:
+        return
+    model = job.plan.settings.model
+    check_settings(str(model.backbone), str(model.weights), job.segment)
+    if job.segment.regions and not job.plan.labels.entries:
+        raise ConfigError(
+            f"segment.regions: {job.plan.name} is trained without pixel labels", "leave it out"
+        )
 
 
 def _check_seeds(seeds: Sequence[int]) -> None:

@@ -14,6 +14,7 @@ from biasaudit.reproduce.paper import BACKBONE, PROTOCOLS, Protocol, Row, Settin
 from biasaudit.reproduce.plan import Changes, Job, plan_jobs, settings_of, told_of_labels
 from biasaudit.reproduce.table import Reproduction, lines_of
 from biasaudit.reproduce.work import Measured
+from biasaudit.training.run_directory import try_out
 
 _OPTIONS = "data.options"
 
@@ -106,6 +107,7 @@ def prepared(
         raise ConfigError(
             f"{named_field('split', split)}: {name} is measured on val", "leave it out"
         )
+    try_out(out)
     given = {key: value for key, value in changes.items() if value is not None}
     wanted = Changes.of(given)
     dataset, training = _dataset(protocol, data, wanted.training)

@@ -23,7 +23,7 @@ from biasaudit.models.classifier import Classifier
 from biasaudit.models.external import LoadedModel
 from biasaudit.segmentation.network import recipe_of
 from biasaudit.segmentation.origin import Origin, origin_of
-from biasaudit.segmentation.segmenter import Segmenter, make_segmenter
+from biasaudit.segmentation.segmenter import Segmenter, check_settings, make_segmenter
 from biasaudit.segmentation.subject import check_classes
 from biasaudit.training.device import make_accelerator
 from biasaudit.training.repair.examples import Tell
@@ -66,7 +66,9 @@ def finder_of(
         return propagate
     origin = origin_of(model)
     check_classes(origin.name, origin.classes, dataset)
-    return Sec(origin, dataset, object, _with_defaults(origin, settings.segment))
+    asked = _with_defaults(origin, settings.segment)
+    check_settings(origin.backbone, origin.weights, asked)
+    return Sec(origin, dataset, object, asked)
 
 
 def _with_defaults(origin: Origin, given: dict[str, object]) -> SegmentSettings:

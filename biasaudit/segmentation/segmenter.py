@@ -34,7 +34,7 @@ from biasaudit.errors import ConfigError, DataError, RunError, named_field
 from biasaudit.evaluation.predict import Subject
 from biasaudit.inputs.documents import first_fault, read_json
 from biasaudit.inputs.files import Source, is_file, is_folder
-from biasaudit.models.backbones import BACKBONES, state_of
+from biasaudit.models.backbones import BACKBONES, check_weights, state_of
 from biasaudit.models.classifier import Classifier
 from biasaudit.models.weights import read_state
 from biasaudit.registry import load_plugins
@@ -58,7 +58,7 @@ from biasaudit.segmentation.training import (
     train_network,
     upsampled,
 )
-from biasaudit.training.device import deterministic, make_accelerator
+from biasaudit.training.device import check_device, deterministic, make_accelerator
 from biasaudit.training.run_directory import prepare
 
 RECORD, LOSSES, NETWORK = SEGMENTER_FILE, "segmenter.csv", SEGMENTER_WEIGHTS
@@ -317,12 +317,33 @@ def filled_settings(origin: Origin, settings: SegmentSettings) -> SegmentSetting
     filled = settings.model_copy(
         update={name: own[name] if given[name] is None else given[name] for name in own}
     )
-    if filled.stride is not None and filled.stride & (filled.stride - 1):
-        raise ConfigError(
-            f"{named_field('segment.stride', filled.stride)}: not a power of two",
-            f"give {usual.stride}",
-        )
+    _check_stride(origin.backbone, filled.stride)
     return filled
+
+
+def check_settings(backbone: str, weights: str, settings: SegmentSettings) -> None:
+    """Refuse settings of a segmenter before the model whose attention it needs is trained.
+
+    Args:
+        backbone: Of the model, by its registered name.
+        weights: Where the training of the model starts.
+        settings: What is not set is the backbone's own.
+
+    Raises:
+        ConfigError: A stride that is no power of two, a device that is not there, or weights that
+            do not exist or do not fit.
+    """
+    _check_stride(backbone, settings.stride)
+    check_device(settings.device)
+    check_weights(backbone, settings.weights or weights)
+
+
+def _check_stride(backbone: str, stride: int | None) -> None:
+    if stride is not None and stride & (stride - 1):
+        raise ConfigError(
+            f"{named_field('segment.stride', stride)}: not a power of two",
+            f"give {recipe_of(backbone).stride}",
+        )
 
 
 def _recipe(backbone: str, settings: SegmentSettings) -> Recipe:

@@ -26,17 +26,7 @@ def make_accelerator(device: str, precision: str, *, unused: bool = False) -> Ac
     Raises:
         ConfigError: The device is not there, or this process computes otherwise already.
     """
-    there = {
-        "auto": True,
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there[device]:
-        raise ConfigError(
-            f"{named_field('training.device', device)}: there is none on this machine",
-            f"use {named_field('training.device', 'auto')}",
-        )
+    check_device(device)
     try:
         # statistics of batch norm are those of all processes already: none is to be sent around
         wrapping = DistributedDataParallelKwargs(
@@ -50,6 +40,28 @@ def make_accelerator(device: str, precision: str, *, unused: bool = False) -> Ac
     except ValueError as error:
         given = named_field("training.device", device), named_field("training.precision", precision)
         raise ConfigError(f"{' and '.join(given)}: {error}") from None
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        ConfigError: It is not on this machine.
+    """
+    there = {
+        "auto": True,
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there[device]:
+        raise ConfigError(
+            f"{named_field('training.device', device)}: there is none on this machine",
+            f"use {named_field('training.device', 'auto')}",
+        )
 
 
 @contextmanager

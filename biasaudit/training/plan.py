@@ -16,8 +16,9 @@ from biasaudit.data.sample import Dataset, context_shown
 from biasaudit.errors import ConfigError, named_field
 from biasaudit.guidance.modes import ActiveTerm, Mode, active_terms, mode_of
 from biasaudit.models.attention_modules import ATTENTION_MODULES
-from biasaudit.models.backbones import BACKBONES, Backbone
+from biasaudit.models.backbones import BACKBONES, Backbone, check_weights
 from biasaudit.registry import load_plugins
+from biasaudit.training.device import check_device
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,17 @@ def make_plan(settings: Settings, dataset: Dataset | None = None) -> Plan:
             "label the context of some, or choose another mode",
         )
     return plan
+
+
+def check_start(plan: Plan) -> None:
+    """Refuse what a training refuses as it begins: a device or starting weights.
+
+    Raises:
+        ConfigError: The device is not there, or the weights do not exist or do not fit.
+    """
+    model = plan.settings.model
+    check_device(plan.settings.training.device)
+    check_weights(str(model.backbone), str(model.weights))
 
 
 def _check_one_class(dataset: Dataset) -> None:

@@ -201,7 +201,7 @@ def prepare(out: Path) -> Path:
     """
     if out.is_dir() and any(out.iterdir()):
         raise taken(out)
-    _try(out)
+    try_out(out)
     return out
 
 
@@ -211,7 +211,7 @@ def make_folder(out: Path) -> Path:
     Raises:
         RunError: It is a file, cannot be made, or cannot be written to.
     """
-    _try(out)
+    try_out(out)
     out.mkdir(parents=True, exist_ok=True)
     return out
 
@@ -221,7 +221,12 @@ def taken(out: Path) -> RunError:
     return RunError(f"{named_field('out', out)}: is not an empty folder", "name another one")
 
 
-def _try(out: Path) -> None:
+def try_out(out: Path) -> None:
+    """Find out whether results can be written to a folder, there or not; make nothing.
+
+    Raises:
+        RunError: It is a file, cannot be made, or cannot be written to.
+    """
     if out.is_file():
         raise taken(out)
     try_folder(out)

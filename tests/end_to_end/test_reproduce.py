@@ -231,6 +231,33 @@ def test_bad_input_is_one_line(biasaudit, fetched, tmp_path, arguments, words):
         assert word in lines[0]
 
 
+@pytest.mark.parametrize("plan", [[], ["--plan"]])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "segment.stride=3"], ["--set segment.stride=3", "power of two; give 4"]),
+        (["--set", "segment.regions=true"], ["baseline-seed0 is trained without pixel labels"]),
+        (["--set", "segment.weights=none.pth"], ["none.pth: no such file of weights"]),
+        (["--set", "segment.device=mps"], ["--device mps: there is none"]),
+        (["--device", "mps"], ["--device mps: there is none"]),
+        (["--weights", "none.pth"], ["none.pth: no such file of weights"]),
+        (["--weights", "imagenet"], ["--weights imagenet: there are none for harbournet"]),
+        (["--out", "voc/dataset.toml"], ["--out voc/dataset.toml: is not an empty folder"]),
+    ],
+)
+def test_everything_is_checked_before_anything_is_trained(
+    biasaudit, tree, tmp_path, monkeypatch, arguments, words, plan
+):
+    monkeypatch.setattr(work, "train_into", None)  # nobody gets as far
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    where = ("--data", tree, "--out", tmp_path / "out")
+    answer = biasaudit("reproduce", "voc2012-table1", *TINY, *where, *arguments, *plan)
+    assert (answer.code, answer.out) == (2, "")
+    for word in ("error: ", *words):
+        assert word in answer.err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
 def test_data_that_is_not_there_names_the_command(biasaudit, tmp_path, monkeypatch):
     monkeypatch.setenv("BIASAUDIT_DATA", str(tmp_path))
     answer = biasaudit("reproduce", "voc2012-table1", "--out", tmp_path / "out")

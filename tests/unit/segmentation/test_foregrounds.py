@@ -268,11 +268,15 @@ def test_an_external_model_with_one():
     [
         ({"segment": {"iteration": 3}}, "iteration"),
         ({"segment": {"iterations": 0}}, "iterations=0"),
+        ({"segment": {"stride": 3}}, "stride=3: not a power of two"),
+        ({"segment": {"weights": "none.pth"}}, "none.pth: no such file"),
+        ({"segment": {"device": "mps"}}, "device=mps: there is none"),
         ({"foregrounds": "propagated"}, "trains no segmentation network, whose iterations is set"),
         ({"foregrounds": "labelled"}, "trains no segmentation network"),
     ],
 )
-def test_settings_that_do_not_fit(run, data, changes, words):
+def test_settings_that_do_not_fit(run, data, changes, words, monkeypatch):
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     with pytest.raises(ConfigError, match=words):
         finder_of(run, data, "boat", repair_settings({**SEC, **changes}))
 
