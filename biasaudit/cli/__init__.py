@@ -30,10 +30,9 @@ from biasaudit.cli import (
 )
 from biasaudit.cli.console import err, one_line
 from biasaudit.cli.flags import complaint
-from biasaudit.cli.verb import Verb, Verbs
+from biasaudit.cli.verb import NOTHING, Verb, Verbs
 from biasaudit.errors import BiasAuditError, ConfigError, RunFailedError, RunInterruptedError
 
-INTERRUPTED = 130
 SHARED = ("train", "evaluate", "repair")
 """Verbs that several processes do together."""
 
@@ -105,9 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
     except MemoryError:
         code = _complain("this machine is out of memory", RunFailedError.exit_code)
     except KeyboardInterrupt:
-        code = INTERRUPTED
-        if processes.launched()[1] > 1:
-            _complain("ended by a signal, as a launcher does where another process ended", code, "")
+        code = _complain(f"stopped; {NOTHING}", RunInterruptedError.exit_code, "")
     processes.leave()
     sys.exit(code)
 

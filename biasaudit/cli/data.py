@@ -14,7 +14,7 @@ from rich.table import Table
 from biasaudit.cli import data_contexts
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import echo_json, err, out, print_table, quieten
-from biasaudit.cli.verb import Verb, Verbs
+from biasaudit.cli.verb import GOES_ON, Verb, Verbs, if_stopped
 from biasaudit.cli.writing import write_bytes, write_text
 from biasaudit.errors import ConfigError, near_names
 
@@ -186,7 +186,7 @@ def fetch(
             f"data fetch {name}: cannot be fetched", near_names(name, fetching.FETCHABLE)
         )
     target = folder or fetching.default_folder(name)
-    with progress_bar() as bar:
+    with if_stopped(GOES_ON), progress_bar() as bar:
         task = bar.add_task(f"{name}, bytes", total=None)
         file = fetching.fetch(
             fetching.download_of(name),

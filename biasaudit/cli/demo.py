@@ -96,8 +96,8 @@ def demo(
                     repaired = _repaired(run, runs_folder, spent, resume)
                     if repaired is not None:
                         audited(repaired)
-    write_results(folder, audits)
-    api.report(audits, folder / REPORT)
+        write_results(folder, audits)
+        api.report(audits, folder / REPORT)
     print_table(results_table([audit.run for audit in audits]))
     note(FIVE_SEEDS)
     out.print(f"{folder / REPORT}", markup=False, soft_wrap=True)

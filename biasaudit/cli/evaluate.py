@@ -14,6 +14,7 @@ from biasaudit.cli import options as opt
 from biasaudit.cli.console import err, json_line, note, one_line, out, print_table, quieten
 from biasaudit.cli.progress import CountProgress
 from biasaudit.cli.train import RUNS
+from biasaudit.cli.verb import if_stopped, written_before
 from biasaudit.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def evaluate(
     dataset = api.load_dataset(data, on_error=on_error or "stop") if data else None
     audits: list[Audit] = []
     for found, target in models:
-        with CountProgress(found.name) as progress:
+        left = written_before([audit.name for audit in audits])
+        with if_stopped(left), CountProgress(found.name) as progress:
             audits.append(
                 api.audit(
                     found,

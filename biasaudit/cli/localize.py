@@ -12,6 +12,7 @@ from rich.table import Table
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import echo_json, print_table, quieten
 from biasaudit.cli.train import RUNS
+from biasaudit.cli.verb import if_stopped, written_before
 
 
 def localize(
@@ -45,7 +46,8 @@ def localize(
     found: list[dict[str, Any]] = []
     for folder in run or [newest_run(RUNS)]:
         model = api.load_run(folder)
-        with CountProgress(model.name) as progress:
+        left = written_before([one["name"] for one in found])
+        with if_stopped(left), CountProgress(model.name) as progress:
             figures = api.localize(
                 model,
                 dataset,

@@ -11,6 +11,7 @@ from rich.table import Table
 from biasaudit.cli import options as opt
 from biasaudit.cli.console import echo_json, err, note, print_table, quieten
 from biasaudit.cli.sources import told
+from biasaudit.cli.verb import GOES_ON, if_stopped
 from biasaudit.errors import ConfigError, named_field
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def _carry_out(todo: Prepared, json_: bool) -> None:
     from biasaudit.reproduce.run import carry_out
     from biasaudit.reproduce.work import Watch
 
-    found = carry_out(todo, Watch(note, TrainingProgress, CountProgress))
+    with if_stopped(GOES_ON):
+        found = carry_out(todo, Watch(note, TrainingProgress, CountProgress))
     if json_:
         echo_json(found.to_dict())
         return

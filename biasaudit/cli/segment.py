@@ -12,7 +12,7 @@ from biasaudit.cli import options as opt
 from biasaudit.cli.console import echo_json, err, note, out, print_table, quieten
 from biasaudit.cli.sources import told
 from biasaudit.cli.train import RUNS
-from biasaudit.cli.verb import Verb, Verbs
+from biasaudit.cli.verb import Verb, Verbs, if_stopped
 from biasaudit.errors import ConfigError, RunError, named_field
 
 if TYPE_CHECKING:
@@ -202,7 +202,8 @@ def _export(
     import biasaudit as api
     from biasaudit.cli.progress import CountProgress
 
-    with CountProgress(source.name) as progress:
+    left = "masks are missing; run the same command again"
+    with if_stopped(left), CountProgress(source.name) as progress:
         file = api.export_masks(
             source,
             folder,

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from biasaudit.errors import ConfigError
+from biasaudit import processes
+from biasaudit.errors import ConfigError, RunInterruptedError
 
 ONCE = ("--object", "--context", "--data", "--split", "--group", "--model")
 """Options that some verbs take several times: where one takes a single value, a second one is no
 correction of the first, as it is of a number that a script sets and its user sets again."""
+NOTHING = "nothing was written"
+GOES_ON = "run the same command again to go on"
+
+
+@contextmanager
+def if_stopped(left: str) -> Iterator[None]:
+    """Say what is left where a signal stops the body of a ``with`` statement.
+
+    Args:
+        left: What was written, or how to go on.
+
+    Raises:
+        RunInterruptedError: A signal came.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if processes.launched()[1] > 1:
+            raise RunInterruptedError(
+                "ended by a signal, as a launcher does where another process ended"
+            ) from None
+        raise RunInterruptedError("stopped", left) from None
+
+
+def written_before(names: Sequence[str]) -> str:
+    """Return what is left of a command on several runs, of which these were finished."""
+    return f"written before: {', '.join(names)}" if names else NOTHING
 
 
 class Verb(TyperCommand):
-    """A verb that refuses a second name where one is taken, and the last would win in silence."""
+    """A verb that refuses a second name where one is taken, and says so where it is stopped."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options; a switch shows no type in the help."""
@@ -34,6 +64,15 @@ class Verb(TyperCommand):
                     f"{option.opts[0]}: given {times} times, and takes one value", "give it once"
                 )
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do the work; stopped by a signal it has written nothing, unless it says otherwise.
+
+        Raises:
+            RunInterruptedError: A signal came.
+        """
+        with if_stopped(NOTHING):
+            return super().invoke(ctx)
 
 
 class Verbs(TyperGroup):

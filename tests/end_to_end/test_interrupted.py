@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+import biasaudit as biasaudit_package
 from biasaudit.cli import demo
 from biasaudit.training.guided import GuidedModel
 from biasaudit.training.run_directory import read_run
@@ -87,14 +88,35 @@ def test_a_second_signal_stops_at_once(biasaudit, small, tmp_path, monkeypatch):
     assert biasaudit("train", "--resume", "--out", "run").code == 0
 
 
-def test_sigterm_ends_any_verb_with_130(biasaudit, trained, monkeypatch):
+def test_sigterm_ends_any_verb_with_130_and_a_line(biasaudit, trained, monkeypatch):
     from biasaudit.evaluation import audit as evaluation
 
     trained()
     monkeypatch.setattr(
         evaluation, "one_pass", lambda *a, **k: os.kill(os.getpid(), signal.SIGTERM)
     )
-    assert biasaudit("evaluate").code == 130
+    answer = biasaudit("evaluate")
+    assert (answer.code, answer.out) == (130, "")
+    assert answer.err.splitlines()[-1] == "stopped; nothing was written"
+
+
+@pytest.mark.parametrize("what", ["evaluate", "localize"])
+def test_of_several_runs_it_says_which_were_finished(biasaudit, trained, monkeypatch, what):
+    from biasaudit import api
+
+    trained("first", "--set=data.options.val=12")
+    trained("second")
+    place, name = (api, "audit") if what == "evaluate" else (biasaudit_package, "localize")
+    whole = getattr(place, name)
+
+    def stopping(run, *more, **options):
+        if run.name == "second":
+            raise KeyboardInterrupt
+        return whole(run, *more, **options)
+
+    monkeypatch.setattr(place, name, stopping)
+    answer = biasaudit(what, "--run", "first", "--run", "second", "--quiet")
+    assert (answer.code, answer.err) == (130, "stopped; written before: first\n")
 
 
 def test_a_stopped_demo_goes_on(biasaudit, small, tmp_path, signal_at, monkeypatch):

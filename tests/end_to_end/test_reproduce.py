@@ -56,6 +56,10 @@ def lines_of(file):
         return list(csv.DictReader(stream))
 
 
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
 def stamps(folder, name):
     return {file.parent.name: file.stat().st_mtime_ns for file in sorted(folder.rglob(name))}
 
@@ -127,6 +131,12 @@ def test_it_goes_on_where_it_stopped(biasaudit, tree, tmp_path, monkeypatch):
     )
     rows = lines_of(out / "voc2012-table2.csv")
     assert [bool(row["ours"]) for row in rows] == [True, False, False]
+    monkeypatch.undo()
+    monkeypatch.setattr(work, "evaluate_segmenter", interrupted)
+    shutil.rmtree(out / "segmentation" / "baseline-seed0-segmenter")
+    stopped = biasaudit(*command)
+    assert stopped.code == 130
+    assert stopped.err.splitlines()[-1] == "stopped; run the same command again to go on"
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     before = stamps(out, WEIGHTS)

@@ -108,6 +108,32 @@ def test_an_interrupted_training_leaves_nothing(biasaudit, run, tmp_path, monkey
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "constrain_loss", interrupted)
-    answer = biasaudit("segment", "train", "--run", "run", "--out", "drawer")
-    assert answer.code == 130
+    answer = biasaudit("segment", "train", "--run", "run", "--out", "drawer", "--quiet")
+    assert (answer.code, answer.out) == (130, "")
+    assert answer.err == "stopped; nothing was written\n"
     assert not (tmp_path / "drawer").exists()
+
+
+def test_an_interrupted_evaluation_or_export_says_what_is_left(
+    biasaudit, run, tmp_path, monkeypatch
+):
+    from biasaudit.segmentation import segmenter
+
+    train = ("segment", "train", "--run", "run", "--out", "drawer", "--quiet")
+    assert biasaudit(*train, "--set", "segment.iterations=1").code == 0
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(segmenter.Segmenter, "mask", interrupted)
+    monkeypatch.setattr(segmenter.Segmenter, "probabilities", interrupted)
+    for arguments, line in (
+        (("evaluate",), "stopped; nothing was written\n"),
+        (
+            ("export", "--out", "masks"),
+            "stopped; masks are missing; run the same command again\n",
+        ),
+    ):
+        answer = biasaudit("segment", *arguments, "--run", "drawer", "--quiet")
+        assert (answer.code, answer.out, answer.err) == (130, "", line)
+    assert not (tmp_path / "drawer" / "evaluation.json").exists()
