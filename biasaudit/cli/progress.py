@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from biasaudit.training.loop import EpochMetrics
 
 
+APART = 10.0
+"""Seconds from one line that tells how far some work is to the next, at least."""
+
+
 def clock(seconds: float) -> str:
     """Return a time as hours, minutes and seconds: ``0:01:05``."""
     return str(timedelta(seconds=round(seconds)))
@@ -44,17 +48,22 @@ def progress_bar() -> Progress:
 
 
 class CountProgress:
-    """A bar that counts images, on a terminal alone.
+    """A bar that counts images or steps on a terminal, a line each tenth of them elsewhere.
+
+    Lines are :data:`APART` seconds apart or more: short work has none.
 
     Args:
         name: What the bar is called.
     """
 
     def __init__(self, name: str) -> None:
+        self._name = name
         self._bar = progress_bar()
         self._task = self._bar.add_task(name, total=None)
+        self._tenth = 0
 
     def __enter__(self) -> CountProgress:
+        self._begun = self._told = monotonic()
         self._bar.start()
         return self
 
@@ -62,8 +71,20 @@ class CountProgress:
         self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        """So many of so many images are done."""
+        """So many of so many images or steps are done."""
         self._bar.update(self._task, completed=done, total=total)
+        tenth = 10 * done // max(total, 1)
+        now = monotonic()
+        if err.is_terminal or tenth == self._tenth or now - self._told < APART:
+            return
+        self._tenth, self._told = tenth, now
+        elapsed = now - self._begun
+        err.print(
+            f"{self._name}  {done}/{total}  elapsed {clock(elapsed)}  "
+            f"remaining {clock(elapsed / done * (total - done))}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 class StageProgress:

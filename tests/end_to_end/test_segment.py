@@ -101,6 +101,30 @@ def test_bad_input_is_one_line(biasaudit, run, arguments, words):
         assert word in lines[0]
 
 
+def test_off_a_terminal_each_tenth_is_a_line(biasaudit, run, monkeypatch):
+    from biasaudit.cli import progress
+
+    ten = ("--set", "segment.iterations=20", "--set", "segment.constrain_weight=0")
+    train = ("segment", "train", "--run", "run", *ten)
+    monkeypatch.setattr(progress, "APART", 3600.0)  # all of it takes less
+    told = biasaudit(*train, "--out", "first").err
+    assert told == "next: biasaudit segment evaluate --run first\n"
+    monkeypatch.setattr(progress, "APART", 0.0)
+    assert biasaudit(*train, "--out", "second", "--quiet").err == ""
+    lines = biasaudit(*train, "--out", "third").err.splitlines()
+    assert [line.split("  ")[:2] for line in lines[:-1]] == [
+        ["run: steps", f"{2 * tenth}/20"] for tenth in range(1, 11)
+    ]
+    assert lines[0].split("  ")[2].startswith("elapsed 0:00:")
+    assert lines[-2].endswith("remaining 0:00:00")
+    for what in ("evaluate", "export"):
+        more = ("--out", "masks") * (what == "export")
+        answer = biasaudit("segment", what, "--run", "third", "--subset", "val", "--no-crf", *more)
+        counted = [line for line in answer.err.splitlines() if line.startswith("third  ")]
+        assert len(counted) == 10
+        assert counted[-1].startswith("third  40/40  elapsed ")
+
+
 def test_an_interrupted_training_leaves_nothing(biasaudit, run, tmp_path, monkeypatch):
     from biasaudit.segmentation import training
 
