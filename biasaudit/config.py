@@ -370,8 +370,10 @@ def _checked(
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
+            given_by = f"{named_field(prefix + name, given.get(name))}: " if prefix else ""
             raise ConfigError(
-                f"unknown setting '{name}'", near_names(name, section.model_fields)
+                f"{given_by}unknown setting '{prefix}{name}'",
+                near_names(name, section.model_fields),
             ) from None
         told = first["msg"][0].lower() + first["msg"][1:]
         raise ConfigError(f"{named_field(prefix + name, given.get(name))}: {told}") from None

@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.TyperException as error:
         code = error.exit_code
         if message := error.format_message():  # none where the help stands there already
-            _complain(f"{message}; see 'biasaudit --help'", code)
+            _complain(f"{message.removesuffix('.')}; see 'biasaudit --help'", code)
     except MemoryError:
         code = _complain("this machine is out of memory", RunFailedError.exit_code)
     except KeyboardInterrupt:

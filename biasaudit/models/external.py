@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from biasaudit.errors import BiasAuditError, ConfigError, named_field, near_names
 from biasaudit.inputs.files import MEGA, Source, is_file, read_text
 from biasaudit.models.classifier import IMAGENET_MEAN, IMAGENET_STD
-from biasaudit.models.weights import read_state, without_prefix
+from biasaudit.models.weights import misfit, read_state, without_prefix
 from biasaudit.models.whole_network import WholeNetwork
 from biasaudit.registry import first_line, import_from_here
 
@@ -281,11 +281,9 @@ def _fill(network: nn.Module, file: Path) -> None:
     try:
         network.load_state_dict(without_prefix(read_state(file), network.state_dict()))
     except (RuntimeError, AttributeError, TypeError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[min(1, len(lines) - 1)]
         raise ConfigError(
             f"{named_field('state', file)}: does not fit {named_field('model')} "
-            f"and {named_field('classes')} ({reason[:160]})"
+            f"and {named_field('classes')} ({misfit(error)})"
         ) from None
 
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from biasaudit.errors import ConfigError, named_field
+from biasaudit.errors import BiasAuditError, ConfigError, named_field
 from biasaudit.inputs.files import Source, check_regular, expanded, is_file
 from biasaudit.models.classifier import Classifier
 
@@ -58,18 +58,23 @@ def load_start(model: Classifier, name: str, weights: str, rename: Prefixes = ()
     _fill(model, state, named_field("model.weights", weights), name)
 
 
-def read_state(file: Path) -> State:
+def read_state(
+    file: Path,
+    error: type[BiasAuditError] = ConfigError,
+    hint: str = "give a .safetensors or state-dict file",
+) -> State:
     """Read a ``.safetensors`` or torch state-dict file; half precision becomes float32.
 
+    Args:
+        file: The file.
+        error: What a fault in it raises.
+        hint: The way out where it is damaged.
+
     Raises:
-        ConfigError: There is no such file, or it is neither, or holds more than tensors.
+        BiasAuditError: There is no such file, or it is neither, or holds more than tensors; of the
+            kind ``error``.
     """
-    source = Source(
-        file,
-        ConfigError,
-        hint="give a .safetensors or state-dict file",
-        missing="no such file of weights",
-    )
+    source = Source(file, error, hint=hint, missing="no such file of weights")
     size = check_regular(source)
     try:
         if file.suffix == ".safetensors":
@@ -82,10 +87,16 @@ def read_state(file: Path) -> State:
                     state = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise source.refusal("not a file of weights (it holds pickled objects)") from None
-    except _DAMAGED as error:
-        told = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+    except _DAMAGED as fault:
+        told = str(fault).splitlines()[0][:160] if str(fault) else type(fault).__name__
         raise source.refusal(f"not a file of weights ({told})") from None
     return _checked(source, state, size)
+
+
+def misfit(error: Exception) -> str:
+    """Return why a state dict does not fit a network: what torch says under its heading."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[min(1, len(lines) - 1)][:160]
 
 
 def _check_archive(source: Source, size: int) -> None:

@@ -157,7 +157,8 @@ def hold_to_images(folder: Path, dataset: Dataset) -> None:
     found = {"dataset": dataset.name, **_counted(dataset)}
     file = folder / _RECORD
     if is_file(file):
-        if read_json(Source(file, RunError, hint="name another folder")) != found:
+        hint = f"remove {file} if {folder} was begun on the images at hand: it is written again"
+        if read_json(Source(file, RunError, hint=hint)) != found:
             raise RunError(
                 f"{named_field('out', folder)}: was begun on other images or labels",
                 "name another folder",

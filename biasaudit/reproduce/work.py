@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from biasaudit import processes
@@ -88,7 +88,7 @@ def measure(
     """
     run = _trained(job, watch)
     if job.segment is None:
-        return _audited(run, dataset, split or BIASED + OBJECT, watch)
+        return _audited(_loaded(run, job.folder), dataset, split or BIASED + OBJECT, watch)
     segmenter = _segmenter(job, run, job.segment, dataset, watch)
     found = _evaluated(job.segmenter_folder, segmenter, dataset, metric == CRF, watch)
     ways = {NO_CRF: found.without_crf, CRF: found.with_crf}
@@ -115,6 +115,23 @@ def _trained(job: Job, watch: Watch) -> RunRecord:
             ) from None
 
 
+@contextmanager
+def _made_anew(folder: Path) -> Iterator[None]:
+    """Name the way out where what a folder of this protocol holds cannot be read."""
+    try:
+        yield
+    except RunError as error:
+        raise RunError(
+            error.message, f"remove {folder} and give the same command again: it is trained anew"
+        ) from None
+
+
+def _loaded(run: RunRecord, folder: Path) -> RunRecord:
+    """Return a run with its classifier in memory."""
+    with _made_anew(folder):
+        return replace(run, model=run.load_model())
+
+
 def _segmenter(
     job: Job, run: RunRecord, asked: SegmentSettings, dataset: Dataset, watch: Watch
 ) -> Segmenter:
@@ -123,13 +140,14 @@ def _segmenter(
     if not is_file(folder / NETWORK):
         with watch.counting(f"{folder.name}: steps") as count:
             return train_segmenter(
-                run,
+                _loaded(run, job.folder),
                 dataset,
                 out=folder,
                 progress=lambda done, total, loss: count(done, total),
                 **asked.model_dump(),
             )
-    segmenter = read_segmenter(folder)
+    with _made_anew(folder):
+        segmenter = read_segmenter(folder)
     origin = origin_of(run)
     was, now = segmenter.settings.model_dump(), filled_settings(origin, asked).model_dump()
     for name in now:

@@ -72,6 +72,9 @@ def read_results(path: Path) -> Results:
     if is_folder(path):
         settle(path)
     file = path / RESULTS_FILE if is_folder(path) else path
+    if not lies_there(path):
+        kind = "file" if path.suffix == ".json" else "folder"
+        raise RunError(f"{path}: no such {kind}", "give one that 'biasaudit evaluate' wrote")
     if not lies_there(file):
         raise RunError(f"{path}: no {RESULTS_FILE} there", "run 'biasaudit evaluate' on it")
     source = Source(file, RunError, hint="give a results.json that 'biasaudit evaluate' wrote")

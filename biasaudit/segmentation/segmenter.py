@@ -36,7 +36,7 @@ from biasaudit.inputs.documents import first_fault, read_json
 from biasaudit.inputs.files import Source, is_file, is_folder
 from biasaudit.models.backbones import BACKBONES, check_weights, state_of
 from biasaudit.models.classifier import Classifier
-from biasaudit.models.weights import read_state
+from biasaudit.models.weights import misfit, read_state
 from biasaudit.registry import load_plugins
 from biasaudit.results import (
     SEGMENTER_FILE,
@@ -205,11 +205,10 @@ def read_segmenter(folder: Path) -> Segmenter:
         raise source.refusal(f"unknown backbone '{record.backbone[:60]}'")
     network = build_network(record.backbone, len(record.classes), "none", 0, "train", recipe)
     try:
-        network.load_state_dict(read_state(folder / NETWORK))
+        network.load_state_dict(read_state(folder / NETWORK, RunError, source.hint))
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
         raise RunError(
-            f"{folder / NETWORK}: does not fit {RECORD} ({reason})", "train the segmenter again"
+            f"{folder / NETWORK}: does not fit {RECORD} ({misfit(error)})", source.hint
         ) from None
     return Segmenter(
         name=record.name,

@@ -42,10 +42,11 @@ from biasaudit.inputs.files import is_file, is_folder
 from biasaudit.models.attention_modules import ATTENTION_MODULES, add_attention_module
 from biasaudit.models.backbones import BACKBONES, state_of
 from biasaudit.models.classifier import Classifier
-from biasaudit.models.weights import read_state
+from biasaudit.models.weights import misfit, read_state
 from biasaudit.registry import load_plugins
 from biasaudit.results import (
     RUN_WEIGHTS,
+    SEGMENTER_FILE,
     try_folder,
     write_atomic,
     write_or_move,
@@ -160,7 +161,7 @@ class RunRecord:
         """Return the trained classifier, in evaluation mode.
 
         Raises:
-            RunError: The weights do not fit the settings.
+            RunError: The weights cannot be read, or do not fit the settings.
         """
         if self.model is not None:
             return self.model
@@ -170,12 +171,12 @@ class RunRecord:
         model.softmax = self.settings.training.loss == "softmax"
         if self.settings.model.attention_module is not None:
             add_attention_module(model, self.settings.model.attention_module)
+        hint = "train the run again"
         try:
-            model.load_state_dict(read_state(self.path / WEIGHTS))
+            model.load_state_dict(read_state(self.path / WEIGHTS, RunError, hint))
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
             raise RunError(
-                f"{self.path / WEIGHTS}: does not fit {CONFIG} ({reason})", "train the run again"
+                f"{self.path / WEIGHTS}: does not fit {CONFIG} ({misfit(error)})", hint
             ) from None
         return model.eval()
 
@@ -273,6 +274,11 @@ def read_run(path: Path) -> RunRecord:
         raise RunError(
             f"{named_field('run', path)}: a training that stopped before its end",
             f"go on with it: biasaudit train {named_field('resume')} {named_field('out', path)}",
+        )
+    if is_file(path / SEGMENTER_FILE) and not is_file(path / CONFIG):
+        raise RunError(
+            f"{named_field('run', path)}: holds a segmenter, not a run",
+            "'biasaudit segment evaluate', 'segment export' and 'report' take it",
         )
     for name in (CONFIG, RUN, ENVIRONMENT, LABELS, WEIGHTS):
         if not is_file(path / name):

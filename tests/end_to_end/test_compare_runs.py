@@ -104,7 +104,7 @@ def test_what_cannot_be_compared(biasaudit, demo_runs, seeds, tmp_path):
     shutil.copytree(demo_runs[0], tmp_path / "bare")
     (tmp_path / "bare" / "per_image.csv").unlink()
     assert "no per_image.csv" in complain("bare", demo_runs[1])
-    assert "no results.json there" in complain("nowhere", demo_runs[1])
+    assert "nowhere: no such folder" in complain("nowhere", demo_runs[1])
     wrong = complain(demo_runs[0], demo_runs[1], "--split", "biased-bot")
     assert "did you mean 'biased-boat'" in wrong
     assert "the seeds differ: [0, 1] and [0]" in complain(seeds[0], demo_runs[0])

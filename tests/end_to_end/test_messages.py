@@ -34,6 +34,28 @@ def test_nothing_said_shows_the_help_and_no_error(biasaudit):
     assert "error" not in answer.err
 
 
+def test_an_option_that_is_missing(biasaudit):
+    answer = biasaudit("reproduce", "voc2012-table1")
+    assert (answer.code, answer.err) == (
+        2,
+        "error: Missing option '--out'; see 'biasaudit --help'\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nothere", "nothere: no such folder; give one that 'biasaudit evaluate' wrote"),
+        ("nothere.json", "nothere.json: no such file; give one that 'biasaudit evaluate' wrote"),
+        ("empty", "empty: no results.json there; run 'biasaudit evaluate' on it"),
+    ],
+)
+def test_a_report_of_nothing(biasaudit, tmp_path, name, told):
+    (tmp_path / "empty").mkdir()
+    answer = biasaudit("report", name)
+    assert (answer.code, answer.err) == (2, f"error: {told}\n")
+
+
 def test_a_check_of_an_unknown_object_says_so(biasaudit):
     answer = biasaudit("data", "check", "--object", "nosuch")
     assert answer.code == 2

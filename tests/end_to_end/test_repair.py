@@ -168,7 +168,8 @@ def test_in_memory_as_from_disk(tmp_path):
         (["--set", "segment.iterations=3"], ["--foregrounds labelled", "iterations is set"]),
         (["--foregrounds", "sec", "--set", "segment.iterations=0"], ["segment.iterations=0"]),
         (["--foregrounds", "sec", "--set", "training.epochs=1"], ["--set training.epochs=1"]),
-        (["--foregrounds", "sec", "--pixel-labels", "1"], ["--foregrounds sec", "two images"]),
+        (["--foregrounds", "sec", "--pixel-labels", "1"], ["--foregrounds sec", "with 1 label "]),
+        (["--foregrounds", "sec", "--pixel-labels", "0"], ["with 0 labels ", "two images"]),
         (
             ["--foregrounds", "sec", "--pixel-labels", LABELS, "--regions", "boat,car"],
             ["--foregrounds sec", "--regions"],

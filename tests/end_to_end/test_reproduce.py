@@ -175,6 +175,23 @@ def test_it_goes_on_where_it_stopped(biasaudit, tree, tmp_path, monkeypatch):
         assert f"{weights.name}: is not there, though" in lost.err.splitlines()[-1]
         assert f"; remove {weights.parent}: " in lost.err.splitlines()[-1]
         kept.rename(weights)
+    shutil.rmtree(out / "segmentation" / f"{guided.name}-segmenter")
+    for weights in (drawer / NETWORK, guided / WEIGHTS):
+        whole = weights.read_bytes()
+        weights.write_bytes(whole[:-9])
+        told = biasaudit(*command).err.splitlines()[-1]
+        assert f"error: {weights}: not a file of weights (" in told
+        assert told.endswith(f"; remove {weights.parent} and give the same command again: it is "
+                             "trained anew")  # fmt: skip
+        weights.write_bytes(whole)
+    images = out / "segmentation" / "images.json"
+    images.write_text(images.read_text()[:9])
+    told = biasaudit(*command).err.splitlines()[-1]
+    assert f"{images}: not JSON" in told
+    assert f"; remove {images} if " in told
+    images.unlink()
+    assert biasaudit(*command).code == 0
+    assert images.exists()
     listed = tree / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation" / "train.txt"
     listed.write_text(listed.read_text().replace("plain\n", ""))
     assert "was begun on other images or labels" in biasaudit(*command).err
@@ -226,7 +243,7 @@ def test_the_plan_trains_nothing(biasaudit, fetched, tmp_path):
         (["voc2012-table1", "--split", "val"], ["--split val", "measured on val"]),
         (["voc2012-table4", "--split", "x", "--data", "own"], ["no split 'x'"]),
         (["voc2012-table1", "--set", "training.mode=gain"], ["--mode gain", "decides it"]),
-        (["voc2012-table1", "--set", "segment.x=1"], ["unknown setting 'x'"]),
+        (["voc2012-table1", "--set", "segment.x=1"], ["--set segment.x=1: unknown"]),
         (["voc2012-table1", "--set", "x"], ["--set x", "key=value"]),
         (["voc2012-table1", "--data", "own", "--out", "own/dataset.toml"], ["dataset.toml"]),
     ],

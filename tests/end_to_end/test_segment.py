@@ -72,6 +72,19 @@ def test_the_newest_is_taken_where_none_is_named(biasaudit, trained, tmp_path):
     assert again.code == 0, again.err
 
 
+@pytest.mark.parametrize("verb", [["evaluate"], ["localize"], ["segment", "cues", "--out", "x"]])
+def test_a_segmenter_is_told_from_a_run(biasaudit, tmp_path, verb):
+    (tmp_path / "drawer").mkdir()
+    for name in ("segmenter.json", "segmenter.safetensors"):
+        (tmp_path / "drawer" / name).write_text("{}")
+    answer = biasaudit(*verb, "--run", "drawer")
+    assert (answer.code, answer.err) == (
+        2,
+        "error: --run drawer: holds a segmenter, not a run; 'biasaudit segment evaluate', 'segment "
+        "export' and 'report' take it\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -79,7 +92,7 @@ def test_the_newest_is_taken_where_none_is_named(biasaudit, trained, tmp_path):
         (["train", "--run", "run", "--set", "segment.threshold=2"], ["--threshold 2"]),
         (["train", "--run", "run", "--background", "-1"], ["--background -1"]),
         (["train", "--run", "run", "--set", "training.epochs=2"], ["--set training.epochs=2"]),
-        (["train", "--run", "run", "--set", "segment.x=2"], ["unknown setting 'x'"]),
+        (["train", "--run", "run", "--set", "segment.x=2"], ["--set segment.x=2: unknown"]),
         (["train", "--run", "run", "--regions"], ["--regions", "without pixel labels"]),
         (["train", "--run", "run", "--seed", "-1"], ["--seed -1"]),
         (["train", "--run", "run", "--device", "gpu"], ["--device gpu"]),

@@ -257,9 +257,11 @@ def _check(dataset: Dataset, settings: RepairSettings) -> None:
                 f"leave {named_field('foregrounds')} or {named_field('regions')} out",
                 field="foregrounds",
             )
-        if settings.pixel_labels + settings.box_labels < 2:
+        labels = settings.pixel_labels + settings.box_labels
+        if labels < 2:
             raise ConfigError(
-                f"{named}: one label says nothing of how good what is found is",
+                f"{named}: with {labels} label{'s' * (labels != 1)} nothing says how good what is "
+                "found is",
                 "label two images or more",
                 field="foregrounds",
             )

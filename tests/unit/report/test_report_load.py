@@ -63,7 +63,7 @@ def test_no_path_and_no_run(tmp_path):
     (tmp_path / "results.json").write_text(json.dumps({"format_version": 1, "runs": []}))
     with pytest.raises(RunError, match="holds no run"):
         load_audits([tmp_path])
-    with pytest.raises(RunError, match=r"no results\.json there"):
+    with pytest.raises(RunError, match="nowhere: no such folder"):
         load_audits([tmp_path / "nowhere"])
 
 

@@ -98,8 +98,16 @@ def test_probabilities_of_an_image_of_any_size(segmenter):
             lambda text: text.replace('"iterations": 120', '"iterations": -1'),
             "cannot be read",
         ),
-        ("segmenter.json", lambda text: text.replace('"boat",', '"boat", "ship",'), "does not fit"),
-        ("segmenter.safetensors", lambda text: "x", "segmenter.safetensors"),
+        (
+            "segmenter.json",
+            lambda text: text.replace('"boat",', '"boat", "ship",'),
+            r"does not fit segmenter.json \(size mismatch for .*; train the segmenter again",
+        ),
+        (
+            "segmenter.safetensors",
+            lambda text: "x",
+            "segmenter.safetensors: not a file of weights .*; train the segmenter again",
+        ),
     ],
 )
 def test_damaged_files_are_refused_in_one_line(segmenter, tmp_path, name, change, words):

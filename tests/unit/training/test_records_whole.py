@@ -147,7 +147,17 @@ def test_weights_of_another_network_are_refused(model, tmp_path):
     three = json.loads((saved.path / RUN).read_text())
     three["classes"] = ["boat", "cow", "tree"]
     (saved.path / RUN).write_text(json.dumps(three))
-    with pytest.raises(RunError, match=r"weights\.safetensors: does not fit config\.json"):
+    told = r"weights\.safetensors: does not fit config\.json \(size mismatch for "
+    with pytest.raises(RunError, match=told):
+        read_run(saved.path).load_model()
+
+
+def test_weights_that_were_cut_off_are_refused(model, tmp_path):
+    saved = record(model).save(tmp_path / "run")
+    weights = saved.path / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    told = r"weights\.safetensors: not a file of weights .*; train the run again"
+    with pytest.raises(RunError, match=told):
         read_run(saved.path).load_model()
 
 
