@@ -117,8 +117,9 @@ def train(
     quieten(quiet)
     from biasaudit.config import load_settings
 
+    begun = _kept_settings(out_dir) if resume and out_dir else None
     settings = load_settings(
-        config or (_kept_settings(out_dir) if resume and out_dir else None),
+        config or begun,
         set_ or [],
         {
             "training.mode": mode,
@@ -143,6 +144,8 @@ def train(
             "data.on_error": on_error,
         },
     )
+    if resume and out_dir and begun is None:
+        note(f"{out_dir}: no training was begun there, so a new one begins")
     run = train_run(settings, out_dir, resume=resume)
     if json_:
         out.print_json(

@@ -76,6 +76,13 @@ def test_resume_without_a_folder_finds_the_training_or_begins_one(biasaudit, sma
     assert biasaudit("train", *small).out.strip() == "runs/baseline-seed0-2"
 
 
+def test_resume_in_a_folder_where_none_was_begun_says_so(biasaudit, small):
+    told = "note: typo: no training was begun there, so a new one begins"
+    assert told in biasaudit("train", *small, "--resume", "--out", "typo").err.splitlines()
+    again = biasaudit("train", *small, "--resume", "--out", "typo")
+    assert (again.code, told in again.err) == (0, False)
+
+
 def test_a_second_signal_stops_at_once(biasaudit, small, tmp_path, monkeypatch):
     def impatient(model, *arguments):
         os.kill(os.getpid(), signal.SIGINT)
