@@ -4,10 +4,10 @@ r"""Localization of the attention of several runs: a row a run in one CSV.
         --out benchmarks/results/localization_harbour.csv --runs runs/segmentation \
         --modes baseline,baseline+rfga,gain,gain_ext:78,evidence:78 --seeds 0,1,2
 
-``MODE+MODULE`` trains with an attention module. A run that the folder ``--runs`` holds
-(``MODE-LABELS-SEED``) is not trained again, nor is a row measured again that the CSV holds.
-Thresholds are chosen on ``val``, figures are those of ``test``. ``--summary`` prints means over
-seeds as a Markdown table.
+``MODE+MODULE`` trains with an attention module, ``repair:78`` repairs the baseline of the seed. A
+run that the folder ``--runs`` holds (``MODE-LABELS-SEED``) is not trained again, nor is a row
+measured again that the CSV holds. Thresholds are chosen on ``val``, figures are those of ``test``.
+``--summary`` prints means over seeds as a Markdown table.
 """
 
 from __future__ import annotations
@@ -45,16 +45,25 @@ def main() -> None:
         for seed in map(int, arguments.seeds.split(","))
         for mode, labels in entries(arguments.modes)
     ]
-    fill(arguments.out, KEY, wanted, lambda *key: figures(arguments, trained(arguments, *key)[0]))
+    fill(arguments.out, KEY, wanted, lambda *key: figures(arguments, run_of(arguments, *key)))
+
+
+def run_of(arguments: argparse.Namespace, mode: str, labels: int, seed: int) -> RunRecord:
+    """Return a trained run; of ``repair`` the baseline of the seed, repaired."""
+    if mode != "repair":
+        return trained(arguments, mode, labels, seed)[0]
+    repaired = ba.repair(trained(arguments, "baseline", 0, seed)[0], pixel_labels=labels)
+    if not isinstance(repaired, RunRecord):
+        raise TypeError(f"{repaired!r}: not a run")
+    return repaired
 
 
 def figures(arguments: argparse.Namespace, run: RunRecord) -> dict[str, object]:
     """Return the figures of one run."""
     found = ba.localize(run, subset=arguments.subset)
-    metrics = pd.read_csv(Path(str(run.path)) / "metrics.csv")
     levels = {f"acc_at_{level:g}": share for level, share in found.by_level.items()}
     return {
-        "val": metrics["val_accuracy"].iloc[-1],
+        "val": ba.audit(run, splits=["val"]).run.splits["val"].overall.accuracy,
         "n": found.n,
         "max_box_acc": found.max_box_acc,
         "max_box_acc_v2": found.max_box_acc_v2,
