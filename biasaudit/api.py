@@ -481,11 +481,15 @@ def report(
     >>> made.text[:15], made.path
     ('<!doctype html>', None)
     """
+    from biasaudit.analysis.harm import HARM_COLUMNS
+    from biasaudit.analysis.paired_tables import COMPARED_COLUMNS
     from biasaudit.report import form_of, make_report
-    from biasaudit.results import Audit, load_all
+    from biasaudit.results import PER_IMAGE_COLUMNS, Audit, Columns, load_all
 
     file = None if out is None else Path(out)
     form_of(file, model_card=model_card)
     listed = [audits] if isinstance(audits, Audit) else list(audits)
-    found, beside = load_all([one if isinstance(one, Audit) else Path(one) for one in listed])
+    given = [one if isinstance(one, Audit) else Path(one) for one in listed]
+    columns = Columns(PER_IMAGE_COLUMNS, COMPARED_COLUMNS, HARM_COLUMNS)
+    found, beside = load_all(given, columns)
     return make_report(found, file, gallery, model_card=model_card, beside=beside)

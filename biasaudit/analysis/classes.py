@@ -21,7 +21,7 @@ def class_answers(table: pd.DataFrame) -> dict[str, ClassAnswers]:
 
 def _answers(rows: pd.DataFrame) -> ClassAnswers:
     names = [str(name) for name in rows["class"].unique()]
-    by_class = rows.groupby("class", sort=False, observed=True)
+    by_class = rows[["class", "label", "decision"]].groupby("class", sort=False, observed=True)
     found = {str(name): _figures(chosen) for name, chosen in by_class}
     answers = ClassAnswers(n=rows["id"].nunique(), classes=found)
     by_image = rows.groupby("id", sort=False, observed=True)

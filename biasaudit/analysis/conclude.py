@@ -6,6 +6,7 @@ import pandas as pd
 
 from biasaudit.analysis.effect import CLUSTER
 from biasaudit.analysis.verdict import judge
+from biasaudit.inputs.tables import stands_twice
 from biasaudit.results import Agreement, Interval, Verdict
 from biasaudit.statistics import mean_interval
 
@@ -41,7 +42,7 @@ def conclude(
     tables = [rows] if edited or others is None else [rows, others]
     everything = pd.concat([table[[c for c in _JUDGED if c in table]] for table in tables])
     # An image that several splits hold counts once, as the split in question has it.
-    once = everything.drop_duplicates(["subset", "id"])
+    once = everything[~stands_twice(everything, ["subset", "id"])]
     verdict = judge(once, object, context, comparisons=comparisons)
     on_object = rows["energy_pointing_game"] - rows["area_fraction"]
     on_context = rows["context_energy"] - rows["context_area"]

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biasaudit.analysis.classes import class_answers
-from biasaudit.analysis.faithfulness import PROBABILITY
+from biasaudit.analysis.faithfulness import PROBABILITY, erasure_columns
 from biasaudit.analysis.figures import figures, questions_of
 from biasaudit.errors import RunError
 from biasaudit.results import (
@@ -177,11 +177,7 @@ def _with_earlier_columns(
     Returns:
         The rows; and the splits whose faithfulness comes from the earlier audit.
     """
-    columns = [
-        name
-        for name in earlier
-        if name not in PER_IMAGE_COLUMNS and not str(name).startswith(METRIC_PREFIX)
-    ]
+    columns = erasure_columns(earlier)
     if PROBABILITY not in columns or PROBABILITY in later:
         return later, []
     known = earlier.loc[earlier[PROBABILITY].notna(), [*_ROW, "score", *columns]]

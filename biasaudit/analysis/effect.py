@@ -101,7 +101,8 @@ def measure_effect(rows: pd.DataFrame, level: float = 0.95) -> Measured:
         found = _clustered(found, inside, names[mask])
     strata = tuple(sorted({stratum for stratum, _ in entered}))
     by_subset = {
-        str(name): count_groups(part) for name, part in inside.groupby("subset", sort=True)
+        str(name): count_groups(part)
+        for name, part in inside.groupby("subset", sort=True, observed=True)
     }
     return Measured(found, count_groups(inside), count_groups(kept), strata, left_out, by_subset)
 
@@ -130,17 +131,16 @@ def planned_of(rows: pd.DataFrame) -> list[Planned]:
     shown = kept["context"] == 1
     return [
         Planned(int(shown[part.index].sum()), int((~shown[part.index]).sum()), int(answer))
-        for (_, answer), part in kept.groupby([strata_of(kept), "label"])
+        for (_, answer), part in kept.groupby([strata_of(kept), "label"], observed=True)
     ]
 
 
 def strata_of(rows: pd.DataFrame) -> pd.Series:
     """Return the name of each row's stratum: its subset, and its source where it has one."""
-    names = rows["subset"].astype(str)
-    if "source" not in rows:
+    names = rows["subset"].astype(object)
+    if "source" not in rows or not (named := rows["source"].fillna("") != "").any():
         return names
-    source = rows["source"].fillna("").astype(str)
-    return names.where(source == "", names + " / " + source)
+    return names.where(~named, names + " / " + rows["source"].astype(object))
 
 
 def count_groups(rows: pd.DataFrame) -> Groups:

@@ -7,11 +7,20 @@ import math
 import numpy as np
 import pandas as pd
 
-from biasaudit.results import Faithfulness
+from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS, Faithfulness
 from biasaudit.statistics import mean_interval
 
 PROBABILITY = "probability"
 """The column that says of an image that its faithfulness was measured."""
+
+
+def erasure_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns of a per-image table that say what erasing did; few images have any."""
+    return [
+        name
+        for name in table
+        if name not in PER_IMAGE_COLUMNS and not str(name).startswith(METRIC_PREFIX)
+    ]
 
 
 def faithfulness_of(rows: pd.DataFrame, seed: int = 0) -> Faithfulness | None:

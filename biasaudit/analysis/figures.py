@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from biasaudit.analysis.conclude import conclude
-from biasaudit.analysis.faithfulness import faithfulness_of
+from biasaudit.analysis.faithfulness import PROBABILITY, erasure_columns, faithfulness_of
 from biasaudit.analysis.flip_rates import flips_of
 from biasaudit.analysis.groups import summarise
 from biasaudit.analysis.quadrants import quadrants_of
@@ -74,15 +74,28 @@ def figures(
     asked = {question.split: question for question in questions}
     pairs = {(one.object, one.context) for one in questions if one.context is not None}
     corrected = comparisons or max(len(pairs), 1)
-    return {
+    # without the columns that few rows fill: each split has copies of its rows
+    plain = table.drop(columns=erasure_columns(table))
+    found = {
         name: _figures(
             question,
-            _same_object(question, asked, table),
-            _same_question(question, asked, table, context),
+            _same_object(question, asked, plain),
+            _same_question(question, asked, plain, context),
             corrected,
         )
         for name, question in asked.items()
     }
+    add_faithfulness(found, table)
+    return found
+
+
+def add_faithfulness(splits: Mapping[str, Split], table: pd.DataFrame) -> None:
+    """Add to each split what erasing did to its images, where it was measured."""
+    if PROBABILITY not in table:
+        return
+    erased = table[table[PROBABILITY].notna()]
+    for name, split in splits.items():
+        split.faithfulness = faithfulness_of(erased[erased["split"] == name])
 
 
 def _same_object(
@@ -116,7 +129,6 @@ def _figures(
     split.object = question.object
     split.context = question.context
     split.note = question.note
-    split.faithfulness = faithfulness_of(rows)
     if not split.groups or question.context is None:
         return split
     split.verdict = conclude(

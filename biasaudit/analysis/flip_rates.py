@@ -18,9 +18,12 @@ def flips_of(edited: pd.DataFrame, originals: pd.DataFrame) -> dict[str, FlipRat
     Returns:
         By group; groups without a pair are left out.
     """
+    edited = edited[edited["pair"] != ""]
+    if edited.empty:
+        return {}
     before = originals.drop_duplicates("id").set_index("id")["decision"]
     found = {}
-    for group, rows in edited[edited["pair"] != ""].groupby("group", sort=False):
+    for group, rows in edited.groupby("group", sort=False, observed=True):
         known = rows[rows["pair"].isin(before.index)]
         yes_to_no, no_to_yes = (
             FlipRate(turned=one.turned, n=one.n, rate=one.rate, rate_ci=one.interval)

@@ -44,7 +44,7 @@ def summarise(table: pd.DataFrame, training: Mapping[str, int] | None = None) ->
     known = training or {}
     groups = {
         str(name): _group(rows, known.get(str(name)))
-        for name, rows in table[table["group"] != ""].groupby("group", sort=False)
+        for name, rows in table[table["group"] != ""].groupby("group", sort=False, observed=True)
     }
     return Split(overall=_overall(table, groups), groups=groups)
 

@@ -15,6 +15,8 @@ from biasaudit.statistics.harm import Harm, harm
 
 ALPHA = 0.05
 _KEYS = ["subset", "id", "class"]
+HARM_COLUMNS = ("label", "correct")
+"""What is read of a table of classes, beside the columns that name its rows."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,14 @@ def class_harm(first: Audit, second: Audit) -> ClassHarm | None:
 
 
 def _shared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    columns = [*_KEYS, "label", "correct"]
-    rows = first[columns].merge(second[columns], on=_KEYS, validate="one_to_one")
+    """Return the images and classes that both answered, each with both labels and answers."""
+    own = list(HARM_COLUMNS)
+    if len(first) == len(second) and all(_alike(first[key], second[key]) for key in _KEYS):
+        rows = first[[*_KEYS, *own]].rename(columns={name: f"{name}_x" for name in own})
+        rows = rows.assign(**{f"{name}_y": second[name].to_numpy() for name in own})
+    else:
+        columns = [*_KEYS, *own]
+        rows = first[columns].merge(second[columns], on=_KEYS, validate="one_to_one")
     differs = rows["label_x"] != rows["label_y"]
     if differs.any():
         wrong = rows[differs].iloc[0]
@@ -96,6 +104,16 @@ def _shared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
             "evaluate both on the same dataset",
         )
     return rows
+
+
+def _alike(first: pd.Series, second: pd.Series) -> bool:
+    """Whether two columns hold the same texts in the same order."""
+    if all(isinstance(one.dtype, pd.CategoricalDtype) for one in (first, second)):
+        # told by their places, for no list of all texts is made so
+        categories = [one.cat.categories for one in (first, second)]
+        if categories[0].equals(categories[1]):
+            return bool((first.cat.codes.to_numpy() == second.cat.codes.to_numpy()).all())
+    return bool((first.astype(object).to_numpy() == second.astype(object).to_numpy()).all())
 
 
 def harm_sentence(found: ClassHarm) -> str:

@@ -54,7 +54,7 @@ def origins_of(table: pd.DataFrame, object: str, context: str, verdict: Verdict)
     group = np.where(rows["context"].isna(), UNKNOWN, np.select(cases, names, "neither"))
     found = []
     keys = [rows["subset"], rows["source"].fillna("")]
-    for (subset, source), part in pd.Series(group, rows.index).groupby(keys):
+    for (subset, source), part in pd.Series(group, rows.index).groupby(keys, observed=True):
         counts = {str(name): int(n) for name, n in part.value_counts(sort=False).items()}
         one = Origin(str(subset), str(source), counts, compared=False)
         found.append(replace(one, compared=one.name in verdict.strata))

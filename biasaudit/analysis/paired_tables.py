@@ -8,7 +8,7 @@ from biasaudit.analysis.groups import conflicting_rows
 from biasaudit.errors import RunError, named_field
 from biasaudit.statistics import Figure, auroc_of, mean_of, mean_over, worst_of
 
-_COMPARED = (
+COMPARED_COLUMNS = (
     "group",
     "id",
     "pair",
@@ -74,9 +74,9 @@ def align(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
     """
     keys = ["group", "id"]
     first, second = (
-        conflicting_rows(table[[name for name in _COMPARED if name in table]]).sort_values(
-            keys, kind="stable", ignore_index=True
-        )
+        conflicting_rows(table[[name for name in COMPARED_COLUMNS if name in table]])
+        .astype(dict.fromkeys(keys, object))  # categories would be sorted by their places
+        .sort_values(keys, kind="stable", ignore_index=True)
         for table in (first, second)
     )
     if first.empty:

@@ -87,7 +87,7 @@ def quadrants_of(table: pd.DataFrame, enrichment: float = ENRICHMENT) -> dict[st
     quadrants = quadrant_of(table, enrichment)
     return {
         str(group): Quadrants(**count_quadrants(quadrants[rows.index]))
-        for group, rows in table.groupby("group", sort=False)
+        for group, rows in table.groupby("group", sort=False, observed=True)
     }
 
 

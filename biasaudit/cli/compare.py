@@ -58,13 +58,17 @@ def compare(
     difference, with the variance between seeds apart from that between images.
     """
     quieten(quiet)
-    from biasaudit.results import load_audits
+    from biasaudit.analysis.harm import HARM_COLUMNS
+    from biasaudit.analysis.paired_tables import COMPARED_COLUMNS
+    from biasaudit.results import PER_IMAGE_COLUMNS, Columns, load_audits
 
     if html is not None:
         from biasaudit.cli.writing import check_target
 
         check_target(html, "--html")
-    sides = load_audits([first]), load_audits([second])
+    of_images = COMPARED_COLUMNS if html is None else PER_IMAGE_COLUMNS
+    columns = Columns(of_images, COMPARED_COLUMNS, HARM_COLUMNS)
+    sides = load_audits([first], columns), load_audits([second], columns)
     for path, side in zip((first, second), sides, strict=True):
         _check_side(path, side)
     if len(sides[0]) == len(sides[1]) == 1:
@@ -125,7 +129,7 @@ def _compare_two(
     labels = _labels(first, second)
     for name, one in found.items():
         print_table(changes_table(name, one, labels))
-        sizes = rows_of(first, name)["group"].value_counts().to_dict()
+        sizes = rows_of(first, name)["group"].astype(object).value_counts().to_dict()
         for line in (carried_line(one, sizes), *id_lines(one, labels)):
             out.print(line, markup=False, soft_wrap=True)
     for line in (*harm_lines(first, second, labels), *pair_lines(worse, labels[1])):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from biasaudit.data.sample import Dataset, Sample, context_shown
 from biasaudit.evaluation.classes import Scores, images_of
 from biasaudit.evaluation.predict import Subject, decisions_of
-from biasaudit.results import PER_IMAGE_COLUMNS
+from biasaudit.results import PER_IMAGE_COLUMNS, join_images
 
 SMALLEST_GROUP = 8
 
@@ -54,7 +54,7 @@ def audit_pairs(
             else:
                 tables.append(rows)
     empty = pd.DataFrame(columns=list(PER_IMAGE_COLUMNS))
-    return (pd.concat(tables, ignore_index=True) if tables else empty), small
+    return (join_images(tables) if tables else empty), small
 
 
 def _rows(
@@ -79,7 +79,7 @@ def _rows(
         {
             "split": f"{object}/{context}",
             "group": np.repeat(list(groups), sizes),
-            "id": [samples[row].id for row in rows],
+            "id": pd.Series([samples[row].id for row in rows], dtype="object"),
             "label": label[rows].astype(int),
             "score": scores[rows].astype(np.float64),
             "decision": decision[rows],

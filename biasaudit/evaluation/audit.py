@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biasaudit.analysis.classes import class_answers
-from biasaudit.analysis.figures import Question, figures
+from biasaudit.analysis.figures import Question, add_faithfulness, figures
 from biasaudit.analysis.operating_point import decisions_at, operating_point_of
 from biasaudit.analysis.quadrants import quadrant_of
 from biasaudit.data.sample import BIASED, Dataset
@@ -23,7 +23,15 @@ from biasaudit.evaluation.all_pairs import audit_pairs
 from biasaudit.evaluation.classes import Scores, answer_classes, images_of, scores_of
 from biasaudit.evaluation.faithfulness import measure_faithfulness
 from biasaudit.evaluation.predict import Pass, Subject, one_pass
-from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS, Audit, Gallery, Run, Skipped
+from biasaudit.results import (
+    METRIC_PREFIX,
+    PER_IMAGE_COLUMNS,
+    Audit,
+    Gallery,
+    Run,
+    Skipped,
+    join_images,
+)
 
 GALLERY_PER_GROUP = 200
 """Pictures kept of each group: enough to choose the worst from, bounded whatever the dataset."""
@@ -127,24 +135,23 @@ def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: Non
     request = request or Request()
     context = case.split_context
     table, gallery, maps, passed = _measure(case, request.maps, tell)
+    classes, pairs = _other_answers(case, request.all_pairs, passed, tell)
+    del passed  # every class's scores are not needed any longer, and large
     point = operating_point_of(table, case.object, case.subject.operating_points)
     asked = {split.name: split.object for split in case.splits}
     own = table["score"].where(table["split"].map(asked) == case.object)
     table["decision_at_operating_point"] = decisions_at(point, own)
+    questions = [_question(case, split) for split in case.splits]
+    found = figures(table, questions, context)
     if request.faithfulness:
         table = _with_faithfulness(case, table)
-    scores = scores_of(case.subject, images_of(case.dataset), passed, tell)
-    classes = answer_classes(case.subject, case.dataset, scores)
-    pairs = None
-    if request.all_pairs:
-        pairs, _ = audit_pairs(case.subject, case.dataset, (case.object, context), scores)
-    questions = [_question(case, split) for split in case.splits]
+        add_faithfulness(found, table)
     run = Run(
         object=case.object,
         context=context,
         dataset=case.dataset.name,
         operating_point=point,
-        splits=figures(table, questions, context),
+        splits=found,
         classes=class_answers(classes),
         skipped=_skipped(case.dataset),
         **case.about,
@@ -188,7 +195,7 @@ def _measure(
             galleries += [done.gallery] if done.gallery is not None else []
             maps += [done.maps] if done.maps is not None else []
     return (
-        pd.concat(tables, ignore_index=True),
+        join_images(tables),
         Gallery.joined(galleries) if galleries else None,
         np.concatenate(maps) if maps else None,
         Scores.of(ids, scores),
@@ -207,6 +214,18 @@ def pictured_splits(splits: Sequence[SplitSpec]) -> set[str]:
     with_groups = {split.name for split in splits if split.groups}
     others = {split.name for split in splits if split.name != VAL}
     return with_groups or others or {VAL}
+
+
+def _other_answers(
+    case: Case, all_pairs: bool, passed: Scores, tell: Tell
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return the decisions on every class, and the rows of every other pair where asked for."""
+    scores = scores_of(case.subject, images_of(case.dataset), passed, tell)
+    classes = answer_classes(case.subject, case.dataset, scores)
+    if not all_pairs:
+        return classes, None
+    own = (case.object, case.split_context)
+    return classes, audit_pairs(case.subject, case.dataset, own, scores)[0]
 
 
 def _question(case: Case, split: SplitSpec) -> Question:

@@ -18,7 +18,8 @@ from biasaudit.data.sample import Dataset, Sample
 from biasaudit.errors import RunError
 from biasaudit.evaluation.parts import by_process
 from biasaudit.evaluation.predict import Subject, batches, decisions_of
-from biasaudit.results import CLASS_COLUMNS, class_rows, join_classes
+from biasaudit.inputs.tables import join_tables
+from biasaudit.results import CLASS_COLUMNS, class_rows
 
 HELD_OUT = ("val", "test")
 """Subsets that every image is answered of, if the dataset has them."""
@@ -130,7 +131,7 @@ def answer_classes(subject: Subject, dataset: Dataset, scores: Scores) -> pd.Dat
                 top=decisions_of(every, True)[:, columns],
             )
         )
-    return join_classes(tables) if tables else pd.DataFrame(columns=list(CLASS_COLUMNS))
+    return join_tables(tables) if tables else pd.DataFrame(columns=list(CLASS_COLUMNS))
 
 
 def _check(scores: NDArray[np.float32], classes: Sequence[str], samples: Sequence[Sample]) -> None:

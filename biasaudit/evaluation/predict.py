@@ -28,7 +28,7 @@ from biasaudit.evaluation.localization import (
 )
 from biasaudit.evaluation.parts import by_process
 from biasaudit.models.classifier import Classifier
-from biasaudit.results import METRIC_PREFIX, Gallery
+from biasaudit.results import METRIC_PREFIX, Gallery, join_images
 from biasaudit.statistics import OperatingPoint
 
 ON_CONTEXT: Mapping[str, LocalizationMetric] = {"context_energy": attention_on}
@@ -142,7 +142,7 @@ def one_pass(
     pictures = [part.gallery for part in parts if part.gallery is not None]
     maps = [part.maps for part in parts if part.maps is not None]
     return Pass(
-        pd.concat([part.table for part in parts], ignore_index=True),
+        join_images([part.table for part in parts]),
         Gallery.joined(pictures) if pictures else None,
         np.concatenate(maps) if maps else None,
         np.concatenate([part.scores for part in parts]),
@@ -179,10 +179,11 @@ def _pass(
             kept += len(pictures[-1][0])
         tell(len(batch))
     columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    table = pd.DataFrame({"id": [sample.id for sample in samples], **columns})
-    table["pair"] = [sample.pair or "" for sample in samples]
-    table["edit"] = [sample.edit for sample in samples]
-    table["source"] = [sample.source for sample in samples]
+    ids = pd.Series([sample.id for sample in samples], dtype="object")  # the samples' own texts
+    table = pd.DataFrame({"id": ids, **columns})
+    table["pair"] = pd.Series([sample.pair or "" for sample in samples], dtype="object")
+    table["edit"] = pd.Categorical([sample.edit for sample in samples])
+    table["source"] = pd.Categorical([sample.source for sample in samples])
     table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
     pictured = _gallery(samples, pictures) if pictures else None
     every = torch.cat(scores).numpy()

@@ -3,7 +3,7 @@
 A value that does not exist is None here and null in JSON, never 0 or -1.
 """
 
-from biasaudit.results.audit import Audit, load_all, load_audits, read_maps
+from biasaudit.results.audit import Audit, Columns, load_all, load_audits, read_maps
 from biasaudit.results.beside import (
     EXAMPLES_FILE,
     LOCALIZATION_FILE,
@@ -28,7 +28,6 @@ from biasaudit.results.beside import (
 from biasaudit.results.class_table import (
     CLASS_COLUMNS,
     class_rows,
-    join_classes,
     read_classes,
 )
 from biasaudit.results.elsewhere import try_folder, write_or_move, write_whole
@@ -42,6 +41,7 @@ from biasaudit.results.files import (
     PER_IMAGE_COLUMNS,
     PER_IMAGE_FILE,
     RESULTS_FILE,
+    join_images,
     read_per_image,
     read_results,
     settle,
@@ -110,6 +110,7 @@ __all__ = [
     "Beside",
     "ClassAnswers",
     "ClassFigures",
+    "Columns",
     "Confusion",
     "Evidence",
     "Examples",
@@ -145,7 +146,7 @@ __all__ = [
     "class_rows",
     "folder_beside",
     "holds_segmenter",
-    "join_classes",
+    "join_images",
     "known_from",
     "load_all",
     "load_audits",

@@ -55,6 +55,21 @@ _MAP_OF = ("split", "group", "id")
 
 
 @dataclass(frozen=True)
+class Columns:
+    """The columns of an audit's tables that somebody needs, beside those that name the rows.
+
+    Attributes:
+        images: Of ``per_image.csv``.
+        pairs: Of ``pairs.csv``.
+        classes: Of ``classes.csv``.
+    """
+
+    images: Sequence[str]
+    pairs: Sequence[str]
+    classes: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Audit:
     """The audit of one model on one dataset.
 
@@ -197,31 +212,38 @@ def _csv(table: pd.DataFrame) -> Content:
     return lambda _: frame_parts(table)
 
 
-def load_audits(paths: Sequence[Path]) -> list[Audit]:
+def load_audits(paths: Sequence[Path], columns: Columns | None = None) -> list[Audit]:
     """Read the audits under these paths, in order.
 
     A path is a run's folder, or a ``results.json`` of one or several runs. The per-image table
     and the pictures are looked for beside the results; for a file of several runs, in folders
     that bear the runs' names, there or under ``runs/``.
 
+    Args:
+        paths: One or more.
+        columns: Those of the tables that are kept in memory; all where None.
+
     Raises:
         RunError: No path, no results there, or a file that cannot be read.
     """
     if not paths:
         raise RunError("no run to report on", "name a run's folder or a results.json")
-    audits = [audit for path in paths for audit in _audits(Path(path))]
+    audits = [audit for path in paths for audit in _audits(Path(path), columns)]
     if not audits:
         raise RunError(f"{paths[0]}: holds no run", "run 'biasaudit evaluate' first")
     return audits
 
 
-def load_all(given: Sequence[Audit | Path]) -> tuple[list[Audit], Beside]:
+def load_all(
+    given: Sequence[Audit | Path], columns: Columns | None = None
+) -> tuple[list[Audit], Beside]:
     """Read all that a report can show: audits, runs that were localized, segmenters.
 
     Args:
         given: Audits as they are, or paths: those that :func:`load_audits` takes, folders of
             runs that were localized alone or their ``localization.json``, and folders of
             segmenters or their ``evaluation.json``.
+        columns: As for :func:`load_audits`.
 
     Raises:
         RunError: A path holds none of them, or a file cannot be read.
@@ -239,17 +261,17 @@ def load_all(given: Sequence[Audit | Path]) -> tuple[list[Audit], Beside]:
         elif one.name == LOCALIZATION_FILE and (alone := read_localization(one.parent)) is not None:
             localized.append(alone)
         else:
-            audits += load_audits([one])
+            audits += load_audits([one], columns)
     return audits, Beside(tuple(localized), tuple(segmented))
 
 
-def _audits(path: Path) -> list[Audit]:
+def _audits(path: Path, columns: Columns | None) -> list[Audit]:
     results = read_results(path)
     folder = path if is_folder(path) else path.parent
     source = str(path / RESULTS_FILE if is_folder(path) else path)
     if len(results.runs) == 1:
-        return [_audit(results.runs[0], folder, source)]
-    return [_audit(run, _folder_of(run, folder), source) for run in results.runs]
+        return [_audit(results.runs[0], folder, source, columns)]
+    return [_audit(run, _folder_of(run, folder), source, columns) for run in results.runs]
 
 
 def _folder_of(run: Run, parent: Path) -> Path | None:
@@ -272,18 +294,19 @@ def _holds(folder: Path, run: Run) -> bool:
     return [one.name for one in found] == [run.name]
 
 
-def _audit(run: Run, folder: Path | None, source: str) -> Audit:
+def _audit(run: Run, folder: Path | None, source: str, columns: Columns | None) -> Audit:
     if folder is None:
         return Audit(run, source=source)
     names = (PER_IMAGE_FILE, GALLERY_FILE, PAIRS_FILE, CLASSES_FILE)
     table, gallery, pairs, classes = (folder / name for name in names)
+    kept = (None,) * 3 if columns is None else (columns.images, columns.pairs, columns.classes)
     return Audit(
         run,
-        read_per_image(table) if lies_there(table) else None,
+        read_per_image(table, kept[0]) if lies_there(table) else None,
         Pictures.open(gallery) if lies_there(gallery) else None,
-        read_per_image(pairs) if lies_there(pairs) else None,
+        read_per_image(pairs, kept[1]) if lies_there(pairs) else None,
         source=source,
-        classes=read_classes(classes) if lies_there(classes) else None,
+        classes=read_classes(classes, kept[2]) if lies_there(classes) else None,
         localization=read_localization(folder, run.weights_sha256),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from biasaudit.errors import RunError
 from biasaudit.inputs.files import Source
-from biasaudit.inputs.tables import joined, read_frame
+from biasaudit.inputs.tables import read_frame, stands_twice
 from biasaudit.results.files import refuse_row
 
 CLASS_COLUMNS = (
@@ -71,24 +70,25 @@ def _named(
     places: NDArray[np.integer], names: Sequence[str] | NDArray[np.object_]
 ) -> pd.Categorical:
     """Return texts as their places among names, of which none stands twice."""
-    return pd.Categorical.from_codes(places, categories=pd.Index(names))
+    return pd.Categorical.from_codes(places, categories=pd.Index(names, dtype=object))
 
 
-def join_classes(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return several tables of classes, one or more, as one."""
-    return pd.DataFrame({name: joined([t[name] for t in tables]) for name in CLASS_COLUMNS})
-
-
-def read_classes(file: Path) -> pd.DataFrame:
+def read_classes(file: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a table of classes, columns as in :data:`CLASS_COLUMNS`.
+
+    Args:
+        file: The CSV.
+        columns: Those that are kept, beside subset, id and class; all where None. The others are
+            checked all the same.
 
     Raises:
         RunError: The file cannot be read, lacks a column, or holds a value that the column
             cannot have.
     """
     source = Source(file, RunError, hint="evaluate the run again")
-    table = read_frame(source, _TEXTS, partial(_checked, file))
-    refuse_row(file, table.duplicated(list(_TEXTS)), "the image and class stand twice")
+    kept = CLASS_COLUMNS if columns is None else (*_TEXTS, *columns)
+    table = read_frame(source, _TEXTS, lambda rows: _checked(file, rows)[list(kept)])
+    refuse_row(file, stands_twice(table, _TEXTS), "the image and class stand twice")
     return table
 
 

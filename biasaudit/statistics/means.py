@@ -12,7 +12,7 @@ from biasaudit.statistics.rates import NO_INTERVAL, Interval, check_level
 
 RESAMPLES = 2000
 _FEWEST_FOR_BOOTSTRAP = 8
-_VALUES_AT_ONCE = 400_000
+_VALUES_AT_ONCE = 200_000
 """Resampled values held at a time, so that memory does not grow with the images."""
 
 

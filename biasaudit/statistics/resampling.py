@@ -15,7 +15,7 @@ from biasaudit.statistics.rates import NO_INTERVAL, Interval, check_level
 RESAMPLES = 2000
 _DRAWN_AT_ONCE = 4_000_000
 """Which resamples a seed gives hangs on it."""
-_WEIGHTS_AT_ONCE = 500_000
+_WEIGHTS_AT_ONCE = 200_000
 """So many are handed on at once, that memory stays small."""
 _COUNTED = 5_000
 """In a stratum of more units than this, draws are made one by one and counted: the same
@@ -114,12 +114,13 @@ def units_of(
 ) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
     """Return (N,) the unit of each image, and the units of each stratum."""
     names = np.asarray(strata).ravel()
-    if clusters is None:
-        units = np.arange(len(names))
-    else:
-        units = np.unique(np.asarray(clusters).ravel(), return_inverse=True)[1]
-        if len(units) != len(names):
-            raise ValueError(f"{len(names)} strata and {len(units)} clusters")
+    if clusters is None:  # each image a unit: no list for each of them
+        places: dict[str, int] = {}
+        own = np.array([places.setdefault(str(name), len(places)) for name in names.tolist()])
+        return np.arange(len(own)), [np.flatnonzero(own == places[name]) for name in sorted(places)]
+    units = np.unique(np.asarray(clusters).ravel(), return_inverse=True)[1]
+    if len(units) != len(names):
+        raise ValueError(f"{len(names)} strata and {len(units)} clusters")
     signatures: dict[int, list[str]] = {}
     for unit, name in zip(units.tolist(), names.tolist(), strict=True):
         signatures.setdefault(unit, []).append(str(name))
@@ -139,7 +140,8 @@ def weights_of(
     for start in range(0, resamples, at_once):
         rows = min(at_once, resamples - start)
         parts = [slice(first, min(first + few, rows)) for first in range(0, rows, few)]
-        drawn = np.zeros((rows, sum(map(len, groups))), dtype=np.int32)
+        # n - 1 draws take one of n units more than 255 times in one resample of 10 ** 507
+        drawn = np.zeros((rows, sum(map(len, groups))), dtype=np.uint8)
         for group in groups:
             for part in parts:
                 drawn[part, group] = _multiplicities(rng, len(group), part.stop - part.start)

@@ -165,7 +165,7 @@ def _rank(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame()
     every = pd.concat([table.assign(wrong=~table["correct"]) for table in tables])
-    grouped = every[["wrong", "right"]].groupby(level=["group", "id"], sort=True)
+    grouped = every[["wrong", "right"]].groupby(level=["group", "id"], sort=True, observed=True)
     ranked = grouped.agg({"wrong": "sum", "right": "mean"})
     return ranked.sort_values(["wrong", "right"], ascending=[False, True], kind="stable")
 

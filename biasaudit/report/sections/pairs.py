@@ -84,7 +84,7 @@ def pair_guard(audit: AuditView, lead: int) -> PairGuard | None:
 def _by_pair(table: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
     if table is None:
         return {}
-    return {str(name): rows for name, rows in table.groupby("split", sort=False)}
+    return {str(name): rows for name, rows in table.groupby("split", sort=False, observed=True)}
 
 
 def _worse(
@@ -106,7 +106,9 @@ def _row(
         clean(name.replace("/", " / "), 2 * NAME_LENGTH),
         max(len(table) for table in rows if table is not None),
         tuple(
-            None if table is None else float(table.groupby("group")["correct"].mean().mean())
+            None
+            if table is None
+            else float(table.groupby("group", observed=True)["correct"].mean().mean())
             for table in rows
         ),
         tuple(one is not None and name in one for one in found),

@@ -150,6 +150,21 @@ def test_subsets_are_pooled_and_an_image_of_two_objects_counts_once():
     assert (found.by_class["car"].n, found.by_class["tree"].n) == (4, 2)
 
 
+def test_the_order_of_rows_and_categories_changes_nothing():
+    labels, first = cars([1] * 60 + [0] * 18, 78, extra=5)
+    _, second = cars([1] * 47 + [0] * 31, 78, extra=5)
+    before, after = audit(table(labels, first)), audit(table(labels, second))
+    turned = after.classes.iloc[::-1].reset_index(drop=True)
+    other = turned.assign(id=turned["id"].astype(object).astype("category"))
+    texts = turned.astype({"subset": object, "id": object, "class": object})
+    found = class_harm(before, after)
+    assert found.pooled.worse == 13
+    for rows in (turned, other, texts, texts.iloc[::-1]):
+        assert class_harm(before, replace(after, classes=rows)).pooled == found.pooled
+    some = after.classes[after.classes["id"] != "val-5"]
+    assert class_harm(before, replace(after, classes=some)).pooled.n == 77
+
+
 def test_what_cannot_be_compared():
     labels = one_hot(0, 1)
     whole = audit(table(labels, labels))

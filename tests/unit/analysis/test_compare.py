@@ -213,3 +213,10 @@ def test_figures_are_those_of_the_table():
     assert value_of(figures["overall.accuracy"], 50) == pytest.approx(0.4)
     assert value_of(figures[f"{WATER}.accuracy"], 50) == 0.5
     assert not math.isnan(value_of(figures["overall.auroc"], 50))
+
+
+def test_groups_as_categories_are_compared_as_texts_are():
+    kinds = [pd.CategoricalDtype([BOATS, WATER]), pd.CategoricalDtype([WATER, BOATS])]
+    sides = [one.astype({"group": kind}) for one, kind in zip((POOR, GOOD), kinds, strict=True)]
+    assert compare(*sides) == compare(POOR, GOOD)
+    assert compare(POOR, GOOD.astype({"id": object})) == compare(POOR, GOOD)
