@@ -143,8 +143,8 @@ def told_of_images(protocol: Protocol, dataset: Dataset) -> list[str]:
     ]
 
 
-def hold_to_images(folder: Path, dataset: Dataset) -> None:
-    """Write down which images a folder's trainings are of, or refuse a folder of other ones.
+def check_recorded(folder: Path, dataset: Dataset) -> None:
+    """Refuse a folder whose trainings are of other images; one without a record passes.
 
     Args:
         folder: Of the trainings of one task.
@@ -152,18 +152,27 @@ def hold_to_images(folder: Path, dataset: Dataset) -> None:
 
     Raises:
         RunError: The folder was begun on other images or labels, or its record cannot be read.
+    """
+    file = folder / _RECORD
+    if not is_file(file):
+        return
+    hint = f"remove {file} if {folder} was begun on the images at hand: it is written again"
+    if read_json(Source(file, RunError, hint=hint)) != _counted(dataset):
+        raise RunError(
+            f"{named_field('out', folder)}: was begun on other images or labels",
+            "name another folder",
+        )
+
+
+def record_images(folder: Path, dataset: Dataset) -> None:
+    """Write down which images a folder's trainings are of, unless it is known.
+
+    Raises:
         RunFailedError: It cannot be written.
     """
-    found = {"dataset": dataset.name, **_counted(dataset)}
-    file = folder / _RECORD
-    if is_file(file):
-        hint = f"remove {file} if {folder} was begun on the images at hand: it is written again"
-        if read_json(Source(file, RunError, hint=hint)) != found:
-            raise RunError(
-                f"{named_field('out', folder)}: was begun on other images or labels",
-                "name another folder",
-            )
+    if is_file(folder / _RECORD):
         return
+    found = _counted(dataset)
 
     def write(place: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
@@ -179,4 +188,5 @@ def _counted(dataset: Dataset) -> dict[str, Any]:
         for samples in subsets.values()
     ]
     digest = hashlib.sha256(json.dumps([dataset.classes, told]).encode()).hexdigest()
-    return {**{name: len(samples) for name, samples in subsets.items()}, "sha256": digest}
+    counts = {name: len(samples) for name, samples in subsets.items()}
+    return {"dataset": dataset.name, **counts, "sha256": digest}

@@ -9,11 +9,17 @@ from typing import Any
 
 from biasaudit.data.sample import Dataset
 from biasaudit.errors import ConfigError, named_field
-from biasaudit.reproduce.images import USUAL, check_images, images_of, told_of_images
+from biasaudit.reproduce.images import (
+    USUAL,
+    check_images,
+    check_recorded,
+    images_of,
+    told_of_images,
+)
 from biasaudit.reproduce.paper import BACKBONE, PROTOCOLS, Protocol, Row, Setting
 from biasaudit.reproduce.plan import Changes, Job, plan_jobs, settings_of, told_of_labels
 from biasaudit.reproduce.table import Reproduction, lines_of
-from biasaudit.reproduce.work import Measured
+from biasaudit.reproduce.work import Measured, check_begun
 from biasaudit.training.run_directory import try_out
 
 _OPTIONS = "data.options"
@@ -100,7 +106,8 @@ def prepared(
     """Read and check everything that a protocol needs; see :func:`biasaudit.reproduce`.
 
     Raises:
-        BiasAuditError: Anything asked for does not exist or does not fit.
+        BiasAuditError: Anything asked for does not exist or does not fit, or the folder holds
+            another training.
     """
     protocol = PROTOCOLS[name]
     if split is not None and protocol.task == "segmentation":
@@ -113,6 +120,9 @@ def prepared(
     dataset, training = _dataset(protocol, data, wanted.training)
     check_images(protocol, dataset, split)
     jobs = plan_jobs(protocol, dataset, seeds, Changes(training, wanted.segment), out)
+    check_recorded(out / protocol.task, dataset)
+    for job in jobs:
+        check_begun(job)
     return Prepared(name, protocol, dataset, jobs, given, out, split)
 
 

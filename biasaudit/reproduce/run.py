@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from biasaudit.errors import RunError
-from biasaudit.reproduce.images import hold_to_images
+from biasaudit.reproduce.images import record_images
 from biasaudit.reproduce.prepare import Prepared
 from biasaudit.reproduce.table import Reproduction
 from biasaudit.reproduce.work import Measured, Watch, measure
@@ -32,7 +32,7 @@ def carry_out(todo: Prepared, watch: Watch) -> Reproduction:
                 f"remove {weights.parent}: it is trained again",
             )
     folder = make_folder(todo.out)
-    hold_to_images(folder / todo.protocol.task, todo.dataset)
+    record_images(folder / todo.protocol.task, todo.dataset)
     done: dict[Path, dict[str, Measured]] = {}
     for job in todo.jobs:
         if job.folder not in done:

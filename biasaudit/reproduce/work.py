@@ -31,8 +31,8 @@ from biasaudit.segmentation.evaluate import SegmentationResult, has_truth
 from biasaudit.segmentation.origin import origin_of
 from biasaudit.segmentation.segmenter import NETWORK, Segmenter, filled_settings, read_segmenter
 from biasaudit.training.loop import Progress, Silent
-from biasaudit.training.resumable import Place, train_into
-from biasaudit.training.run_directory import RunRecord
+from biasaudit.training.resumable import Place, check_folder, train_into
+from biasaudit.training.run_directory import RunRecord, read_run
 
 Count = Callable[[int, int], None]
 
@@ -67,6 +67,22 @@ class Measured:
     value: float | None
     n: int
     interval: Interval | None = None
+
+
+def check_begun(job: Job) -> None:
+    """Refuse a training whose folders hold another one; nothing is trained or written.
+
+    Args:
+        job: One whose weights are lost passes.
+
+    Raises:
+        RunError: A folder holds a training with other settings, or cannot be read.
+    """
+    if job.lost is not None:
+        return
+    check_folder(job.folder, job.plan)
+    if job.segment is not None and job.state == "trained":
+        _finished_segmenter(job, read_run(job.folder), job.segment)
 
 
 def measure(
@@ -146,6 +162,14 @@ def _segmenter(
                 progress=lambda done, total, loss: count(done, total),
                 **asked.model_dump(),
             )
+    segmenter = _finished_segmenter(job, run, asked)
+    watch.note(f"{folder}: finished already")
+    return segmenter
+
+
+def _finished_segmenter(job: Job, run: RunRecord, asked: SegmentSettings) -> Segmenter:
+    """Return the segmenter that a folder holds, of this run and trained as asked for."""
+    folder = job.segmenter_folder
     with _made_anew(folder):
         segmenter = read_segmenter(folder)
     origin = origin_of(run)
@@ -164,7 +188,6 @@ def _segmenter(
             f"{run.name}",
             "remove it, or name another folder",
         )
-    watch.note(f"{folder}: finished already")
     return segmenter
 
 

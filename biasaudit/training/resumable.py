@@ -43,6 +43,8 @@ from biasaudit.training.signals import stop_on_signals
 LOCK = "training.lock"
 _OWN = (LOCK, CHECKPOINT, CONFIG, METRICS, STEPS_FILE, EVENTS)
 """What an unfinished training leaves in its folder."""
+_WRITTEN = (*_OWN, *(f"{name}.partial" for name in _OWN))
+"""That, and what one leaves that was killed while it wrote."""
 _WAIT = 10.0
 """Seconds that ``resume`` waits for the loading processes of a killed training to end."""
 _FREE = (
@@ -182,6 +184,20 @@ def _sized(plan: Plan, folder: Path, note: Note) -> Plan:
     return sized(plan, note)
 
 
+def check_folder(folder: Path, plan: Plan) -> None:
+    """Refuse a folder that holds anything but this very training, whether begun or finished.
+
+    Args:
+        folder: There or not; nothing in it is changed.
+        plan: Of the run.
+
+    Raises:
+        RunError: It holds something else, or a training with other settings or images.
+    """
+    there = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+    _refuse_others(folder, there, plan)
+
+
 def kept_settings(folder: Path) -> Path | None:
     """Return the configuration file of a training that a folder holds, finished or not."""
     file = folder / CONFIG
@@ -240,19 +256,29 @@ def _finished(folder: Path, there: set[str], plan: Plan, resume: bool) -> bool:
         plan: Of the run.
         resume: Whether a training may be gone on with.
     """
-    own = {*_OWN, *(f"{name}.partial" for name in _OWN)}
-    if (folder / WEIGHTS).is_file():
-        if not resume:
-            raise taken(folder)
-        _refuse_others(folder, plan)
+    finished = (folder / WEIGHTS).is_file()
+    if finished and not resume:
+        raise taken(folder)
+    if (folder / CHECKPOINT).is_file() and not resume:
+        raise RunError(
+            f"{named_field('out', folder)}: holds a training that stopped",
+            f"add {named_field('resume')} to go on with it, or name another one",
+        )
+    _refuse_others(folder, there, plan)
+    if finished:
         return True
-    if (folder / CHECKPOINT).is_file():
-        if not resume:
-            raise RunError(
-                f"{named_field('out', folder)}: holds a training that stopped",
-                f"add {named_field('resume')} to go on with it, or name another one",
-            )
-        _refuse_others(folder, plan)
+    for name in _WRITTEN:  # left by a training that was killed while it wrote
+        if name.endswith(".partial"):
+            (folder / name).unlink(missing_ok=True)
+    return False
+
+
+def _refuse_others(folder: Path, there: set[str], plan: Plan) -> None:
+    """Refuse a folder that holds something else than a training, or another training."""
+    if (folder / WEIGHTS).is_file():
+        _refuse_other_settings(folder, plan)
+    elif (folder / CHECKPOINT).is_file():
+        _refuse_other_settings(folder, plan)
         _, told = read_checkpoint(folder / CHECKPOINT)
         if told.get("images") != _images(plan):
             raise RunError(
@@ -266,12 +292,8 @@ def _finished(folder: Path, there: set[str], plan: Plan, resume: bool) -> bool:
                 f"not {processes.count()}",
                 f"start {began} of them, or name another folder",
             )
-    elif there - own or (there and LOCK not in there):
+    elif there.difference(_WRITTEN) or (there and LOCK not in there):
         raise taken(folder)  # what bears our names is ours where our lock stands beside it
-    for name in own:  # left by a training that was killed while it wrote
-        if name.endswith(".partial"):
-            (folder / name).unlink(missing_ok=True)
-    return False
 
 
 def _images(plan: Plan) -> str:
@@ -283,7 +305,7 @@ def _images(plan: Plan) -> str:
     return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()
 
 
-def _refuse_others(folder: Path, plan: Plan) -> None:
+def _refuse_other_settings(folder: Path, plan: Plan) -> None:
     """Refuse a folder whose training was begun with other settings."""
     differing = _differences(folder, plan)
     if differing is None:

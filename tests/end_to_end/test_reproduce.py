@@ -155,6 +155,9 @@ def test_it_goes_on_where_it_stopped(biasaudit, tree, tmp_path, monkeypatch):
         refused = biasaudit(*command, *changed)
         assert refused.code == 2
         assert all(word in refused.err.splitlines()[-1] for word in ("was", *words))
+        planned = biasaudit(*command, *changed, "--plan")
+        assert (planned.code, planned.out) == (2, "")
+        assert planned.err.splitlines()[-1] == refused.err.splitlines()[-1]
     drawer = out / "segmentation" / "baseline-seed0-segmenter"
     figures = (drawer / "evaluation.json").read_text()
     (drawer / "evaluation.json").write_text('{"figures": "many"}')
@@ -194,7 +197,8 @@ def test_it_goes_on_where_it_stopped(biasaudit, tree, tmp_path, monkeypatch):
     assert images.exists()
     listed = tree / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation" / "train.txt"
     listed.write_text(listed.read_text().replace("plain\n", ""))
-    assert "was begun on other images or labels" in biasaudit(*command).err
+    for plan in ([], ["--plan"]):
+        assert "was begun on other images or labels" in biasaudit(*command, *plan).err
 
 
 def test_biased_boats_of_several_seeds(biasaudit, tree, tmp_path):
