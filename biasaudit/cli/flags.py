@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from biasaudit.errors import BiasAuditError
 
 FLAGS = {
@@ -35,22 +37,43 @@ FLAGS = {
 """Settings that have a flag of their own; the others are written ``--set section.key=value``."""
 TABLES = ("plugins",)
 """Settings outside the sections, likewise."""
+SEGMENT = "segment"
+"""The section whose flags belong to the verbs of that name: elsewhere ``--weights`` and ``--seed``
+are settings of a training."""
+SET = "--set"
 
 
-def as_flag(field: str, valued: bool) -> str:
+def flags_of(options: Collection[str], group: str | None) -> Mapping[str, str]:
+    """Return the settings that have a flag of their own on a verb.
+
+    Args:
+        options: What the verb takes. Where ``--set`` is among them, it gives the other settings.
+        group: What the verb stands under, such as ``segment``.
+    """
+    if SET not in options:
+        return FLAGS
+    return {
+        field: flag
+        for field, flag in FLAGS.items()
+        if flag in options and (group == SEGMENT or not field.startswith(f"{SEGMENT}."))
+    }
+
+
+def as_flag(field: str, valued: bool, flags: Mapping[str, str] = FLAGS) -> str:
     """Write a field as a user of the command line does.
 
     Args:
         field: A setting by its dotted name, or an argument: ``max_gap`` is ``--max-gap``.
         valued: Whether its value follows.
+        flags: Of the settings that have one.
 
     Returns:
         ``--pixel-labels `` or ``--set data.options.folder=`` where a value follows; else the same
         without what joins it to the value.
     """
-    if ("." in field or field in TABLES) and field not in FLAGS:
-        return f"--set {field}" + "=" * valued
-    return FLAGS.get(field, "--" + field.replace("_", "-")) + " " * valued
+    if ("." in field or field in TABLES) and field not in flags:
+        return f"{SET} {field}" + "=" * valued
+    return flags.get(field, "--" + field.replace("_", "-")) + " " * valued
 
 
 def message_of(error: BiasAuditError) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
 from biasaudit import processes
-from biasaudit.errors import ConfigError, RunInterruptedError
+from biasaudit.cli.flags import as_flag, flags_of
+from biasaudit.errors import BiasAuditError, ConfigError, RunInterruptedError
 
 ONCE = ("--object", "--context", "--data", "--split", "--group", "--model")
 """Options that some verbs take several times: where one takes a single value, a second one is no
@@ -69,10 +71,17 @@ class Verb(TyperCommand):
         """Do the work; stopped by a signal it has written nothing, unless it says otherwise.
 
         Raises:
+            BiasAuditError: The work failed; the fields are written as options of this verb.
             RunInterruptedError: A signal came.
         """
-        with if_stopped(NOTHING):
-            return super().invoke(ctx)
+        try:
+            with if_stopped(NOTHING):
+                return super().invoke(ctx)
+        except BiasAuditError as error:
+            options = {name for option in self.params for name in option.opts}
+            flags = flags_of(options, ctx.parent.info_name if ctx.parent else None)
+            texts = error.written(partial(as_flag, flags=flags))
+            raise type(error)(*texts, field=error.field) from error
 
 
 class Verbs(TyperGroup):

@@ -333,7 +333,7 @@ def check_settings(backbone: str, weights: str, settings: SegmentSettings) -> No
             do not exist or do not fit.
     """
     _check_stride(backbone, settings.stride)
-    check_device(settings.device)
+    check_device(settings.device, "segment.device")
     check_weights(backbone, settings.weights or weights)
 
 

@@ -42,11 +42,12 @@ def make_accelerator(device: str, precision: str, *, unused: bool = False) -> Ac
         raise ConfigError(f"{' and '.join(given)}: {error}") from None
 
 
-def check_device(device: str) -> None:
+def check_device(device: str, field: str = "training.device") -> None:
     """Refuse a device that is not there.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        field: The setting that names it.
 
     Raises:
         ConfigError: It is not on this machine.
@@ -59,8 +60,8 @@ def check_device(device: str) -> None:
     }
     if not there[device]:
         raise ConfigError(
-            f"{named_field('training.device', device)}: there is none on this machine",
-            f"use {named_field('training.device', 'auto')}",
+            f"{named_field(field, device)}: there is none on this machine",
+            f"use {named_field(field, 'auto')}",
         )
 
 

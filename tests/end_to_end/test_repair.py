@@ -164,6 +164,7 @@ def test_in_memory_as_from_disk(tmp_path):
         (["--max-val-loss", "2"], ["--max-val-loss"]),
         (["--regions", "car,house"], ["--regions car,house", "'boat' is not among them"]),
         (["--regions", "boat,horse"], ["horse", "house"]),
+        (["--foregrounds", "sec", "--set", "segment.threshold=2"], ["--set segment.threshold=2: "]),
         (["--foregrounds", "se"], ["--foregrounds se", "'sec'"]),
         (["--set", "segment.iterations=3"], ["--foregrounds labelled", "iterations is set"]),
         (["--foregrounds", "sec", "--set", "segment.iterations=0"], ["segment.iterations=0"]),
