@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from biasaudit.errors import BiasAuditError, ConfigError, RunError, named_field
 from biasaudit.inputs.documents import RECORD_BYTES, fault_in, read_as
@@ -127,6 +127,12 @@ class SegmentationFigures(Record):
     def measured_on(self) -> tuple[str, ...]:
         """What tells these figures from others of the same segmenter."""
         return self.dataset, self.subset
+
+
+class _Version(BaseModel):
+    """What files of every format have."""
+
+    format_version: int = FORMAT_VERSION
 
 
 class LocalizationFile(Record):
@@ -258,17 +264,17 @@ def _examples(file: Path, record: SegmentationFile) -> Examples | None:
     return Examples.load(source, len(record.classes) + 1)
 
 
-def folder_beside(model: str, path: Path | None, what: str) -> Path:
-    """Return the folder that figures are left in.
+def folder_beside(model: str, path: Path | None, what: Literal["run", "segmenter"]) -> Path:
+    """Return the folder that figures are left in, before they are measured.
 
     Args:
         model: Name of what was measured.
         path: Its folder, if it has one.
-        what: ``run`` or ``segmenter``.
+        what: What it is.
 
     Raises:
         ConfigError: It has none.
-        RunError: It cannot be written to.
+        RunError: It cannot be written to, or holds figures that a newer version wrote.
     """
     if path is None:
         raise ConfigError(
@@ -276,6 +282,9 @@ def folder_beside(model: str, path: Path | None, what: str) -> Path:
             f"save the {what} first",
         )
     try_folder(path, "run", "the figures are left in it; copy it to where that can be")
+    file = path / (LOCALIZATION_FILE if what == "run" else SEGMENTATION_FILE)
+    if lies_there(file):
+        _refuse_newer(Source(file, RunError))
     return path
 
 
@@ -343,13 +352,22 @@ def _source(file: Path, verb: str) -> Source:
 
 
 def _read(source: Source, kind: type[File], what: str) -> File:
+    _refuse_newer(source)
     found: File = read_as(source, TypeAdapter(kind), RECORD_BYTES, what)
     if wrong := fault_in(found.model_dump(), finite=True):
         raise source.refusal(wrong)
+    return found
+
+
+def _refuse_newer(source: Source) -> None:
+    """Refuse a file of a newer format, whatever else it holds; one that is no record passes."""
+    try:
+        found: _Version = read_as(source, TypeAdapter(_Version), RECORD_BYTES, "a record")
+    except BiasAuditError:
+        return
     if found.format_version > FORMAT_VERSION:
         told = f"format_version {found.format_version} is newer than {FORMAT_VERSION}"
         raise source.refusal(told, "update biasaudit")
-    return found
 
 
 def _before(read: Callable[[], File | None], weights_sha256: str) -> File | None:

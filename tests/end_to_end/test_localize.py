@@ -64,6 +64,21 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(biasaudit, r
     )
 
 
+def test_figures_of_a_newer_version_are_refused_before_the_work(
+    biasaudit, run, tmp_path, monkeypatch
+):
+    newer = '{"format_version": 2, "others": []}'
+    (run / "localization.json").write_text(newer)
+    monkeypatch.setattr("biasaudit.localization.api.measure_localization", None)
+    answer = biasaudit("localize", "--run", "run")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        "error: run/localization.json: format_version 2 is newer than 1; update biasaudit\n"
+    )
+    assert (run / "localization.json").read_text() == newer
+    assert "format_version 2 is newer" in biasaudit("report", "run").err
+
+
 def test_the_report_shows_what_was_measured(biasaudit, run, tmp_path):
     said = json.loads(biasaudit("localize", "--run", "run", "--json").out)["runs"][0]
     assert biasaudit("report", "run", "--out", "alone.csv").code == 0  # not audited yet

@@ -53,6 +53,21 @@ def test_the_same_seed_gives_the_same_network(run, data):
     assert not torch.equal(first.network.head[-1].weight, other.network.head[-1].weight)
 
 
+def test_figures_of_a_newer_version_are_refused_before_the_work(
+    segmenter, data, tmp_path, monkeypatch
+):
+    saved = segmenter.save(tmp_path / "drawer")
+    newer = '{"format_version": 2, "others": []}'
+    (saved.path / "evaluation.json").write_text(newer)
+    monkeypatch.setattr("biasaudit.segmentation.serve.evaluate_segmenter", None)
+    with pytest.raises(RunError) as error:
+        ba.evaluate_segmenter(saved, data, save=True)
+    assert str(error.value) == (
+        f"{saved.path / 'evaluation.json'}: format_version 2 is newer than 1; update biasaudit"
+    )
+    assert (saved.path / "evaluation.json").read_text() == newer
+
+
 def test_saved_and_read_again(segmenter, data, tmp_path):
     saved = segmenter.save(tmp_path / "drawer")
     again = ba.load_segmenter(saved.path)
