@@ -187,7 +187,8 @@ def train(
         seed: Of everything that is drawn.
         out: An empty folder for the run, which takes its name; None keeps it in memory
             (``run.save(folder)``).
-        parent: A folder that gets a new one for the run, called by mode, labels and seed.
+        parent: In place of ``out`` a folder that gets a new one for the run, called by mode,
+            labels and seed.
         resume: Go on with the training that stopped in ``out``, or in the last folder of this
             name in ``parent``: the weights are those of a training that never stopped, on the
             CPU bit for bit. One that is finished is returned as it is; where none was begun, one
@@ -212,8 +213,9 @@ def train(
     from biasaudit.training.loop import train as train_loop
     from biasaudit.training.plan import make_plan
     from biasaudit.training.resumable import Place, train_into
-    from biasaudit.training.run_directory import RunRecord
+    from biasaudit.training.run_directory import RunRecord, check_one_place
 
+    check_one_place(out, parent)
     settings = settings or settings_for(
         data, mode, pixel_labels=pixel_labels, box_labels=box_labels, seed=seed, **changes
     )
@@ -225,7 +227,7 @@ def train(
         if out is None and parent is None:
             plan = sized_together(plan, note or _ignore)
             return RunRecord.of(plan, train_loop(plan, listener))
-        place = Place(_path(out if parent is None else None), _path(parent), resume)
+        place = Place(_path(out), _path(parent), resume)
         return train_into(plan, place, listener, note or _ignore)
 
 
@@ -254,7 +256,8 @@ def repair(
         data: Its training images, with val; the dataset that a run was trained on where None.
         object: The object to repair; the run's or the dataset's own where None.
         out: An empty folder for the repaired model; None keeps it in memory.
-        parent: A folder that gets a new one, called by the model and the labels spent.
+        parent: In place of ``out`` a folder that gets a new one, called by the model and the
+            labels spent.
         progress: Called with what is counted (``images``, ``edits``, ``recipes``, ``steps``,
             ``masks``) and how many.
         settings: Of :class:`biasaudit.config.RepairSettings`: ``pixel_labels`` (78),
@@ -278,8 +281,9 @@ def repair(
     from biasaudit.results import try_folder
     from biasaudit.segmentation.foregrounds import finder_of
     from biasaudit.training.repair.record import repair_external, repair_run, save_external
-    from biasaudit.training.run_directory import RunRecord, prepare, unused
+    from biasaudit.training.run_directory import RunRecord, check_one_place, prepare, unused
 
+    check_one_place(out, parent)
     if isinstance(model, str | Path):
         model = load_run(model)
     own = {"seed": model.settings.training.seed} if isinstance(model, RunRecord) else {}

@@ -21,7 +21,7 @@ from biasaudit.segmentation.serve import (
     masks_by_image,
     segmenter_into,
 )
-from biasaudit.training.run_directory import RunRecord, read_run
+from biasaudit.training.run_directory import RunRecord, check_one_place, read_run
 
 Count = Callable[[int, int], None]
 """Called with the images done so far, and their total."""
@@ -80,7 +80,7 @@ def train_segmenter(
         data: Its training images; those of the run where None. No region of it is read, unless
             ``regions=True`` asks for those that the run was trained with.
         out: An empty folder for the segmenter; None keeps it in memory (``save(folder)``).
-        parent: A folder that gets a new one, called by the run.
+        parent: In place of ``out`` a folder that gets a new one, called by the run.
         progress: Called with the steps made, their total, and the loss.
         settings: Of :class:`biasaudit.config.SegmentSettings`, such as ``iterations=2000``.
 
@@ -97,6 +97,7 @@ def train_segmenter(
     >>> drawer.mask(data.subset("val")[0].load_image()).shape
     (64, 64)
     """
+    check_one_place(out, parent)
     place = (_path(out), _path(parent))
     with exhaustion_told():
         return segmenter_into(_loaded(run), data, place, settings, progress)

@@ -206,6 +206,19 @@ def prepare(out: Path) -> Path:
     return out
 
 
+def check_one_place(out: object, parent: object) -> None:
+    """Refuse a folder and one that gets a new folder, where both are named.
+
+    Raises:
+        ConfigError: Neither is None.
+    """
+    if out is not None and parent is not None:
+        raise ConfigError(
+            f"{named_field('out', out)} and {named_field('parent', parent)}: two places",
+            "give one of them",
+        )
+
+
 def make_folder(out: Path) -> Path:
     """Make a folder, and those above it, unless it is there; try whether it can be written.
 

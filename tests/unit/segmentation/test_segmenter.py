@@ -94,6 +94,13 @@ def test_a_second_segmenter_has_the_name_of_its_own_folder(run, data, tmp_path):
         assert one.path.name == one.name == ba.load_segmenter(one.path).name
 
 
+@pytest.mark.parametrize("verb", [ba.train_segmenter, ba.repair])
+def test_a_folder_and_one_above_a_new_one_exclude_each_other(run, data, tmp_path, verb):
+    with pytest.raises(ConfigError, match=r"^out=.*/a and parent=.*/b: .*; give one of them$"):
+        verb(run, data, out=tmp_path / "a", parent=tmp_path / "b")
+    assert not list(tmp_path.iterdir())
+
+
 def test_probabilities_of_an_image_of_any_size(segmenter):
     image = np.random.default_rng(0).integers(0, 256, (30, 50, 3)).astype(np.uint8)
     for crf in (False, True):

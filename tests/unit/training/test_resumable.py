@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+import biasaudit as ba
 from biasaudit.config import load_settings
-from biasaudit.errors import RunError, RunFailedError, RunInterruptedError
+from biasaudit.errors import ConfigError, RunError, RunFailedError, RunInterruptedError
 from biasaudit.training import keeper as keeping
 from biasaudit.training import resumable
 from biasaudit.training.checkpoint import CHECKPOINT
@@ -146,6 +147,12 @@ def test_a_folder_of_something_else_is_refused(plan, tmp_path):
         with pytest.raises(RunError, match="is not an empty folder"):
             train_into(plan, Place(folder, None), Silent(), print)
         assert (folder / content).read_text() == "{}"
+
+
+def test_a_folder_and_one_above_a_new_one_exclude_each_other(plan, tmp_path):
+    with pytest.raises(ConfigError, match=r"^out=.*/a and parent=.*/b: .*; give one of them$"):
+        ba.train(plan.dataset, epochs=1, out=tmp_path / "a", parent=tmp_path / "b")
+    assert not list(tmp_path.iterdir())
 
 
 def test_runs_of_one_name_are_numbered_and_the_last_begun_goes_on(plan, tmp_path):
