@@ -39,7 +39,6 @@ def localize(
     import biasaudit as api
     from biasaudit.cli.progress import CountProgress
     from biasaudit.cli.writing import plain
-    from biasaudit.localization.record import intervals_of
     from biasaudit.training.run_directory import newest_run
 
     dataset = api.load_dataset(data) if data else None
@@ -59,7 +58,7 @@ def localize(
             )
         levels = {f"{level:g}": share for level, share in figures.by_level.items()}
         told = {**asdict(figures), "by_level": levels}
-        found.append(plain({"name": model.name, **told, **intervals_of(figures)}))
+        found.append(plain({"name": model.name, **told, **figures.intervals}))
     if json_:
         echo_json({"subset": subset, "runs": found})
         return

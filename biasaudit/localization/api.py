@@ -41,7 +41,7 @@ def localize(
 
     Returns:
         ``max_box_acc``, ``max_box_acc_v2``, ``by_level``, ``px_ap``, ``top_1``, ``threshold``,
-        ``threshold_v2``, ``n`` and ``n_val``.
+        ``threshold_v2``, ``n``, ``n_val`` and ``intervals`` by name.
 
     Raises:
         BiasAuditError: The model, the dataset or the class cannot be used, a subset has no

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from biasaudit.statistics import Interval, mean_interval, wilson_interval
 
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels; right and bottom are the first ones outside."""
@@ -184,6 +187,32 @@ class Localization:
     threshold_v2: float
     px_ap: float
     top_1: float
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """The 95% intervals of the shares, by name: Wilson's, and the bootstrap's of a mean."""
+        return {
+            "max_box_acc_ci": share_interval(self.max_box_acc, self.n),
+            "max_box_acc_v2_ci": self._over_levels(),
+            "top_1_ci": share_interval(self.top_1, self.n),
+        }
+
+    def _over_levels(self) -> Interval:
+        """Return the interval of a mean over levels, from the images that are right at each.
+
+        A box that is right at one level is right at every lower one, and all levels share one
+        threshold: so the counts say in how many images it is right at none, one, two or three.
+        """
+        counts = [round(self.by_level[level] * self.n) for level in sorted(LEVELS)]
+        values = np.zeros(self.n)
+        for count in counts:
+            values[:count] += 1 / len(counts)
+        return mean_interval(values)
+
+
+def share_interval(share: float, n: int) -> Interval:
+    """Return the 95% Wilson interval of a share of ``n`` images."""
+    return wilson_interval(round(share * n), n)
 
 
 def localization(

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from biasaudit.localization.metrics import Localization
+from biasaudit.statistics import mean_interval
 
 
 @pytest.fixture
@@ -28,6 +29,21 @@ def test_figures_as_a_table_and_as_json(biasaudit, run):
     assert " ".join(table[-1].split()).startswith(f"run 40 {said} ")
     for name in ("max_box_acc_v2", "top_1"):
         assert found[f"{name}_ci"][0] <= found[name] <= found[f"{name}_ci"][1]
+
+
+def test_the_file_and_the_screen_share_their_intervals(biasaudit, run, monkeypatch):
+    drawn = []
+
+    def counted(values):
+        drawn.append(len(values))
+        return mean_interval(values)
+
+    monkeypatch.setattr("biasaudit.localization.metrics.mean_interval", counted)
+    (found,) = json.loads(biasaudit("localize", "--run", "run", "--json").out)["runs"]
+    assert drawn == [40]
+    (kept,) = json.loads((run / "localization.json").read_text())["figures"]
+    for name in ("max_box_acc_ci", "max_box_acc_v2_ci", "top_1_ci"):
+        assert kept[name] == found[name]
 
 
 def test_boxes_all_alike_have_no_interval(biasaudit, run, monkeypatch):
