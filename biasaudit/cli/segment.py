@@ -258,10 +258,11 @@ def segment_assignments(assignments: list[str] | None) -> dict[str, Any]:
 
 
 def _table(found: SegmentationResult) -> Table:
-    images = "1 image" if found.n == 1 else f"{found.n} images"
+    from biasaudit.report.format import images_told
+
     left = f", {found.n_without_masks} without masks left out" * (found.n_without_masks > 0)
     table = Table(
-        title=f"{found.name}: IoU on {found.subset} ({images}{left})",
+        title=f"{found.name}: IoU on {found.subset} ({images_told(found.n)}{left})",
         title_justify="left",
         box=None,
         pad_edge=False,

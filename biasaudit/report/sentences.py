@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from biasaudit.analysis.verdict_text import beside
-from biasaudit.report.format import Estimate, figure, percent, points, span
+from biasaudit.report.format import Estimate, figure, images_told, percent, points, span
 from biasaudit.report.sections.changes import Change
 from biasaudit.report.sections.excess import ExcessRow
 from biasaudit.report.sections.images import Images
@@ -106,7 +106,7 @@ def run_notes(columns: Sequence[Column]) -> list[str]:
     for column in columns:
         found = column.audit
         if (skipped := found.run.skipped) is not None:
-            images = "1 image" if skipped.n == 1 else f"{skipped.n} images"
+            images = images_told(skipped.n)
             notes.append(f"{column.label}: {images} could not be read and were left out.")
         if found.per_image is None:
             notes.append(

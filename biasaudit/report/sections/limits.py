@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from biasaudit.report.format import images_told
 from biasaudit.report.grouping import external
 from biasaudit.report.view import AuditView, Column
 from biasaudit.statistics import detectable, power_paired, wilson_interval
@@ -36,8 +37,10 @@ class Carry:
     @property
     def sentence(self) -> str:
         """The same in plain words."""
-        images = "1 image" if self.n == 1 else f"{self.n} images"
-        told = f"{self.name}, {images}: an accuracy near 50% is known to ±{self.width:.0f} points"
+        told = (
+            f"{self.name}, {images_told(self.n)}: an accuracy near 50% is known to "
+            f"±{self.width:.0f} points"
+        )
         if self.difference is None:
             return f"{told}; no difference between two runs, however large, would surely be shown."
         return (
@@ -107,9 +110,8 @@ def _skipped(columns: Sequence[Column]) -> str:
     if not left_out:
         return ""
     most = max(left_out, key=lambda one: one.n)
-    images = "1 image" if most.n == 1 else f"{most.n} images"
     named = ", ".join(most.images[:3]) + (", ..." if most.n > 3 else "")
-    return f"{images} of the dataset could not be read and were left out: {named}."
+    return f"{images_told(most.n)} of the dataset could not be read and were left out: {named}."
 
 
 def _small(audit: AuditView) -> str:
