@@ -106,8 +106,9 @@ def cue_iou(run: RunRecord, data: Dataset, settings: dict[str, object]) -> dict[
         truth, said = truth_of(sample, data.classes), cues[sample.id]
         if truth is not None:
             counts += confusion(truth, np.where(said == VOID, 0, said).astype(np.uint8), size)
-    own = class_ious(counts)[1 + data.class_index[str(data.object)]]
-    return {"cues": mean_iou(counts), "object_cues": float(own)}
+    ious = class_ious(counts)
+    own = ious[1 + data.class_index[str(data.object)]]
+    return {"cues": mean_iou(ious), "object_cues": float(own)}
 
 
 def with_masks(sample: Sample) -> bool:

@@ -19,6 +19,7 @@ from biasaudit.segmentation.metrics import (
     class_ious,
     confusion,
     iou_intervals,
+    mean_iou,
     right_and_either,
 )
 from biasaudit.segmentation.segmenter import Segmenter
@@ -138,13 +139,12 @@ def scores_of(counted: _Counted, classes: Sequence[str], boxed: Collection[str])
     names = (BACKGROUND, *classes)
     without = np.array([name in boxed for name in names])
     found = np.where(without, np.nan, class_ious(counted.whole))
-    ious = [None if np.isnan(value) else float(value) for value in found]
-    valid = found[~np.isnan(found)]
+    mean, *ious = (None if np.isnan(v) else float(v) for v in (mean_iou(found), *found))
     right, either = (np.stack(part) for part in zip(*counted.parts, strict=True))
     either[:, without] = 0
     of_mean, of_classes = iou_intervals(right, either)
     return Scores(
-        float(valid.mean()) if len(valid) else None,
+        mean,
         dict(zip(names, ious, strict=True)),
         None if np.isnan(of_mean[0]) else of_mean,
         {

@@ -54,10 +54,13 @@ def class_ious(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return _ratio(*right_and_either(counts))
 
 
-def mean_iou(counts: NDArray[np.int64]) -> float:
-    """Return the mean of :func:`class_ious`, over the classes that have one; NaN where none has."""
-    found = class_ious(counts)
-    valid = found[~np.isnan(found)]
+def mean_iou(ious: NDArray[np.float64]) -> float:
+    """Return the mean of what :func:`class_ious` gives, over the classes that have one.
+
+    Returns:
+        NaN where none has.
+    """
+    valid = ious[~np.isnan(ious)]
     return float(valid.mean()) if len(valid) else float("nan")
 
 
