@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -88,7 +89,9 @@ class CountProgress:
 
 
 class StageProgress:
-    """A line a stage of unknown length, on a terminal alone.
+    """A bar a stage of unknown length on a terminal, a line now and then elsewhere.
+
+    Lines are :data:`APART` seconds apart or more, and a tenth of the time that passed.
 
     Args:
         name: What the work is called.
@@ -98,8 +101,10 @@ class StageProgress:
         self._name = name
         self._bar = progress_bar()
         self._tasks: dict[str, TaskID] = {}
+        self._done: Counter[str] = Counter()
 
     def __enter__(self) -> StageProgress:
+        self._begun = self._told = monotonic()
         self._bar.start()
         return self
 
@@ -111,6 +116,17 @@ class StageProgress:
         if what not in self._tasks:
             self._tasks[what] = self._bar.add_task(f"{self._name}: {what}", total=None)
         self._bar.advance(self._tasks[what], count)
+        self._done[what] += count
+        now = monotonic()
+        elapsed = now - self._begun
+        if err.is_terminal or now - self._told < max(APART, elapsed / 10):
+            return
+        self._told = now
+        err.print(
+            f"{self._name}: {what}  {self._done[what]}  elapsed {clock(elapsed)}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 class TrainingProgress:
