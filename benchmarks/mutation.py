@@ -12,8 +12,9 @@ that reach the changed statement, the quickest first, until one fails. Tests tha
 change, are marked ``slow`` or take longer than ``--slowest`` seconds, are left out. Writes
 ``benchmarks/results/mutation.csv``, a row a module, and ``mutation_survivors.csv``, where the last
 column is written by hand: ``equivalent: ...`` says why no test can notice, and anything else why
-none does. ``--survivors`` runs those alone again, after tests were added; ``--planted`` the changes
-of ``mutation_planted.toml``, which were made by hand.
+none does. A change whose tests ran out of time counts for itself and stands among the survivors: it
+may never end, or the machine was busy. ``--survivors`` runs those alone again, after tests were
+added; ``--planted`` the changes of ``mutation_planted.toml``, which were made by hand.
 About four seconds a change on one core; Linux and macOS (it forks).
 """
 
@@ -33,7 +34,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ TESTS = {
 """Where the tests of each package lie."""
 ARITHMETIC = frozenset(("Add", "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow"))
 IDENTITY = ("_Eq_Is", "_NotEq_IsNot", "_Is_Eq", "_IsNot_NotEq")
+LISTED = ["module", "code", "mutated", "line", "end", "why"]
+"""Columns of the list of survivors."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,9 @@ def main() -> None:
             mutants = planted(package)
         with tempfile.TemporaryDirectory() as folder:
             tree = copied(Path(folder))
-            survivors = survivors_of(package, mutants, tree, options)
+            ends = ends_of(package, mutants, tree, options)
         if not options.planted:
-            write(package, mutants, survivors, options.out)
+            write(package, ends, options.out)
 
 
 def sampled(package: str, count: int, seed: int) -> list[Mutant]:
@@ -130,7 +133,7 @@ def planted(package: str) -> list[Mutant]:
     made = []
     for number, change in enumerate(changes):
         module, old = change["module"], change["old"]
-        if module.startswith(f"biasaudit/{package}/"):
+        if _of(package, module):
             code = (ROOT / module).read_text(encoding="utf-8")
             if code.count(old) != 1:
                 raise ValueError(f"{PLANTED.name}: {change['what']}: not one place to change")
@@ -223,28 +226,29 @@ def copied(folder: Path) -> Path:
     return tree
 
 
-def survivors_of(
+def ends_of(
     package: str, mutants: list[Mutant], tree: Path, options: argparse.Namespace
-) -> list[Mutant]:
-    """Run each change against the tests that reach it; return those that no test noticed."""
+) -> dict[Mutant, str]:
+    """Run each change against the tests that reach it; return how each ended.
+
+    With ``--survivors`` what is no known survivor does not run, and counts as killed.
+    """
+    ends = dict.fromkeys(mutants, "killed")
     if options.survivors:
-        known = {tuple(row[:3]) for row in _known(options.out).values.tolist()}
+        known = set(_known(options.out))
         mutants = [mutant for mutant in mutants if mutant.known_by in known]
     reach = reached(tree, TESTS[package], options.slowest)
     if (code := _tests(tree, reach, set(reach.seconds), options.timeout * 10)) != 0:
         raise RuntimeError(f"{package}: the tests fail without any change (pytest ended in {code})")
-    survivors = []
     for number, mutant in enumerate(mutants, start=1):
         start = time.monotonic()
-        said = _run(mutant, tree, reach, options)
-        if said == "survived":
-            survivors.append(mutant)
+        end = ends[mutant] = _run(mutant, tree, reach, options)
         print(
-            f"{package} {number}/{len(mutants)} {said} in {time.monotonic() - start:.0f} s: "
+            f"{package} {number}/{len(mutants)} {end} in {time.monotonic() - start:.0f} s: "
             f"{mutant.module}:{mutant.line}: {mutant.code}  ->  {mutant.mutated or 'left out'}",
             flush=True,
         )
-    return survivors
+    return ends
 
 
 def reached(tree: Path, tests: Iterable[str], slowest: float) -> Reach:
@@ -446,38 +450,67 @@ def _waited(child: int, until: float) -> int | None:
     return None
 
 
-def write(package: str, mutants: list[Mutant], survivors: list[Mutant], out: Path) -> None:
+def write(package: str, ends: Mapping[Mutant, str], out: Path) -> None:
     """Replace the package's rows in both tables; what was said of a survivor is kept."""
     known = _known(out)
-    said = {tuple(row[:3]): row[4] for row in known.values.tolist()}
-    of_package = known["module"].str.startswith(f"biasaudit/{package}/")
-    listed = pd.DataFrame(
-        [(*mutant.known_by, mutant.line, said.get(mutant.known_by, "")) for mutant in survivors],
-        columns=known.columns,
-    )
-    pd.concat([known[~of_package], listed]).to_csv(_list(out), index=False)
-    rows = []
-    for module in sorted({mutant.module for mutant in mutants}):
-        left = [mutant for mutant in survivors if mutant.module == module]
-        same = sum(said.get(one.known_by, "").startswith("equivalent") for one in left)
-        count = sum(mutant.module == module for mutant in mutants)
-        rows.append((package, module, count, count - len(left), len(left) - same, same))
-    columns = ["package", "module", "mutants", "killed", "survived", "equivalent"]
-    table = pd.DataFrame(rows, columns=columns)
+    listed = [
+        {
+            "module": mutant.module,
+            "code": mutant.code,
+            "mutated": mutant.mutated,
+            "line": mutant.line,
+            "end": end,
+            "why": known.get(mutant.known_by, {}).get("why", ""),
+        }
+        for mutant, end in ends.items()
+        if end != "killed"
+    ]
+    others = [row for row in known.values() if not _of(package, row["module"])]
+    pd.DataFrame([*others, *listed], columns=LISTED).to_csv(_list(out), index=False)
+    table = pd.DataFrame([{"package": package, **row} for row in _counted(ends, listed)])
     file = out / "mutation.csv"
     if file.exists():
         before = pd.read_csv(file)
-        table = pd.concat([before[before["package"] != package], table])
+        kept = before[before["package"] != package].reindex(columns=table.columns)
+        # tables from before counted what ran out of time among the killed
+        table = pd.concat([kept.astype({"timed_out": "Int64"}), table])
     table.to_csv(file, index=False)
-    sums = table[table["package"] == package][columns[2:]].sum()
+    sums = table[table["package"] == package][list(table.columns[2:])].sum()
     print(f"{package}: " + ", ".join(f"{name} {count}" for name, count in sums.items()))
 
 
-def _known(out: Path) -> pd.DataFrame:
-    columns = ["module", "code", "mutated", "line", "why"]
+def _counted(ends: Mapping[Mutant, str], listed: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield for each module how many of its changes ended in which way."""
+    for module in sorted({mutant.module for mutant in ends}):
+        own = [end for mutant, end in ends.items() if mutant.module == module]
+        same = sum(
+            row["module"] == module
+            and row["end"] == "survived"
+            and row["why"].startswith("equivalent")
+            for row in listed
+        )
+        yield {
+            "module": module,
+            "mutants": len(own),
+            "killed": own.count("killed"),
+            "timed_out": own.count("timed out"),
+            "survived": own.count("survived") - same,
+            "equivalent": same,
+        }
+
+
+def _of(package: str, module: str) -> bool:
+    return module.startswith(f"biasaudit/{package}/")
+
+
+def _known(out: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Return the rows of the known survivors, by what names each."""
     if not _list(out).exists():
-        return pd.DataFrame(columns=columns).astype(str)
-    return pd.read_csv(_list(out), keep_default_na=False)
+        return {}
+    rows = pd.read_csv(_list(out), keep_default_na=False).to_dict("records")
+    return {
+        (row["module"], row["code"], row["mutated"]): {"end": "survived", **row} for row in rows
+    }
 
 
 def _list(out: Path) -> Path:
