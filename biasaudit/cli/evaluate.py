@@ -139,7 +139,7 @@ def evaluate(
     quieten(quiet)
     from biasaudit import api
     from biasaudit.cli.gating import check_gates, parse_gates, with_gates
-    from biasaudit.results import Results, try_folder
+    from biasaudit.results import RESULTS_FILE, Results, refuse_newer, try_folder
     from biasaudit.training.run_directory import newest_run, unused
 
     gates = parse_gates(fail_under or [], max_gap, gate_on, junit)
@@ -171,6 +171,9 @@ def evaluate(
             models.append((api.load_run(path), target))
     for _, target in models:
         try_folder(target)
+        refuse_newer(target / RESULTS_FILE)
+    if out_dir is not None:
+        refuse_newer(out_dir / RESULTS_FILE)
     dataset = api.load_dataset(data, on_error=on_error or "stop") if data else None
     audits: list[Audit] = []
     for found, target in models:

@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from biasaudit.errors import BiasAuditError, ConfigError, RunError, named_field
 from biasaudit.inputs.documents import RECORD_BYTES, fault_in, read_as
 from biasaudit.inputs.files import Source, digest_of_file, is_folder, lies_there
 from biasaudit.results.elsewhere import try_folder, write_or_move
 from biasaudit.results.examples import Examples
-from biasaudit.results.files import Content, replace_together, settle, whole
+from biasaudit.results.files import Content, refuse_newer, replace_together, settle, whole
 from biasaudit.results.locking import sole_writer
 from biasaudit.results.schema import FORMAT_VERSION, Interval, Record
 
@@ -127,12 +127,6 @@ class SegmentationFigures(Record):
     def measured_on(self) -> tuple[str, ...]:
         """What tells these figures from others of the same segmenter."""
         return self.dataset, self.subset
-
-
-class _Version(BaseModel):
-    """What files of every format have."""
-
-    format_version: int = FORMAT_VERSION
 
 
 class LocalizationFile(Record):
@@ -282,9 +276,7 @@ def folder_beside(model: str, path: Path | None, what: Literal["run", "segmenter
             f"save the {what} first",
         )
     try_folder(path, "run", "the figures are left in it; copy it to where that can be")
-    file = path / (LOCALIZATION_FILE if what == "run" else SEGMENTATION_FILE)
-    if lies_there(file):
-        _refuse_newer(Source(file, RunError))
+    refuse_newer(path / (LOCALIZATION_FILE if what == "run" else SEGMENTATION_FILE))
     return path
 
 
@@ -352,22 +344,11 @@ def _source(file: Path, verb: str) -> Source:
 
 
 def _read(source: Source, kind: type[File], what: str) -> File:
-    _refuse_newer(source)
+    refuse_newer(source.file)
     found: File = read_as(source, TypeAdapter(kind), RECORD_BYTES, what)
     if wrong := fault_in(found.model_dump(), finite=True):
         raise source.refusal(wrong)
     return found
-
-
-def _refuse_newer(source: Source) -> None:
-    """Refuse a file of a newer format, whatever else it holds; one that is no record passes."""
-    try:
-        found: _Version = read_as(source, TypeAdapter(_Version), RECORD_BYTES, "a record")
-    except BiasAuditError:
-        return
-    if found.format_version > FORMAT_VERSION:
-        told = f"format_version {found.format_version} is newer than {FORMAT_VERSION}"
-        raise source.refusal(told, "update biasaudit")
 
 
 def _before(read: Callable[[], File | None], weights_sha256: str) -> File | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from biasaudit.errors import RunError
 from biasaudit.inputs.documents import RECORD_BYTES, fault_in, read_as
@@ -57,11 +57,40 @@ _NAMES = ("split", "group", "quadrant", "subset", "source", "alignment", "edit")
 """Texts that many images share; categories in memory."""
 _KEYS = ("split", "group", "id")
 _ANSWERS = ("label", "decision", "correct")
+_RESULTS_BYTES = 4 * RECORD_BYTES
 _COMMIT = "audit.commit"
 """Lists the new files of an audit, from when all are written until all are in place."""
 _LOCK = "audit.lock"
 _PATIENCE = 30.0
 """Seconds to wait for another process that replaces the same files."""
+
+
+class _Version(BaseModel):
+    """What files of every format have."""
+
+    format_version: int = FORMAT_VERSION
+
+
+def refuse_newer(file: Path) -> None:
+    """Refuse a file of a newer format, whatever else it holds.
+
+    Args:
+        file: One that is not there, or no record, passes.
+
+    Raises:
+        RunError: A newer version wrote it.
+    """
+    try:
+        found: _Version = read_as(
+            Source(file, RunError), TypeAdapter(_Version), _RESULTS_BYTES, "a record"
+        )
+    except RunError:
+        return
+    if found.format_version > FORMAT_VERSION:
+        raise RunError(
+            f"{file}: format_version {found.format_version} is newer than {FORMAT_VERSION}",
+            "update biasaudit",
+        )
 
 
 def read_results(path: Path) -> Results:
@@ -79,15 +108,11 @@ def read_results(path: Path) -> Results:
         raise RunError(f"{path}: no such {kind}", "give one that 'biasaudit evaluate' wrote")
     if not lies_there(file):
         raise RunError(f"{path}: no {RESULTS_FILE} there", "run 'biasaudit evaluate' on it")
+    refuse_newer(file)
     source = Source(file, RunError, hint="give a results.json that 'biasaudit evaluate' wrote")
-    results: Results = read_as(source, TypeAdapter(Results), 4 * RECORD_BYTES, "a results file")
+    results: Results = read_as(source, TypeAdapter(Results), _RESULTS_BYTES, "a results file")
     if wrong := fault_in(results.model_dump(), finite=True):
         raise source.refusal(wrong)
-    if results.format_version > FORMAT_VERSION:
-        raise RunError(
-            f"{file}: format_version {results.format_version} is newer than {FORMAT_VERSION}",
-            "update biasaudit",
-        )
     _check_companions(file, results.files)
     return results
 

@@ -41,6 +41,23 @@ def test_faithfulness_can_be_recomputed_and_maps_belong_to_their_rows(audited):
     assert np.abs(scaled * 255 - gallery.maps).max() <= 1
 
 
+@pytest.mark.parametrize("out", [[], ["--out", "both", "--run", "run"]])
+def test_results_of_a_newer_version_are_refused_before_the_work(
+    biasaudit, run, tmp_path, monkeypatch, out
+):
+    folder = tmp_path / "both" if out else run
+    folder.mkdir(exist_ok=True)
+    newer = '{"format_version": 2, "others": []}'
+    (folder / "results.json").write_text(newer)
+    monkeypatch.setattr("biasaudit.api.audit", None)
+    answer = biasaudit("evaluate", "--run", "run", *out)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        f"error: {folder.name}/results.json: format_version 2 is newer than 1; update biasaudit\n"
+    )
+    assert (folder / "results.json").read_text() == newer
+
+
 def test_a_later_audit_adds_to_the_earlier_one(biasaudit, audited):
     """Pairs, maps and erased images of the first stay, and the figures are those of all rows."""
     _, run = audited(*WHOLE)
