@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 
-from biasaudit.errors import ConfigError, named_field
+from biasaudit.errors import ConfigError, named_field, near_names
 
 _PRECISION = {"fp32": "no", "bf16": "bf16"}
 
@@ -50,7 +50,7 @@ def check_device(device: str, field: str = "training.device") -> None:
         field: The setting that names it.
 
     Raises:
-        ConfigError: It is not on this machine.
+        ConfigError: It is none of these, or not on this machine.
     """
     there = {
         "auto": True,
@@ -58,6 +58,10 @@ def check_device(device: str, field: str = "training.device") -> None:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
+    if device not in there:
+        raise ConfigError(
+            f"{named_field(field, device)}: no such device", near_names(device, there)
+        )
     if not there[device]:
         raise ConfigError(
             f"{named_field(field, device)}: there is none on this machine",

@@ -103,6 +103,7 @@ def test_a_segmenter_is_told_from_a_run(biasaudit, tmp_path, verb):
         (["cues", "--run", "run", "--out", "x", "--threshold", "1"], ["--threshold 1"]),
         (["cues", "--run", "run", "--out", "x", "--subset", "none"], ["no subset 'none'"]),
         (["cues", "--run", "run", "--out", "run/run.json"], ["--out run/run.json"]),
+        (["cues", "--run", "run", "--out", "x", "--device", "gpu"], ["--device gpu", "cpu, cuda"]),
     ],
 )
 def test_bad_input_is_one_line(biasaudit, run, arguments, words):
