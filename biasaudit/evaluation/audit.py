@@ -21,7 +21,7 @@ from biasaudit.data.splits.resolve import resolve_split
 from biasaudit.data.splits.split import Split as SplitSpec
 from biasaudit.evaluation.all_pairs import audit_pairs
 from biasaudit.evaluation.classes import Scores, answer_classes, images_of, scores_of
-from biasaudit.evaluation.faithfulness import measure_faithfulness
+from biasaudit.evaluation.faithfulness import Eraser
 from biasaudit.evaluation.predict import Pass, Subject, one_pass
 from biasaudit.results import (
     METRIC_PREFIX,
@@ -134,7 +134,7 @@ def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: Non
     """
     request = request or Request()
     context = case.split_context
-    table, gallery, maps, passed = _measure(case, request.maps, tell)
+    table, gallery, maps, passed, erased = _measure(case, request, tell)
     classes, pairs = _other_answers(case, request.all_pairs, passed, tell)
     del passed  # every class's scores are not needed any longer, and large
     point = operating_point_of(table, case.object, case.subject.operating_points)
@@ -143,8 +143,8 @@ def audit(case: Case, request: Request | None = None, tell: Tell = lambda _: Non
     table["decision_at_operating_point"] = decisions_at(point, own)
     questions = [_question(case, split) for split in case.splits]
     found = figures(table, questions, context)
-    if request.faithfulness:
-        table = _with_faithfulness(case, table)
+    if erased is not None:
+        table = _with_erasures(table, erased)
         add_faithfulness(found, table)
     run = Run(
         object=case.object,
@@ -168,24 +168,30 @@ def _skipped(dataset: Dataset) -> Skipped | None:
 
 
 def _measure(
-    case: Case, keep_maps: bool, tell: Tell
-) -> tuple[pd.DataFrame, Gallery | None, NDArray[np.float32] | None, Scores]:
-    """Return the rows, pictures and maps of all splits, and every class's scores by image."""
+    case: Case, request: Request, tell: Tell
+) -> tuple[pd.DataFrame, Gallery | None, NDArray[np.float32] | None, Scores, pd.DataFrame | None]:
+    """Return rows, pictures and maps of all splits, every class's scores by image, erasures."""
     ids: list[str] = []
     scores: list[NDArray[np.float32]] = []
     tables: list[pd.DataFrame] = []
     galleries: list[Gallery] = []
     maps: list[NDArray[np.float32]] = []
+    erased: list[pd.DataFrame] = []
     pictured = pictured_splits(case.splits)
     for split in case.splits:
+        context = split.context or case.split_context
+        eraser = None
+        if request.faithfulness:
+            eraser = Eraser(case.subject, split.object, context, split.samples)
         for group, samples in split.image_sets.items():
             done = one_pass(
                 case.subject,
                 split.object,
                 samples,
-                context=split.context or case.split_context,
+                context=context,
                 gallery=GALLERY_PER_GROUP if split.name in pictured else 0,
-                keep_maps=keep_maps,
+                keep_maps=request.maps,
+                erasing=eraser,
                 tell=tell,
             )
             tables.append(_labelled(done, split, group))
@@ -194,11 +200,13 @@ def _measure(
             scores.append(done.scores[as_they_are])
             galleries += [done.gallery] if done.gallery is not None else []
             maps += [done.maps] if done.maps is not None else []
+            erased += [] if done.erased is None else [done.erased.assign(split=split.name)]
     return (
         join_images(tables),
         Gallery.joined(galleries) if galleries else None,
         np.concatenate(maps) if maps else None,
         Scores.of(ids, scores),
+        pd.concat(erased) if erased else None,
     )
 
 
@@ -249,21 +257,13 @@ def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:
     return table[[*PER_IMAGE_COLUMNS, *plugged]]
 
 
-def _with_faithfulness(case: Case, table: pd.DataFrame) -> pd.DataFrame:
+def _with_erasures(table: pd.DataFrame, erased: pd.DataFrame) -> pd.DataFrame:
     """Add to each image that was erased its probabilities; most have none."""
-    rows = []
-    for split in case.splits:
-        context = split.context or case.split_context
-        found = measure_faithfulness(case.subject, split.object, context, split.samples)
-        rows += [] if found is None else [found.assign(split=split.name)]
-    if not rows:
-        return table
-    measured = pd.concat(rows)
-    near = table.loc[table["id"].isin(measured["id"]), ["split", "id"]]
-    erased = near.reset_index().merge(measured, on=["split", "id"])
+    near = table.loc[table["id"].isin(erased["id"]), ["split", "id"]]
+    found = near.reset_index().merge(erased, on=["split", "id"])
     columns = {}
-    for name in erased.columns.drop(["index", "split", "id"]):
+    for name in found.columns.drop(["index", "split", "id"]):
         values = np.full(len(table), np.nan)
-        values[erased["index"]] = erased[name]
+        values[found["index"]] = found[name]
         columns[name] = values
     return table.assign(**columns)

@@ -18,51 +18,69 @@ from biasaudit.evaluation.perturbation import (
     erase,
     erasure,
 )
-from biasaudit.evaluation.predict import Subject, answer, batches, loaded_classes
+from biasaudit.evaluation.predict import Answers, Subject
 
 MOST_IMAGES = 200
 """The first so many images with the object are erased: some 25 passes each."""
 
 
-def measure_faithfulness(
-    subject: Subject, object: str, context: str | None, samples: Sequence[Sample]
-) -> pd.DataFrame | None:
-    """Erase what the attention marks, random pixels, the object, and the context.
+class Eraser:
+    """Erases what the attention marks, random pixels, the object, and the context.
+
+    :func:`biasaudit.evaluation.predict.one_pass` calls it on each batch, whose images and maps it
+    has. The random pixels of an image hang on its place among the images alone, so that batches
+    and processes share them out as they like.
 
     Args:
         subject: The classifier under audit.
         object: The audited object.
         context: Its suspected context, or None.
-        samples: Images; those that show the object are used, the first :data:`MOST_IMAGES`.
-
-    Returns:
-        A row an image: ``id``, ``probability``, ``marked`` (share of the image that the attention
-        marks), the probability ``without_attention``, ``without_random``, ``without_region`` and
-        ``without_context``, and ``deletion_0.0`` to ``insertion_1.0``; NaN where an image has
-        nothing to erase. None where no image shows the object.
-        :func:`biasaudit.analysis.faithfulness.faithfulness_of` makes the figures of them.
+        samples: A split's images; those that show the object are erased, the first
+            :data:`MOST_IMAGES`.
     """
-    shown = [sample for sample in samples if object in sample.labels][:MOST_IMAGES]
-    if not shown:
-        return None
-    column = subject.classes.index(object)
-    named = (object,) if context is None else (object, context)
-    place = loaded_classes(subject, context).index(named[-1])
 
-    tables: list[pd.DataFrame] = []
-    for number, batch in enumerate(batches(subject, shown, named)):
-        found = answer(subject, batch, column, place)
-        images = batch.images.to(subject.device)
-        score = _score(subject, column, images, found.scores)
-        maps = upsample_maps(found.maps, (images.shape[2], images.shape[3]))
-        erased = erasure(score, images, maps, found.region, seed=number)
-        ground = found.context if context is not None else torch.zeros_like(found.region)
-        deletion, insertion = both_curves(score, images, maps, seed=number)
+    def __init__(
+        self, subject: Subject, object: str, context: str | None, samples: Sequence[Sample]
+    ) -> None:
+        self.subject = subject
+        self.column = subject.classes.index(object)
+        self.context = context
+        shown = [sample.id for sample in samples if object in sample.labels][:MOST_IMAGES]
+        self.places = {name: place for place, name in enumerate(shown)}
+
+    def __call__(
+        self, samples: Sequence[Sample], images: Tensor, answers: Answers
+    ) -> pd.DataFrame | None:
+        """Erase those images of a batch that are to be erased.
+
+        Args:
+            samples: The batch's, in the order in which the eraser knows them.
+            images: (N, 3, S, S), on the model's device.
+            answers: What the model gave for them.
+
+        Returns:
+            A row an image: ``id``, ``probability``, ``marked`` (share of the image that the
+            attention marks), the probability ``without_attention``, ``without_random``,
+            ``without_region`` and ``without_context``, and ``deletion_0.0`` to ``insertion_1.0``;
+            NaN where an image has nothing to erase. None where no image of the batch is erased.
+            :func:`biasaudit.analysis.faithfulness.faithfulness_of` makes the figures of them.
+        """
+        rows = [row for row, sample in enumerate(samples) if sample.id in self.places]
+        if not rows:
+            return None
+        seed = self.places[samples[rows[0]].id]
+        images, known = images[rows], answers.scores[rows]
+        score = _score(self.subject, self.column, images, known)
+        maps = upsample_maps(answers.maps[rows], (images.shape[2], images.shape[3]))
+        erased = erasure(score, images, maps, answers.region[rows], seed=seed)
+        ground = answers.context[rows]
+        if self.context is None:
+            ground = torch.zeros_like(ground)
+        deletion, insertion = both_curves(score, images, maps, seed=seed)
         curves = {"deletion": deletion, "insertion": insertion}
-        tables.append(_rows(erased, _without(score, images, ground), curves))
-    table = pd.concat(tables, ignore_index=True)
-    table.insert(0, "id", [sample.id for sample in shown])
-    return table
+        table = _rows(erased, _without(score, images, ground), curves)
+        table.insert(0, "id", [samples[row].id for row in rows])
+        return table
 
 
 def _score(subject: Subject, column: int, images: Tensor, known: Tensor) -> Score:

@@ -104,14 +104,14 @@ def erasure(
         maps: (N, H, W) the object's attention at the images' size.
         regions: (N, H, W) bool, the object's region; empty where it has none.
         draws: Random erasures an image, averaged.
-        seed: Of the random pixels.
+        seed: Of the first image's random pixels; each next image has the next seed, so that an
+            image's pixels do not hang on the batch that it stands in.
         fill: As for :func:`erase`.
     """
     pixels = marked(maps)
     count = pixels.sum(dim=(1, 2))
-    generator = torch.Generator().manual_seed(seed)
     by_chance = [
-        score(erase(images, _first(_noise(pixels, generator), count), fill)) for _ in range(draws)
+        score(erase(images, _first(noise, count), fill)) for noise in _noise(pixels, seed, draws)
     ]
     has_map, has_region = count > 0, regions.flatten(1).any(dim=1)
     return Erasure(
@@ -143,7 +143,7 @@ def deletion_curve(
         images: (N, C, H, W).
         maps: (N, H, W), non-negative; pixels of one value go in random order.
         shares: T shares of the pixels, in [0, 1].
-        seed: Of that order.
+        seed: Of that order, image by image as for :func:`erasure`.
         fill: As for :func:`erase`.
 
     Returns:
@@ -186,7 +186,7 @@ def both_curves(
         score: As for :func:`erasure`.
         images: (N, C, H, W).
         maps: (N, H, W), non-negative.
-        seed: Of the order of pixels of one value.
+        seed: Of the order of pixels of one value, image by image as for :func:`erasure`.
         fill: As for :func:`erase`.
     """
     ranked, inner = _ranked(maps, seed), CURVE_STEPS[1:-1]
@@ -201,9 +201,12 @@ def both_curves(
     )
 
 
-def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Return random maps, drawn on the CPU so that every device gets the same ones."""
-    return torch.rand(like.shape, generator=generator).to(like.device)
+def _noise(like: Tensor, seed: int, draws: int = 1) -> Tensor:
+    """Return (draws, N, H, W) random maps, drawn on the CPU: every device gets the same ones."""
+    noise = torch.empty(draws, *like.shape)
+    for place in range(len(like)):
+        noise[:, place].uniform_(generator=torch.Generator().manual_seed(seed + place))
+    return noise.to(like.device)
 
 
 def _order(maps: Tensor) -> Tensor:
@@ -222,7 +225,7 @@ def _first(maps: Tensor, count: Tensor) -> Tensor:
 
 def _ranked(maps: Tensor, seed: int) -> Tensor:
     """Return each pixel's rank as a share of the image, in [0, 1), ties in random order."""
-    shuffle = _noise(maps, torch.Generator().manual_seed(seed)).flatten(1).argsort(dim=1)
+    shuffle = _noise(maps, seed)[0].flatten(1).argsort(dim=1)
     mixed = _order(maps.flatten(1).gather(1, shuffle).view(maps.shape)).flatten(1)
     ranks = torch.empty_like(mixed).scatter_(1, shuffle, mixed).view(maps.shape)
     return ranks.double() / mixed.shape[1]

@@ -70,20 +70,14 @@ class Pass:
         gallery: Pictures of the first images.
         maps: (N, h, w) float32 attention of every image, at the attention layer's resolution.
         scores: (N, C) float32 raw scores of every class.
+        erased: What an eraser found, a row an image that it erased; None where there is none.
     """
 
     table: pd.DataFrame
     gallery: Gallery | None
     maps: NDArray[np.float32] | None
     scores: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """What a pass keeps beside the rows: pictures of so many images, and the map of every one."""
-
-    pictures: int
-    maps: bool
+    erased: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +99,19 @@ class Answers:
     context: Tensor
 
 
+Erasing = Callable[[Sequence[Sample], Tensor, Answers], pd.DataFrame | None]
+"""Erases parts of a batch's images and scores them again; a row an image, or None."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a pass gives beside the rows: pictures of so many images, every map, erasures."""
+
+    pictures: int
+    maps: bool
+    erasing: Erasing | None
+
+
 def one_pass(
     subject: Subject,
     object: str,
@@ -113,6 +120,7 @@ def one_pass(
     context: str | None = None,
     gallery: int = 0,
     keep_maps: bool = False,
+    erasing: Erasing | None = None,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Pass:
     """Pass images through the model once, each process its part.
@@ -124,11 +132,13 @@ def one_pass(
         context: Its suspected context, if one is suspected.
         gallery: Keep pictures, maps and regions of so many images, the first ones.
         keep_maps: Keep the attention map of every image.
+        erasing: Called with each batch, while its images are at hand
+            (:class:`biasaudit.evaluation.faithfulness.Eraser`).
         tell: Called with the number of images just done.
 
     Returns:
         A table with the columns of ``per_image.csv`` but those of split and group, in the order of
-        ``samples``, the gallery and the maps.
+        ``samples``, the gallery, the maps and the erasures.
 
     Raises:
         RunError: The model gives a score, or a map, that is no finite number.
@@ -136,16 +146,18 @@ def one_pass(
 
     def part(own: Sequence[Sample], start: int) -> Pass:
         kept = max(0, gallery - start)
-        return _pass(subject, object, own, context, _Kept(kept, keep_maps), tell)
+        return _pass(subject, object, own, context, _Kept(kept, keep_maps, erasing), tell)
 
     parts = by_process(samples, subject.batch_size, part)
     pictures = [part.gallery for part in parts if part.gallery is not None]
     maps = [part.maps for part in parts if part.maps is not None]
+    erased = [part.erased for part in parts if part.erased is not None]
     return Pass(
         join_images([part.table for part in parts]),
         Gallery.joined(pictures) if pictures else None,
         np.concatenate(maps) if maps else None,
         np.concatenate([part.scores for part in parts]),
+        pd.concat(erased, ignore_index=True) if erased else None,
     )
 
 
@@ -165,10 +177,15 @@ def _pass(
     pictures: list[tuple[Tensor, Tensor, Tensor]] = []
     maps: list[Tensor] = []
     scores: list[Tensor] = []
+    erased: list[pd.DataFrame] = []
     kept = 0
     for batch in batches(subject, samples, named):
+        own = [samples[i] for i in batch.indices.tolist()]
         answers = answer(subject, batch, column, classes.index(named[-1]))
-        _check_numbers(answers, object, [samples[i].id for i in batch.indices.tolist()])
+        _check_numbers(answers, object, [sample.id for sample in own])
+        if keep.erasing is not None:
+            found = keep.erasing(own, batch.images.to(subject.device), answers)
+            erased += [] if found is None else [found]
         maps += [answers.maps.float().cpu()] if keep.maps else []
         scores.append(answers.every.cpu())
         decisions = decisions_of(scores[-1].numpy(), subject.model.softmax)[:, column]
@@ -187,7 +204,13 @@ def _pass(
     table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
     pictured = _gallery(samples, pictures) if pictures else None
     every = torch.cat(scores).numpy()
-    return Pass(table, pictured, torch.cat(maps).numpy() if maps else None, every)
+    return Pass(
+        table,
+        pictured,
+        torch.cat(maps).numpy() if maps else None,
+        every,
+        pd.concat(erased, ignore_index=True) if erased else None,
+    )
 
 
 def decisions_of(scores: NDArray[np.float32], softmax: bool) -> NDArray[np.int64]:

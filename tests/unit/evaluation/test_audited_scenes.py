@@ -1,5 +1,7 @@
 """Pairs, flips and erasures of a classifier that answers by a rule, on scenes made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +12,10 @@ from biasaudit.analysis.faithfulness import faithfulness_of
 from biasaudit.analysis.flip_rates import flips_of
 from biasaudit.data.sample import Dataset, Region, Sample
 from biasaudit.errors import RunError
+from biasaudit.evaluation import faithfulness
 from biasaudit.evaluation.all_pairs import audit_pairs
 from biasaudit.evaluation.classes import images_of, scores_of
-from biasaudit.evaluation.faithfulness import measure_faithfulness
+from biasaudit.evaluation.faithfulness import Eraser
 from biasaudit.evaluation.predict import Subject, context_shown, one_pass
 from biasaudit.models.classifier import Classifier, PooledLinear
 
@@ -48,12 +51,18 @@ def classifier(red, blue):
     return Subject(model, ("boat", "car"), SIDE, torch.device("cpu"), batch_size=3)
 
 
+def erased(subject, context, samples):
+    """What erasing does to these images, in one pass over them."""
+    eraser = Eraser(subject, "boat", context, samples)
+    return one_pass(subject, "boat", samples, context=context, erasing=eraser).erased
+
+
 AFLOAT = [scene(i, {"boat"}, {"water"}) for i in range(8)]
 
 
 def test_a_decision_by_the_boat():
     """The score is 16 · 1/4 - 2 with the boat and -2 without it."""
-    table = measure_faithfulness(classifier(16.0, 0.0), "boat", "water", AFLOAT)
+    table = erased(classifier(16.0, 0.0), "water", AFLOAT)
     found = faithfulness_of(table)
     with_it, without = (1 / (1 + np.exp(-score)) for score in (2.0, -2.0))
     assert found.n == found.n_regions == 8
@@ -74,11 +83,36 @@ def test_a_decision_by_the_boat():
 
 
 def test_without_an_image_of_the_object_there_is_nothing_to_erase():
-    assert measure_faithfulness(classifier(1, 1), "boat", None, [scene(0, (), {"water"})]) is None
+    assert erased(classifier(1, 1), None, [scene(0, (), {"water"})]) is None
+
+
+def test_erasures_hang_on_no_batch_and_on_no_image_without_the_object():
+    mixed = [scene(i, {"boat"} if i % 3 else (), {"water"}) for i in range(12)]
+    subject = classifier(16.0, 1.0)
+    whole = erased(replace(subject, batch_size=12), "water", mixed)
+    assert whole["id"].tolist() == [f"val-{i}" for i in range(12) if i % 3]
+    for size in (1, 5):
+        parts = erased(replace(subject, batch_size=size), "water", mixed)
+        pd.testing.assert_frame_equal(parts, whole, rtol=1e-6)
+    # eight images alike: what differs is the pixels that were drawn for each
+    assert whole["without_random"].nunique() == len(whole)
+
+
+def test_the_first_images_alone_are_erased_and_loaded_once(monkeypatch):
+    monkeypatch.setattr(faithfulness, "MOST_IMAGES", 5)
+    loaded = []
+
+    def counted(sample):
+        return replace(sample, load_image=lambda: loaded.append(sample.id) or sample.load_image())
+
+    samples = [counted(sample) for sample in AFLOAT]
+    found = erased(classifier(16.0, 0.0), "water", samples)
+    assert found["id"].tolist() == [sample.id for sample in AFLOAT[:5]]
+    assert loaded == [sample.id for sample in AFLOAT]
 
 
 def test_a_map_of_zeros_cannot_be_erased():
-    found = faithfulness_of(measure_faithfulness(classifier(-1.0, -1.0), "boat", "water", AFLOAT))
+    found = faithfulness_of(erased(classifier(-1.0, -1.0), "water", AFLOAT))
     assert found.n == 0
     assert found.fall_attention is None
     assert found.excess_ci is None
