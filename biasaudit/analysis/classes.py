@@ -15,17 +15,17 @@ def class_answers(table: pd.DataFrame) -> dict[str, ClassAnswers]:
     Args:
         table: One row an image and class (:data:`biasaudit.results.CLASS_COLUMNS`).
     """
-    by_subset = table.groupby("subset", sort=False, observed=True)
-    return {str(subset): _answers(rows) for subset, rows in by_subset}
+    subsets = list(table["subset"].unique())
+    return {str(subset): _answers(table[table["subset"] == subset]) for subset in subsets}
 
 
 def _answers(rows: pd.DataFrame) -> ClassAnswers:
     names = [str(name) for name in rows["class"].unique()]
-    by_class = rows[["class", "label", "decision"]].groupby("class", sort=False, observed=True)
-    found = {str(name): _figures(chosen) for name, chosen in by_class}
-    answers = ClassAnswers(n=rows["id"].nunique(), classes=found)
-    by_image = rows.groupby("id", sort=False, observed=True)
-    if len(names) > 1 and (by_image["label"].sum() == 1).all():
+    found = {name: _figures(rows[rows["class"] == name]) for name in names}
+    images, kinds = pd.factorize(rows["id"])
+    answers = ClassAnswers(n=len(kinds), classes=found)
+    labels = np.bincount(images, weights=rows["label"])
+    if len(names) > 1 and (labels == 1).all():
         answers.confusion = _confusion(rows, names)
         right = sum(answers.confusion.counts[i][i] for i in range(len(names)))
         answers.top_1, answers.top_1_ci = _share(right, answers.n)

@@ -261,9 +261,9 @@ def _with_erasures(table: pd.DataFrame, erased: pd.DataFrame) -> pd.DataFrame:
     """Add to each image that was erased its probabilities; most have none."""
     near = table.loc[table["id"].isin(erased["id"]), ["split", "id"]]
     found = near.reset_index().merge(erased, on=["split", "id"])
-    columns = {}
+    table = table.copy(deep=False)
     for name in found.columns.drop(["index", "split", "id"]):
         values = np.full(len(table), np.nan)
         values[found["index"]] = found[name]
-        columns[name] = values
-    return table.assign(**columns)
+        table[name] = values  # one by one: pandas copies what it is given
+    return table

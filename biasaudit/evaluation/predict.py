@@ -195,7 +195,7 @@ def _pass(
             pictures.append(_picture(batch.images[take], answers.maps[take], answers.region[take]))
             kept += len(pictures[-1][0])
         tell(len(batch))
-    columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    columns = {name: np.concatenate([row.pop(name) for row in rows]) for name in list(rows[0])}
     ids = pd.Series([sample.id for sample in samples], dtype="object")  # the samples' own texts
     table = pd.DataFrame({"id": ids, **columns})
     table["pair"] = pd.Series([sample.pair or "" for sample in samples], dtype="object")
