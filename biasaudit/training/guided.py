@@ -45,7 +45,7 @@ class GuidedModel(nn.Module):
             labelled: Images with regions, None where the mode needs none.
             progress: Epochs done, fractional.
 
-        A loss, or a map that a term looks at, may be NaN or infinite: :meth:`read` says so.
+        A loss, or a map that a term looks at, may be NaN or infinite: :func:`read_losses` says so.
 
         Raises:
             FloatingPointError: One is, and a term had to wait for the device.
@@ -72,16 +72,18 @@ class GuidedModel(nn.Module):
             total = total + active.options.weight * losses[active.name]
         return {**losses, "total": total}
 
-    def read(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the losses of the last step, each the mean over all processes.
 
-        The host waits for the device here, once, and looks at all that must be finite.
+def read_losses(losses: Mapping[str, Tensor], checks: FiniteChecks) -> dict[str, float]:
+    """Return the losses of a step, each the mean over all processes.
 
-        Args:
-            losses: What :meth:`forward` returned.
+    The host waits for the device here, once, and looks at all that must be finite.
 
-        Raises:
-            FloatingPointError: A term's loss, or a map that it looks at, is NaN or infinite.
-        """
-        means = processes.averaged([loss.detach() for loss in losses.values()])
-        return dict(zip(losses, self.checks.read(means), strict=True))
+    Args:
+        losses: What :meth:`GuidedModel.forward` returned.
+        checks: The model's after that step.
+
+    Raises:
+        FloatingPointError: A term's loss, or a map that it looks at, is NaN or infinite.
+    """
+    means = processes.averaged([loss.detach() for loss in losses.values()])
+    return dict(zip(losses, checks.read(means), strict=True))

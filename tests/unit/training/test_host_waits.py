@@ -17,7 +17,7 @@ from biasaudit.guidance.finite import FiniteChecks
 from biasaudit.guidance.modes import MODES, active_terms
 from biasaudit.models.backbones import BACKBONES
 from biasaudit.training.frozen import FrozenOutputs
-from biasaudit.training.guided import GuidedModel
+from biasaudit.training.guided import GuidedModel, read_losses
 
 CLASSES, SIZE = 4, 32
 DEVICE = torch.device("meta")
@@ -133,7 +133,7 @@ def test_the_losses_and_what_must_be_finite_are_one_read(monkeypatch):
     batch, labelled = batches()
     losses = model(batch, labelled, 100.0)
     monkeypatch.setattr(torch.Tensor, "tolist", counting)
-    told = model.read(losses)
+    told = read_losses(losses, model.checks)
     # four losses; the map of L_e, and the losses of L_am and L_e, came after mining had read
     assert read == [4 + 3]
     assert told == {name: loss.item() for name, loss in losses.items()}

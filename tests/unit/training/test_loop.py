@@ -19,6 +19,7 @@ from biasaudit.guidance.modes import active_terms, mode_of
 from biasaudit.statistics import fit_operating_point
 from biasaudit.training import loop
 from biasaudit.training.device import make_accelerator
+from biasaudit.training.keeper import Keeper
 from biasaudit.training.loop import train
 from biasaudit.training.plan import Plan, complete
 from biasaudit.training.streams import LabelledStream, group_weights, training_loader
@@ -117,10 +118,12 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_way_out():
     assert "learning_rate" in str(error.value)
 
 
+@pytest.mark.parametrize("every", [1, 3])
 @pytest.mark.parametrize(
     ("mode", "term"), [("baseline", "classification"), ("gain_ext", "external"), ("gain", "mining")]
 )
-def test_what_is_no_number_is_named_with_its_step_term_and_images(monkeypatch, mode, term):
+def test_what_is_no_number_is_named_with_its_step_term_and_images(monkeypatch, mode, term, every):
+    monkeypatch.setattr(loop, "read_every", lambda device: every)
     early = ["terms.mining.warmup_epochs=0"] if mode == "gain" else []
     planned = plan(f"training.mode={mode}", *early)
     active = next(one for one in planned.terms if one.name == term)
@@ -138,8 +141,41 @@ def test_what_is_no_number_is_named_with_its_step_term_and_images(monkeypatch, m
         train(planned, Listener())
     said = str(error.value)
     assert said.startswith(f"epoch 2, step 2: the loss is inf (term '{term}'); the images: ")
-    assert said.split("the images: ")[1].startswith(", ".join(seen[-1]))
+    assert said.split("the images: ")[1].startswith(", ".join(seen[5]))
     assert said.split("; ")[1].count("(labelled)") == 5
+
+
+@pytest.mark.parametrize("every", [3, 100])
+def test_losses_that_are_read_late_are_those_of_each_step(monkeypatch, every):
+    def told(device_waits):
+        monkeypatch.setattr(loop, "read_every", lambda device: device_waits)
+        listener = Listener()
+        made = train(plan("training.mode=gain_ext"), listener)
+        return made, listener
+
+    (first, at_once), (second, late) = told(1), told(every)
+    assert late.steps == at_once.steps == 12
+    assert late.epochs == at_once.epochs
+    for key, value in first.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[key], value), key
+
+
+def test_a_state_has_the_losses_of_every_step_before_it(monkeypatch):
+    monkeypatch.setattr(loop, "read_every", lambda device: 100)
+
+    class Taking(Keeper):
+        def __init__(self):
+            self.taken = []
+
+        def stepped(self, take):
+            position = take().position
+            self.taken.append((position.step, position.sums["total"]))
+
+    keeper, listener = Taking(), Listener()
+    train(plan("training.mode=baseline", "training.epochs=1"), listener, keeper)
+    steps, sums = zip(*keeper.taken[:4], strict=True)
+    assert steps == (1, 2, 3, 4)
+    assert 0 < sums[0] < sums[1] < sums[2] < sums[3]
 
 
 def test_a_map_that_is_no_number_is_named(monkeypatch):
