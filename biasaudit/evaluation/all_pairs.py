@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from biasaudit.data.sample import Dataset, Sample, context_shown
 from biasaudit.evaluation.classes import Scores, images_of
 from biasaudit.evaluation.predict import Subject, decisions_of
-from biasaudit.results import PER_IMAGE_COLUMNS, join_images
+from biasaudit.inputs.tables import join_tables, text_column
+from biasaudit.results import PER_IMAGE_COLUMNS
 
 SMALLEST_GROUP = 8
 
@@ -54,7 +55,7 @@ def audit_pairs(
             else:
                 tables.append(rows)
     empty = pd.DataFrame(columns=list(PER_IMAGE_COLUMNS))
-    return (join_images(tables) if tables else empty), small
+    return (join_tables(tables) if tables else empty), small
 
 
 def _rows(
@@ -77,9 +78,9 @@ def _rows(
     rows = np.concatenate([np.flatnonzero(chosen) for chosen in groups.values()])
     return pd.DataFrame(
         {
-            "split": f"{object}/{context}",
-            "group": np.repeat(list(groups), sizes),
-            "id": pd.Series([samples[row].id for row in rows], dtype="object"),
+            "split": text_column([f"{object}/{context}"] * len(rows)),
+            "group": text_column(n for n, chosen in groups.items() for _ in range(chosen.sum())),
+            "id": text_column(samples[row].id for row in rows),
             "label": label[rows].astype(int),
             "score": scores[rows].astype(np.float64),
             "decision": decision[rows],

@@ -22,16 +22,9 @@ from biasaudit.data.splits.split import Split as SplitSpec
 from biasaudit.evaluation.all_pairs import audit_pairs
 from biasaudit.evaluation.classes import Scores, answer_classes, images_of, scores_of
 from biasaudit.evaluation.faithfulness import Eraser
-from biasaudit.evaluation.predict import Pass, Subject, one_pass
-from biasaudit.results import (
-    METRIC_PREFIX,
-    PER_IMAGE_COLUMNS,
-    Audit,
-    Gallery,
-    Run,
-    Skipped,
-    join_images,
-)
+from biasaudit.evaluation.predict import Beside, Pass, Subject, one_pass
+from biasaudit.inputs.tables import join_tables, text_column
+from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS, Audit, Gallery, Run, Skipped
 
 GALLERY_PER_GROUP = 200
 """Pictures kept of each group: enough to choose the worst from, bounded whatever the dataset."""
@@ -184,14 +177,13 @@ def _measure(
         if request.faithfulness:
             eraser = Eraser(case.subject, split.object, context, split.samples)
         for group, samples in split.image_sets.items():
+            pictures = GALLERY_PER_GROUP if split.name in pictured else 0
             done = one_pass(
                 case.subject,
                 split.object,
                 samples,
                 context=context,
-                gallery=GALLERY_PER_GROUP if split.name in pictured else 0,
-                keep_maps=request.maps,
-                erasing=eraser,
+                beside=Beside(pictures, request.maps, eraser),
                 tell=tell,
             )
             tables.append(_labelled(done, split, group))
@@ -202,7 +194,7 @@ def _measure(
             maps += [done.maps] if done.maps is not None else []
             erased += [] if done.erased is None else [done.erased.assign(split=split.name)]
     return (
-        join_images(tables),
+        join_tables(tables),
         Gallery.joined(galleries) if galleries else None,
         np.concatenate(maps) if maps else None,
         Scores.of(ids, scores),
@@ -247,8 +239,10 @@ def _question(case: Case, split: SplitSpec) -> Question:
 
 def _labelled(done: Pass, split: SplitSpec, group: str) -> pd.DataFrame:
     """Return the rows with their split and group; a group says whether the context is there."""
-    table = done.table.assign(split=split.name, group=group, alignment=split.alignment(group))
-    table["subset"] = split.subset
+    named = {"split": split.name, "group": group, "alignment": split.alignment(group)}
+    named["subset"] = split.subset
+    alike = {column: text_column([name] * len(done.table)) for column, name in named.items()}
+    table = done.table.assign(**alike)
     table["decision_at_operating_point"] = np.nan
     table["quadrant"] = quadrant_of(table)
     if group in split.shown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,9 @@ from biasaudit.evaluation.localization import (
     metric_columns,
 )
 from biasaudit.evaluation.parts import by_process
+from biasaudit.inputs.tables import join_tables, text_column
 from biasaudit.models.classifier import Classifier
-from biasaudit.results import METRIC_PREFIX, Gallery, join_images
+from biasaudit.results import METRIC_PREFIX, Gallery
 from biasaudit.statistics import OperatingPoint
 
 ON_CONTEXT: Mapping[str, LocalizationMetric] = {"context_energy": attention_on}
@@ -104,12 +105,22 @@ Erasing = Callable[[Sequence[Sample], Tensor, Answers], pd.DataFrame | None]
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What a pass gives beside the rows: pictures of so many images, every map, erasures."""
+class Beside:
+    """What a pass gives beside the rows.
 
-    pictures: int
-    maps: bool
-    erasing: Erasing | None
+    Attributes:
+        pictures: Pictures, maps and regions of so many images, the first ones.
+        maps: The attention map of every image.
+        erasing: Called with each batch, while its images are at hand
+            (:class:`biasaudit.evaluation.faithfulness.Eraser`).
+    """
+
+    pictures: int = 0
+    maps: bool = False
+    erasing: Erasing | None = None
+
+
+ROWS_ALONE = Beside()
 
 
 def one_pass(
@@ -118,9 +129,7 @@ def one_pass(
     samples: Sequence[Sample],
     *,
     context: str | None = None,
-    gallery: int = 0,
-    keep_maps: bool = False,
-    erasing: Erasing | None = None,
+    beside: Beside = ROWS_ALONE,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Pass:
     """Pass images through the model once, each process its part.
@@ -130,10 +139,7 @@ def one_pass(
         object: The audited object, one of its classes.
         samples: The images.
         context: Its suspected context, if one is suspected.
-        gallery: Keep pictures, maps and regions of so many images, the first ones.
-        keep_maps: Keep the attention map of every image.
-        erasing: Called with each batch, while its images are at hand
-            (:class:`biasaudit.evaluation.faithfulness.Eraser`).
+        beside: What is wanted beside the rows.
         tell: Called with the number of images just done.
 
     Returns:
@@ -145,15 +151,15 @@ def one_pass(
     """
 
     def part(own: Sequence[Sample], start: int) -> Pass:
-        kept = max(0, gallery - start)
-        return _pass(subject, object, own, context, _Kept(kept, keep_maps, erasing), tell)
+        kept = replace(beside, pictures=max(0, beside.pictures - start))
+        return _pass(subject, object, own, context, kept, tell)
 
     parts = by_process(samples, subject.batch_size, part)
     pictures = [part.gallery for part in parts if part.gallery is not None]
     maps = [part.maps for part in parts if part.maps is not None]
     erased = [part.erased for part in parts if part.erased is not None]
     return Pass(
-        join_images([part.table for part in parts]),
+        join_tables([part.table for part in parts]),
         Gallery.joined(pictures) if pictures else None,
         np.concatenate(maps) if maps else None,
         np.concatenate([part.scores for part in parts]),
@@ -166,7 +172,7 @@ def _pass(
     object: str,
     samples: Sequence[Sample],
     context: str | None,
-    keep: _Kept,
+    beside: Beside,
     tell: Callable[[int], None],
 ) -> Pass:
     """Pass images through the model in this process."""
@@ -183,24 +189,23 @@ def _pass(
         own = [samples[i] for i in batch.indices.tolist()]
         answers = answer(subject, batch, column, classes.index(named[-1]))
         _check_numbers(answers, object, [sample.id for sample in own])
-        if keep.erasing is not None:
-            found = keep.erasing(own, batch.images.to(subject.device), answers)
+        if beside.erasing is not None:
+            found = beside.erasing(own, batch.images.to(subject.device), answers)
             erased += [] if found is None else [found]
-        maps += [answers.maps.float().cpu()] if keep.maps else []
+        maps += [answers.maps.float().cpu()] if beside.maps else []
         scores.append(answers.every.cpu())
         decisions = decisions_of(scores[-1].numpy(), subject.model.softmax)[:, column]
         rows.append(_rows(batch, column, answers, decisions, context is not None))
-        if kept < keep.pictures:
-            take = slice(0, keep.pictures - kept)
+        if kept < beside.pictures:
+            take = slice(0, beside.pictures - kept)
             pictures.append(_picture(batch.images[take], answers.maps[take], answers.region[take]))
             kept += len(pictures[-1][0])
         tell(len(batch))
     columns = {name: np.concatenate([row.pop(name) for row in rows]) for name in list(rows[0])}
-    ids = pd.Series([sample.id for sample in samples], dtype="object")  # the samples' own texts
-    table = pd.DataFrame({"id": ids, **columns})
-    table["pair"] = pd.Series([sample.pair or "" for sample in samples], dtype="object")
-    table["edit"] = pd.Categorical([sample.edit for sample in samples])
-    table["source"] = pd.Categorical([sample.source for sample in samples])
+    table = pd.DataFrame({"id": text_column(sample.id for sample in samples), **columns})
+    table["pair"] = text_column(sample.pair or "" for sample in samples)
+    table["edit"] = text_column(sample.edit for sample in samples)
+    table["source"] = text_column(sample.source for sample in samples)
     table["context"] = [context_shown(sample, context, subject.classes) for sample in samples]
     pictured = _gallery(samples, pictures) if pictures else None
     every = torch.cat(scores).numpy()

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from biasaudit.inputs.files import GIGA, Source, check_regular, read_text, reading
@@ -96,6 +96,13 @@ def read_frame(
     return join_tables([parse(rows) for rows in _rows_of(source, texts)])
 
 
+def text_column(cells: Iterable[str]) -> pd.Series:
+    """Return a column of texts that keeps the texts given; pandas' own type makes new ones."""
+    import pandas as pd
+
+    return pd.Series(list(cells), dtype=object)
+
+
 def join_tables(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the rows of tables with the same columns, one or more; categories stay such.
 
@@ -177,8 +184,8 @@ def _rows_of(source: Source, texts: Sequence[str]) -> Iterator[pd.DataFrame]:
                     raise source.refusal("rows have more cells than the header has columns")
                 for column in rows.columns.intersection(texts):
                     # interned: ids stand in memory once, whatever number of tables has them
-                    cells = [sys.intern(unguarded(cell)) for cell in rows[column].tolist()]
-                    rows[column] = pd.Series(cells, index=rows.index, dtype=object)
+                    cells = (sys.intern(unguarded(cell)) for cell in rows[column].tolist())
+                    rows[column] = text_column(cells).set_axis(rows.index)
                 yield rows
         except (ValueError, OverflowError, MemoryError) as error:
             told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from biasaudit.errors import RunError
 from biasaudit.inputs.documents import RECORD_BYTES, fault_in, read_as
 from biasaudit.inputs.files import Source, digest_of_file, is_folder, lies_there
-from biasaudit.inputs.tables import frame_bytes, join_tables, read_frame, stands_twice
+from biasaudit.inputs.tables import frame_bytes, read_frame, stands_twice
 from biasaudit.results.locking import sole_writer
 from biasaudit.results.schema import FORMAT_VERSION, Results
 
@@ -53,8 +53,6 @@ PER_IMAGE_COLUMNS = (
 METRIC_PREFIX = "metric_"
 """What the column of a plug-in's localization metric begins with; NaN where it was not measured."""
 _TEXTS = ("split", "group", "id", "pair", "quadrant", "subset", "source", "alignment", "edit")
-_NAMES = ("split", "group", "quadrant", "subset", "source", "alignment", "edit")
-"""Texts that many images share; categories in memory."""
 _KEYS = ("split", "group", "id")
 _ANSWERS = ("label", "decision", "correct")
 _RESULTS_BYTES = 4 * RECORD_BYTES
@@ -142,9 +140,6 @@ def table_bytes(table: pd.DataFrame) -> bytes:
 def read_per_image(file: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a per-image table, columns as in :data:`PER_IMAGE_COLUMNS`.
 
-    Texts that many images share, such as ``split`` and ``group``, are categories in the order of
-    the alphabet.
-
     Args:
         file: The CSV.
         columns: Those that are kept, beside split, group and id; all where None. The others are
@@ -161,26 +156,8 @@ def read_per_image(file: Path, columns: Sequence[str] | None = None) -> pd.DataF
         checked = _checked(file, rows)
         return checked if kept is None else checked[[name for name in checked if name in kept]]
 
-    table = _in_order(read_frame(source, _TEXTS, parse))
+    table = read_frame(source, _TEXTS, parse)
     refuse_row(file, stands_twice(table, _KEYS), "the image stands twice")
-    return table
-
-
-def join_images(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return per-image tables of the same columns, one or more, as one; names as categories.
-
-    The tables are taken apart (:func:`biasaudit.inputs.tables.join_tables`).
-    """
-    for table in tables:
-        for name in table.columns.intersection(_NAMES):
-            table[name] = table[name].astype("category")
-    return _in_order(join_tables(tables))
-
-
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with names in the order of the alphabet, by which it may be sorted."""
-    for name in table.columns.intersection(_NAMES):
-        table[name] = table[name].cat.reorder_categories(sorted(table[name].cat.categories))
     return table
 
 
@@ -198,7 +175,7 @@ def _checked(file: Path, table: pd.DataFrame) -> pd.DataFrame:
     refuse_row(file, table["score"].isna(), "score is not a number")
     wrong = table["correct"] != (table["decision"] == table["label"])
     refuse_row(file, wrong, "correct is not what label and decision say")
-    return table.astype(dict.fromkeys(_NAMES, "category"))
+    return table
 
 
 def _numbers(file: Path, column: pd.Series) -> pd.Series:

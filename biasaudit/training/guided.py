@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from biasaudit import processes
 from biasaudit.data.loading.batches import Batch
 from biasaudit.guidance.finite import FiniteChecks
 from biasaudit.guidance.modes import ActiveTerm
@@ -45,7 +44,8 @@ class GuidedModel(nn.Module):
             labelled: Images with regions, None where the mode needs none.
             progress: Epochs done, fractional.
 
-        A loss, or a map that a term looks at, may be NaN or infinite: :func:`read_losses` says so.
+        A loss, or a map that a term looks at, may be NaN or infinite:
+        :func:`biasaudit.training.unread.read_losses` says so.
 
         Raises:
             FloatingPointError: One is, and a term had to wait for the device.
@@ -71,19 +71,3 @@ class GuidedModel(nn.Module):
             step.checks.loss(losses[active.name])
             total = total + active.options.weight * losses[active.name]
         return {**losses, "total": total}
-
-
-def read_losses(losses: Mapping[str, Tensor], checks: FiniteChecks) -> dict[str, float]:
-    """Return the losses of a step, each the mean over all processes.
-
-    The host waits for the device here, once, and looks at all that must be finite.
-
-    Args:
-        losses: What :meth:`GuidedModel.forward` returned.
-        checks: The model's after that step.
-
-    Raises:
-        FloatingPointError: A term's loss, or a map that it looks at, is NaN or infinite.
-    """
-    means = processes.averaged([loss.detach() for loss in losses.values()])
-    return dict(zip(losses, checks.read(means), strict=True))

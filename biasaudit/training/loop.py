@@ -19,7 +19,6 @@ from biasaudit.data.loading.batches import Batch, SampleTensors, collate
 from biasaudit.data.loading.transfer import sent
 from biasaudit.errors import ConfigError, RunFailedError, named_field
 from biasaudit.guidance.classification import cross_entropy
-from biasaudit.guidance.finite import FiniteChecks
 from biasaudit.memory import freed_memory_kept
 from biasaudit.models.batch_norm import normalises_by_batch
 from biasaudit.models.classifier import Classifier
@@ -28,7 +27,7 @@ from biasaudit.statistics import OperatingPoint, fit_operating_point
 from biasaudit.training.checkpoint import Checkpoint, Parts, Position
 from biasaudit.training.device import deterministic, make_accelerator
 from biasaudit.training.frozen import FrozenOutputs, frozen_outputs
-from biasaudit.training.guided import GuidedModel, read_losses
+from biasaudit.training.guided import GuidedModel
 from biasaudit.training.keeper import Keeper
 from biasaudit.training.network import network_of, optimizer_of
 from biasaudit.training.plan import Plan
@@ -39,11 +38,10 @@ from biasaudit.training.streams import (
     tensors,
     training_loader,
 )
+from biasaudit.training.unread import MadeStep, NotANumberError, UnreadSteps, read_every
 
 _NAMED = 20
 """Images of a batch that an error names."""
-_READ_TOGETHER = 10
-"""Steps whose losses are read together where the host would wait for the device in each."""
 
 
 @dataclass(frozen=True)
@@ -155,22 +153,6 @@ def train(plan: Plan, progress: Progress, keeper: Keeper | None = None) -> Train
     return Trained(model.cpu().eval(), metrics, accelerator.device.type, points)
 
 
-@dataclass(frozen=True)
-class _Made:
-    """A step that was made and whose losses, on the device, were not read yet."""
-
-    number: int
-    indices: Tensor
-    labelled: tuple[str, ...]
-    losses: Mapping[str, Tensor]
-    checks: FiniteChecks
-
-
-def read_every(device: str) -> int:
-    """Return after how many steps their losses are read; on a CPU each time, for nothing waits."""
-    return 1 if device == "cpu" else _READ_TOGETHER
-
-
 class _Loop:
     """The state of one training: loaders, optimiser, schedule, steps whose losses are unread."""
 
@@ -184,8 +166,7 @@ class _Loop:
         self.val_answers = (torch.empty(0), torch.empty(0))
         self.guided = self._wrapped(GuidedModel(model, plan.terms, settings.seed))
         self.at = Position()
-        self.unread: list[_Made] = []
-        self.read_every = read_every(accelerator.device.type)
+        self.unread = UnreadSteps(read_every(accelerator.device.type))
         self.progress: Progress = Silent()
         self.random: Checkpoint | None = None
         self.labelled = (
@@ -299,49 +280,39 @@ class _Loop:
             try:
                 losses = self._step(batch, self.at.epoch + number / len(self.loader))
             except FloatingPointError as error:
-                made = self._made(number, batch, {})
                 self._read()  # an earlier step may be the first that went wrong
-                raise self._not_a_number(made, str(error)) from None
-            self.unread.append(self._made(number, batch, losses))
-            if len(self.unread) >= self.read_every:
+                raise self._not_a_number(self._made(number, batch, {}), str(error)) from None
+            self.unread.add(self._made(number, batch, losses))
+            if self.unread.due:
                 self._read()
             keeper.stepped(self._state)
         self._read()
         self._restore_random()
         return {name: value / len(self.loader) for name, value in self.at.sums.items()}
 
-    def _made(self, number: int, batch: Batch, losses: Mapping[str, Tensor]) -> _Made:
+    def _made(self, number: int, batch: Batch, losses: Mapping[str, Tensor]) -> MadeStep:
         shown = () if self.labelled is None else tuple(self.labelled.shown)
         checks = self.accelerator.unwrap_model(self.guided).checks
         told = {name: loss.detach() for name, loss in losses.items()}
-        return _Made(number, batch.indices, shown, told, checks)
+        return MadeStep(number, batch.indices, shown, told, checks)
 
     def _read(self) -> None:
-        """Read the losses of the steps that were made, and tell of each.
-
-        Raises:
-            RunFailedError: A loss, or a map that a term looks at, is no number: of the first such.
-        """
-        made_by_now, self.unread = self.unread, []
-        for made in made_by_now:
-            try:
-                values = read_losses(made.losses, made.checks)
-                if not math.isfinite(values["total"]):
-                    told = ", ".join(f"{name} {value:g}" for name, value in values.items())
-                    raise FloatingPointError(f"the loss is {values['total']} ({told})")
-            except FloatingPointError as error:
-                raise self._not_a_number(made, str(error)) from None
-            for name, value in values.items():
-                self.at.sums[name] = self.at.sums.get(name, 0.0) + value
-            self.at.step = made.number + 1
-            self.progress.step(self.at.epoch + 1, values["total"])
+        """Read the losses of the steps that were made, and tell of each."""
+        try:
+            for number, values in self.unread.read():
+                for name, value in values.items():
+                    self.at.sums[name] = self.at.sums.get(name, 0.0) + value
+                self.at.step = number + 1
+                self.progress.step(self.at.epoch + 1, values["total"])
+        except NotANumberError as error:
+            raise self._not_a_number(error.step, str(error)) from None
 
     def _restore_random(self) -> None:
         if self.random is not None:
             self.random.restore_random()
             self.random = None
 
-    def _not_a_number(self, made: _Made, what: str) -> RunFailedError:
+    def _not_a_number(self, made: MadeStep, what: str) -> RunFailedError:
         names = [self.images.samples[i].id for i in made.indices.tolist()]
         names += [f"{name} (labelled)" for name in made.labelled]
         more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)

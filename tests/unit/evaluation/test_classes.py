@@ -111,7 +111,7 @@ def test_an_audit_passes_no_image_twice(tmp_path):
     audit = evaluation.audit(ready, evaluation.Request(all_pairs=True), told.append)
     # Val, and of test the images of the groups, then the others once.
     assert one.model.seen == len(VAL) + len(TEST) == sum(told) == evaluation.passes_of(ready)
-    assert audit.classes.groupby("subset").size().to_dict() == {"test": 15, "val": 9}
+    assert audit.classes.groupby("subset", observed=True).size().to_dict() == {"test": 15, "val": 9}
     figures = audit.run.classes["val"]
     assert (figures.n, figures.top_1) == (3, 1.0)
     assert figures.confusion.counts == np.eye(3, dtype=int).tolist()

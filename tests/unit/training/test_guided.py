@@ -8,7 +8,8 @@ from torch import nn
 
 from biasaudit.guidance.modes import ActiveTerm
 from biasaudit.guidance.terms import Term, TermOptions
-from biasaudit.training.guided import GuidedModel, read_losses
+from biasaudit.training.guided import GuidedModel
+from biasaudit.training.unread import read_losses
 
 
 class Score(nn.Module):

@@ -17,7 +17,8 @@ from biasaudit.guidance.finite import FiniteChecks
 from biasaudit.guidance.modes import MODES, active_terms
 from biasaudit.models.backbones import BACKBONES
 from biasaudit.training.frozen import FrozenOutputs
-from biasaudit.training.guided import GuidedModel, read_losses
+from biasaudit.training.guided import GuidedModel
+from biasaudit.training.unread import read_losses
 
 CLASSES, SIZE = 4, 32
 DEVICE = torch.device("meta")
