@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from biasaudit.errors import BiasAuditError, ConfigError, DataError
 from biasaudit.inputs.files import MEGA, Source, check_regular, reading
@@ -267,14 +267,14 @@ def members(
         Each file in order, and its content where that was to be read.
 
     Raises:
-        DataError: It is none, is damaged, or holds too many; a text is larger than
-            :data:`TEXT_BYTES`.
+        DataError: It is none, is damaged, lacks the mark of its end, or holds too many; a text is
+            larger than :data:`TEXT_BYTES`.
     """
     found: list[tuple[Member, bytes]] = []
     try:
         with (
             opened_archive(archive) as stream,
-            tarfile.open(fileobj=stream, mode="r:", tarinfo=tarfile.TarInfo) as opened,
+            tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header) as opened,
         ):
             for entry in opened:
                 if entry.isreg() and not entry.issparse():
@@ -283,12 +283,59 @@ def members(
                 if len(found) > most:
                     raise DataError(f"{archive}: holds more than {most} files", "split it")
                 opened.members = []  # type: ignore[attr-defined]  # else all headers stay
+            _check_end(archive, stream, len(found))
     except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
-        raise DataError(
+        raise _broken(archive, len(found), error) from None
+    return found
+
+
+class _NoMarkError(tarfile.ReadError):
+    """The bytes end where a header or the mark of the end should be."""
+
+
+class _Header(tarfile.TarInfo):
+    """A header that is refused where it is damaged or cut off.
+
+    ``tarfile`` takes either, behind the first header, for the archive's end. Its mark is a block
+    of zeros, two as most programs write it.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Return the header that a block holds."""
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if bytes(buf) == bytes(tarfile.BLOCKSIZE):
+                raise
+            raise (tarfile.ReadError if buf else _NoMarkError)(str(error)) from None
+
+
+def _check_end(archive: Path | Remote, stream: IO[bytes], count: int) -> None:
+    """Refuse an archive in which anything but zeros follows the mark of the end."""
+    while rest := stream.read(MEGA):
+        if rest.count(0) < len(rest):
+            raise DataError(
+                f"{archive}: more follows the mark of its end, after file {count}",
+                "unpack it with tar --ignore-zeros, and write it again",
+            )
+
+
+def _broken(archive: Path | Remote, count: int, error: Exception) -> DataError:
+    if not count:
+        return DataError(
             f"{archive}: not a tar archive that can be read ({_told(error)})",
             "give a whole one that is not compressed: its files are read one by one",
-        ) from None
-    return found
+        )
+    if isinstance(error, _NoMarkError):
+        return DataError(
+            f"{archive}: ends after file {count} without the mark of an archive's end, so files "
+            "may be missing",
+            "copy or write it again; if it is known to be whole, append 1024 zero bytes to it",
+        )
+    return DataError(
+        f"{archive}: is damaged after file {count} ({_told(error)})", "copy or write it again"
+    )
 
 
 def _text(

@@ -46,6 +46,7 @@ from biasaudit.data.checks.faults import (
     MISSING,
     NO_NAME,
     OUTSIDE,
+    UNREADABLE,
     Complain,
     refuse,
 )
@@ -246,7 +247,12 @@ def _listed(file: Path, subset: str, patterns: Sequence[str], complain: Complain
     """List the samples of a subset's archives, called by archive and key."""
     found: dict[str, _Files] = {}
     for called, archive in _archives(file, subset, patterns).items():
-        for member, text in members(archive, _is_text):
+        try:
+            listed = members(archive, _is_text)
+        except DataError as error:
+            complain(UNREADABLE, error)
+            continue
+        for member, text in listed:
             match = _SAMPLE.fullmatch(member.name)
             if match is None:
                 continue

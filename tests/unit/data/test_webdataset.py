@@ -4,11 +4,13 @@ import io
 import json
 import tarfile
 
+import fsspec
 import numpy as np
 import PIL.Image
 import pytest
 
 from biasaudit.data import catalogue  # noqa: F401 (it registers the formats)
+from biasaudit.data.checks.faults import Notebook
 from biasaudit.data.formats import webdataset
 from biasaudit.data.formats.toml_file import read_dataset_file
 from biasaudit.data.formats.webdataset import expanded
@@ -156,6 +158,59 @@ def test_faults_of_archives(archive, tmp_path):
         read(archive, {"train": "a-0.tar", "test": "a-0.tar"})
     with pytest.raises(DataError, match=r"shards\.test: ftp://x/a\.tar: not a URL that is read"):
         read(archive, {"test": "ftp://x/a.tar"})
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def place_of_second(file):
+    with tarfile.open(file) as opened:
+        return opened.getmembers()[2].offset
+
+
+@pytest.mark.parametrize(
+    ("change", "told_"),
+    [
+        (lambda b, at: flipped(b, at), r"is damaged after file 2 \(bad checksum\)"),
+        (lambda b, at: b[: at + 200], r"is damaged after file 2 \(truncated header\)"),
+        (lambda b, at: b[: at + 520], r"is damaged after file 2 \(unexpected end of data\)"),
+        (lambda b, at: b[:at], r"ends after file 2 without the mark .*; .*append 1024 zero bytes"),
+        (lambda b, at: b[:at] + bytes(512) + b[at + 512 :], r"more follows the mark .* file 2"),
+        (lambda b, at: b + b, r"more follows the mark of its end, after file 7; "),
+    ],
+)
+def test_an_archive_that_is_damaged_or_cut_off_is_refused(archive, change, told_):
+    """A part of its files would give other numbers, and nobody would know."""
+    file = archive / "a-0.tar"
+    file.write_bytes(change(file.read_bytes(), place_of_second(file)))
+    with pytest.raises(DataError, match=rf"^{file}: {told_}"):
+        read(archive, {"test": "a-0.tar"})
+    fsspec.filesystem("memory").pipe("/biasaudit-shards/a-0.tar", file.read_bytes())
+    with pytest.raises(DataError, match=rf"^memory://biasaudit-shards/a-0\.tar: {told_}"):
+        read(archive, {"test": "memory://biasaudit-shards/a-0.tar"})
+
+
+def test_one_zero_block_ends_an_archive_and_records_of_any_size_do(archive):
+    """As GNU tar has it; with ``--blocking-factor`` it writes longer records."""
+    file = archive / "a-0.tar"
+    whole = file.read_bytes().rstrip(b"\0")
+    whole += bytes(-len(whole) % 512)
+    for zeros in (512, 1024, 1 << 21):
+        file.write_bytes(whole + bytes(zeros))
+        assert len(read(archive, {"test": "a-0.tar"}).subset("test")) == 3
+
+
+def test_a_check_names_each_archive_that_cannot_be_read(archive):
+    for name in ("b", "c"):
+        write(archive / f"{name}.tar", x__png=picture(1), x__cls=b"boat")
+    content = (archive / "b.tar").read_bytes()
+    (archive / "b.tar").write_bytes(flipped(content, 1024))
+    notes = Notebook()
+    data = read(archive, {"test": "{a-0,b,c,d}.tar"}, complain=notes)
+    assert [fault.file for fault in notes.faults] == [str(archive / f"{n}.tar") for n in "bd"]
+    assert {fault.kind for fault in notes.faults} == {"unreadable"}
+    assert [s.id for s in data.subset("test")] == ["a-0/a1", "a-0/a2", "a-0/a3", "c/x"]
 
 
 def test_an_archive_cut_after_it_was_listed(archive):
