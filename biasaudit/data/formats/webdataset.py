@@ -162,7 +162,7 @@ class WebDataset(DatasetFile):
             known,
             frozenset(name for name, there in contexts.items() if there),
             self._masks(files, known, complain),
-            source=str(told.get("source", "")),
+            source="" if told.get("source") is None else str(told["source"]),
             annotated=frozenset(contexts),
         )
 

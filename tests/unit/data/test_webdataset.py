@@ -84,6 +84,15 @@ def test_numbers_and_names_of_classes(tmp_path):
         read(tmp_path, {"test": "a.tar"})
 
 
+def test_a_source_of_null_is_unknown(tmp_path):
+    write(
+        tmp_path / "a.tar",
+        x__jpg=picture(1), x__json=told("boat", source=None),
+        y__jpg=picture(1), y__json=told("boat", source=3),
+    )  # fmt: skip
+    assert [s.source for s in read(tmp_path, {"test": "a.tar"}).subset("test")] == ["", "3"]
+
+
 def test_masks_stand_in_the_archive_too(tmp_path):
     values = np.zeros((6, 8), np.uint8)
     values[:3] = 1
