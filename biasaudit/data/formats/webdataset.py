@@ -174,14 +174,16 @@ class WebDataset(DatasetFile):
                 f"{first}: the sample '{files.key}' has no labels", "add a .cls or a .json file"
             )
         text = files.texts["cls"].decode("utf-8", "replace").strip()
-        if not text.isdigit():
+        if not text.lstrip("+-").isdigit():
             return frozenset({text} - {""})
-        if int(text) >= len(self.classes):
+        number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else -1
+        if not 0 <= number < len(self.classes):
+            shown = text if len(text) <= 20 else f"{text[:20]}..."
             raise DataError(
-                f"{files.files['cls']}: {text} is the number of no class",
+                f"{files.files['cls']}: {shown} is the number of no class",
                 "list classes in dataset.toml, in the order of the numbers",
             )
-        return frozenset({self.classes[int(text)]})
+        return frozenset({self.classes[number]})
 
     def _contexts(self, told: dict[str, Any], files: _Files) -> dict[str, bool]:
         given = told.get("contexts", {})

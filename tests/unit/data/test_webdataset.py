@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 
 import fsspec
@@ -82,6 +83,19 @@ def test_numbers_and_names_of_classes(tmp_path):
         DataError, match=r"a\.tar:x\.cls: 1 is the number of no class; list classes"
     ):
         read(tmp_path, {"test": "a.tar"})
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [("-1", "-1"), ("2", "2"), ("+1", "+1"), ("\u00b2", "\u00b2"), ("\u0663", "\u0663"),
+     ("9" * 5000, "9" * 20 + "...")],
+)  # fmt: skip
+def test_a_number_that_is_not_one_of_a_class_is_refused(tmp_path, number, shown):
+    write(tmp_path / "a.tar", x__jpg=picture(1), x__cls=number.encode())
+    with pytest.raises(
+        DataError, match=rf"a\.tar:x\.cls: {re.escape(shown)} is the number of no class; list"
+    ):
+        read(tmp_path, {"test": "a.tar"}, HEADER + 'classes = ["boat", "car"]\n')
 
 
 def test_a_source_of_null_is_unknown(tmp_path):
