@@ -30,7 +30,7 @@ _PACKAGES = {
     "s3": "'biasaudit[s3]'", "gs": "'biasaudit[gs]'", "gcs": "'biasaudit[gs]'", "az": "adlfs",
     "abfs": "adlfs", "http": "'biasaudit[remote]'", "https": "'biasaudit[remote]'",
 }  # fmt: skip
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_URL = re.compile(r"((?:[a-z][a-z0-9+.-]*::)*)([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^/@]*@")
 _SECRET = re.compile(r"([?&][^=&]*(?:sig|token|key|credential|secret|password)[^=&]*=)[^&]*", re.I)
 
@@ -198,19 +198,32 @@ def place_of(text: str) -> Path | Remote | None:
         text: A URL of one of :data:`PROTOCOLS`, or ``file:///a/path``.
 
     Raises:
-        ConfigError: A protocol that is not known, or URLs within URLs.
+        ConfigError: A protocol that is not known, URLs within URLs, no host, or a file's URL that
+            names another machine.
     """
     found = _URL.match(text)
     if found is None:
         return None
-    protocol = found[1].lower()
-    if protocol == "file":
-        return Path(text[found.end() :])
+    within, protocol, rest = found[1], found[2].lower(), text[found.end() :]
+    if protocol == "file" and not within:
+        return _local(text, rest)
     if protocol not in PROTOCOLS or "::" in text or "\0" in text:
         raise ConfigError(
             f"{Remote(text)}: not a URL that is read", f"known: {', '.join(['file', *PROTOCOLS])}"
         )
-    return Remote(text)
+    host = re.split(r"[/?#]", rest)[0].rpartition("@")[2].partition(":")[0]
+    if not host and protocol != "memory":
+        raise ConfigError(
+            f"{Remote(text)}: not a URL (it names no host or bucket)", "write it in full"
+        )
+    return Remote(f"{protocol}://{rest}")
+
+
+def _local(text: str, rest: str) -> Path:
+    host, slash, path = rest.partition("/")
+    if not slash or host.lower() not in ("", "localhost"):
+        raise ConfigError(f"{Remote(text)}: names no file of this machine", "write file:///a/path")
+    return Path("/" + path)
 
 
 def _patiently(read: Callable[[], bytes]) -> bytes:

@@ -158,13 +158,51 @@ def test_too_large_is_refused(memory, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://h/a.png", "zip://a.png::https://h/b.zip", "ssh://h/a", "github://a:b@c/d"]
+    "url",
+    [
+        "ftp://h/a.png",
+        "ssh://h/a",
+        "github://a:b@c/d",
+        "zip://a.png::https://h/b.zip",
+        "simplecache::http://h/a.png",
+        "filecache::zip://a.png::file:///b.zip",
+        "simplecache::file:///a.png",
+    ],
 )
 def test_other_protocols_are_refused(tmp_path, url):
     with pytest.raises(ConfigError, match="not a URL that is read; known: file, abfs"):
         place_of(url)
     with pytest.raises(DataError, match=r"row 2: image: .*not a URL that is read"):
         read(tmp_path, [f"{url},boat,test,"])
+    with pytest.raises(DataError, match=r"images: .*not a URL that is read"):
+        read(tmp_path, ["a.png,boat,test,"], HEADER + f'images = "{url}"\n')
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "https:///a.png", "http://u:p@/a.png", "http://:80/a.png", "s3://?a=b"]
+)
+def test_a_url_without_a_host_is_none(tmp_path, url):
+    with pytest.raises(ConfigError, match=r"not a URL \(it names no host or bucket\)"):
+        place_of(url)
+    (tmp_path / "a.png").write_bytes(png(1))
+    with pytest.raises(DataError, match=r"row 2: mask: .*not a URL \("):
+        read(tmp_path, [f"a.png,boat,test,boat:{url}"])
+
+
+def test_a_protocol_may_be_written_in_capitals(memory):
+    memory.pipe("/biasaudit-test/A.png", b"content")
+    place = place_of("MEMORY://biasaudit-test/A.png")
+    assert place == Remote("memory://biasaudit-test/A.png")
+    assert place.read() == b"content"
+    assert place_of("HTTPS://H/A.png") == Remote("https://H/A.png")
+
+
+def test_a_file_url_names_this_machine_or_none():
+    for url in ("file:///a/b::c.png", "file://localhost/a/b::c.png", "FILE://LocalHost/a/b::c.png"):
+        assert place_of(url) == Path("/a/b::c.png")
+    for url in ("file://h/a.png", "file://a.png", "file://", "file://localhost"):
+        with pytest.raises(ConfigError, match=r"no file of this machine; write file:///a/path"):
+            place_of(url)
 
 
 @pytest.mark.parametrize(
