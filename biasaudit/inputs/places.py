@@ -26,6 +26,7 @@ TEXT_BYTES = MEGA
 """Of one text within an archive."""
 ATTEMPTS, PAUSE = 3, 0.5
 """Of a read over a network, and the seconds before the second one."""
+_GONE = (404, 410)
 _PACKAGES = {
     "s3": "'biasaudit[s3]'", "gs": "'biasaudit[gs]'", "gcs": "'biasaudit[gs]'", "az": "adlfs",
     "abfs": "adlfs", "http": "'biasaudit[remote]'", "https": "'biasaudit[remote]'",
@@ -103,10 +104,8 @@ class Remote:
             yield
         except BiasAuditError:
             raise
-        except FileNotFoundError:
-            raise DataError(f"{self}: {missing}", "correct the URL") from None
         except ImportError as error:
-            package = _PACKAGES.get(self.url.partition(":")[0].lower(), "fsspec")
+            package = _PACKAGES.get(self.url.partition(":")[0], "fsspec")
             raise ConfigError(
                 f"{self}: the package that reads such URLs is not installed ({_told(error)})",
                 f"pip install {package}",
@@ -114,10 +113,19 @@ class Remote:
         except tarfile.TarError:
             raise
         except Exception as error:  # each protocol's package has errors of its own
+            cause = self._cause(error)
+            if isinstance(cause, FileNotFoundError) or getattr(cause, "status", 0) in _GONE:
+                raise DataError(f"{self}: {missing}", "correct the URL") from None
             raise _UnreadableError(
-                f"{self}: cannot be read ({_told(error)})",
+                f"{self}: cannot be read ({_told(cause)})",
                 "see whether it can be reached from here, and with which credentials",
             ) from error
+
+    def _cause(self, error: Exception) -> BaseException:
+        """Return why a read failed: by http, fsspec calls every failure a missing file."""
+        if isinstance(error, FileNotFoundError) and self.url.startswith(("http:", "https:")):
+            return error.__cause__ or error
+        return error
 
     def state(self) -> str:
         """Return a text that is another once the content is, as far as the protocol tells.
@@ -374,4 +382,6 @@ def _too_large(where: str) -> DataError:
 
 def _told(error: BaseException) -> str:
     told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    if isinstance(status := getattr(error, "status", None), int):
+        told = f"HTTP {status} {getattr(error, 'message', '')}".rstrip()
     return _SECRET.sub(r"\1...", _USER.sub("", told))

@@ -4,6 +4,7 @@ import functools
 import http.server
 import io
 import re
+import socket
 import tarfile
 import threading
 from pathlib import Path
@@ -38,11 +39,20 @@ def read(folder, rows, header=HEADER):
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    def do_GET(self):
-        self.server.asked.append(self.path)
+    def refused(self):
         if self.server.failures > 0:
             self.server.failures -= 1
-            self.send_error(503)
+            self.send_error(self.server.status)
+            return True
+        return False
+
+    def do_HEAD(self):
+        if not self.refused():
+            super().do_HEAD()
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        if self.refused():
             return
         part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if part is None or not self.server.gives_parts:
@@ -68,6 +78,7 @@ def server(tmp_path):
     handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         running.asked, running.failures, running.folder = [], 0, folder
+        running.status = 503
         running.gives_parts, running.sent = True, []
         running.url = f"http://127.0.0.1:{running.server_port}"
         thread = threading.Thread(target=running.serve_forever)
@@ -99,15 +110,50 @@ def test_images_and_masks_by_http(server, tmp_path, monkeypatch):
         second.load_image()
 
 
-def test_a_server_that_fails_once_is_asked_again(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "PAUSE", 0)
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (503, "HTTP 503 Service Unavailable"),
+        (429, "HTTP 429 Too Many"),
+        (403, "HTTP 403 Forbidden"),
+    ],
+)
+def test_a_server_that_refuses_for_a_while_is_asked_again(
+    server, tmp_path, monkeypatch, status, told
+):
+    waits = []
+    monkeypatch.setattr(places.time, "sleep", waits.append)
     (server.folder / "a.png").write_bytes(png(7))
     (sample,) = read(tmp_path, [f"{server.url}/a.png,boat,test,"]).subset("test")
-    server.failures = places.ATTEMPTS - 1
+    server.status = status
+    server.failures = 2 * (places.ATTEMPTS - 1)  # the size is asked for twice, by HEAD and GET
     assert (sample.load_image() == 7).all()
+    assert waits == [places.PAUSE, 2 * places.PAUSE]
     server.failures = 100
-    with pytest.raises(DataError, match=r"a\.png: cannot be read \(503"):
+    with pytest.raises(DataError, match=rf"/a\.png: cannot be read \({told}.*; see whether it can"):
         sample.load_image()
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_is_not_there_is_not_asked_for_again(server, monkeypatch, status):
+    monkeypatch.setattr(places.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    server.failures, server.status = 100, status
+    with pytest.raises(DataError, match=r"/a\.png: no such file; correct the URL"):
+        Remote(f"{server.url}/a.png").read()
+    with pytest.raises(DataError, match=r"/a\.tar: no such archive; correct the URL"):
+        Remote(f"{server.url}/a.tar").part(0, 10)
+
+
+def test_a_server_that_does_not_run_is_no_missing_file(monkeypatch):
+    waits = []
+    monkeypatch.setattr(places.time, "sleep", waits.append)
+    with socket.create_server(("127.0.0.1", 0)) as unheard:
+        port = unheard.getsockname()[1]
+    with pytest.raises(
+        DataError, match=rf":{port}/a\.png: cannot be read \(Cannot connect to host"
+    ):
+        Remote(f"http://127.0.0.1:{port}/a.png").read()
+    assert len(waits) == places.ATTEMPTS - 1
 
 
 def test_a_base_url_and_a_cache(memory, tmp_path):
