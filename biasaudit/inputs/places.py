@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Self, TypeVar
 
 from biasaudit.errors import BiasAuditError, ConfigError, DataError
 from biasaudit.inputs.files import MEGA, Source, check_regular, reading
@@ -72,17 +72,23 @@ class Remote:
 
         return _patiently(whole)
 
-    def part(self, start: int, size: int) -> bytes:
-        """Return ``size`` bytes from ``start`` on, asked for at once; errors as of :meth:`read`."""
+    def part(self, start: int, size: int, called: str = "") -> bytes:
+        """Return ``size`` bytes from ``start`` on, asked for at once.
+
+        Args:
+            start: In bytes.
+            size: Likewise.
+            called: What errors name, which are those of :meth:`read`; the URL unless given.
+        """
         import fsspec
 
         def asked() -> bytes:
-            with self._told("no such archive"):
+            with self._told("no such archive", called):
                 system, path = fsspec.core.url_to_fs(self.url)
                 content: bytes = system.cat_file(path, start=start, end=start + size)
             if len(content) > size:
                 raise DataError(
-                    f"{self}: the server gives no part of a file, but the whole",
+                    f"{called or self}: the server gives no part of a file, but the whole",
                     "put the archive where parts can be read, or take a copy",
                 )
             return content
@@ -98,8 +104,9 @@ class Remote:
             yield stream
 
     @contextmanager
-    def _told(self, missing: str) -> Iterator[None]:
+    def _told(self, missing: str, called: str = "") -> Iterator[None]:
         """Turn what a protocol's package raises into an error that names the URL."""
+        where = called or str(self)
         try:
             yield
         except BiasAuditError:
@@ -107,7 +114,7 @@ class Remote:
         except ImportError as error:
             package = _PACKAGES.get(self.url.partition(":")[0], "fsspec")
             raise ConfigError(
-                f"{self}: the package that reads such URLs is not installed ({_told(error)})",
+                f"{where}: the package that reads such URLs is not installed ({_told(error)})",
                 f"pip install {package}",
             ) from error
         except tarfile.TarError:
@@ -115,9 +122,9 @@ class Remote:
         except Exception as error:  # each protocol's package has errors of its own
             cause = self._cause(error)
             if isinstance(cause, FileNotFoundError) or getattr(cause, "status", 0) in _GONE:
-                raise DataError(f"{self}: {missing}", "correct the URL") from None
+                raise DataError(f"{where}: {missing}", "correct the URL") from None
             raise _UnreadableError(
-                f"{self}: cannot be read ({_told(cause)})",
+                f"{where}: cannot be read ({_told(cause)})",
                 "see whether it can be reached from here, and with which credentials",
             ) from error
 
@@ -172,7 +179,7 @@ class Member:
         if self.size > MOST_BYTES:
             raise _too_large(str(self))
         if isinstance(self.archive, Remote):
-            content = self.archive.part(self.start, self.size)
+            content = self.archive.part(self.start, self.size, str(self))
         else:
             with opened_archive(self.archive) as stream:
                 stream.seek(self.start)
@@ -191,6 +198,7 @@ class Member:
         return f"{told} {self.start} {self.size}"
 
 
+Read = TypeVar("Read")
 Place = Path | Remote | Member
 """Where a picture lies."""
 
@@ -234,7 +242,7 @@ def _local(text: str, rest: str) -> Path:
     return Path("/" + path)
 
 
-def _patiently(read: Callable[[], bytes]) -> bytes:
+def _patiently(read: Callable[[], Read]) -> Read:
     """Read, and again where a network fails."""
     for attempt in range(1, ATTEMPTS):
         try:
@@ -289,8 +297,17 @@ def members(
 
     Raises:
         DataError: It is none, is damaged, lacks the mark of its end, or holds too many; a text is
-            larger than :data:`TEXT_BYTES`.
+            larger than :data:`TEXT_BYTES`; the server of its URL gives no part of a file.
     """
+    if isinstance(archive, Path):
+        return _members(archive, is_text, most)
+    archive.part(0, tarfile.BLOCKSIZE)  # else each file would be refused, when it is read
+    return _patiently(lambda: _members(archive, is_text, most))
+
+
+def _members(
+    archive: Path | Remote, is_text: Callable[[str], bool], most: int
+) -> list[tuple[Member, bytes]]:
     found: list[tuple[Member, bytes]] = []
     try:
         with (

@@ -17,6 +17,7 @@ from biasaudit.data.checks.cooccurrence import (
     unknown_counts,
 )
 from biasaudit.data.checks.faults import (
+    ANNOTATION,
     EMPTY,
     NEAR_DUPLICATE,
     NO_CLASS,
@@ -104,7 +105,13 @@ def check_dataset(
         ConfigError: A package is missing that the format needs.
     """
     notes = Notebook()
-    dataset = load_dataset(name, complain=notes)
+    try:
+        dataset = load_dataset(name, complain=notes)
+    except DataError as error:
+        if not notes.faults:
+            raise
+        notes(ANNOTATION, error)  # such as no class, where nothing could be read
+        return Check(name, {}, sorted(notes.faults), [], [])
     if object:
         dataset.check_object(object)
     if context:

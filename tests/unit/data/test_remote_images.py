@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from biasaudit.data import catalogue  # noqa: F401 (it registers the formats)
+from biasaudit.data.checks.check import check_dataset
 from biasaudit.data.formats.toml_file import read_dataset_file
 from biasaudit.data.loading.batches import SampleTensors, collate
 from biasaudit.errors import ConfigError, DataError
@@ -272,15 +273,25 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
         Remote("s3://bucket/a.png").read()
 
 
-def test_an_archive_behind_a_url_is_read_in_parts(server, monkeypatch):
+@pytest.fixture
+def archive(server, monkeypatch):
+    """Serve an archive of three pictures."""
     monkeypatch.setattr(places, "PAUSE", 0)
     with tarfile.open(server.folder / "a.tar", "w") as archive:
         for number in range(3):
-            content = png(number)
-            entry = tarfile.TarInfo(f"{number}.png")
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    found = [member for member, _ in places.members(Remote(f"{server.url}/a.tar"), lambda n: False)]
+            for suffix, content in (("png", png(number)), ("cls", b"boat")):
+                entry = tarfile.TarInfo(f"{number}.{suffix}")
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+    return Remote(f"{server.url}/a.tar")
+
+
+def pictures(archive):
+    return [m for m, _ in places.members(archive, lambda name: False) if m.suffix == ".png"]
+
+
+def test_an_archive_behind_a_url_is_read_in_parts(server, archive):
+    found = pictures(archive)
     assert [member.name for member in found] == ["0.png", "1.png", "2.png"]
     assert isinstance(found[2], Member)
     server.sent.clear()
@@ -288,10 +299,53 @@ def test_an_archive_behind_a_url_is_read_in_parts(server, monkeypatch):
     assert server.sent == [len(png(2))]  # and nothing else of the archive
     server.failures = 1
     assert found[1].read() == png(1)
-    server.gives_parts = False
-    with pytest.raises(DataError, match="the server gives no part of a file"):
-        found[2].read()
     assert str(found[2]) == f"{server.url}/a.tar:2.png"
+
+
+def test_a_listing_that_fails_is_tried_again(server, archive, monkeypatch):
+    server.failures = 2
+    assert len(pictures(archive)) == 3
+    monkeypatch.setattr(Remote, "part", lambda *given: b"")
+    server.failures = 2 * (places.ATTEMPTS - 1)
+    assert len(pictures(archive)) == 3
+
+
+def test_a_fault_of_a_member_names_it(server, archive):
+    *_, last = pictures(archive)
+    server.failures = 100
+    with pytest.raises(DataError, match=rf"{archive}:2\.png: cannot be read \(HTTP 503"):
+        last.read()
+    server.failures, server.gives_parts = 0, False
+    with pytest.raises(DataError, match=rf"{archive}:2\.png: the server gives no part of a file"):
+        last.read()
+    (server.folder / "a.tar").unlink()
+    with pytest.raises(DataError, match=rf"{archive}:2\.png: no such archive"):
+        last.read()
+
+
+def test_a_server_without_parts_shows_once_for_each_archive(server, archive, tmp_path):
+    (server.folder / "b.tar").write_bytes((server.folder / "a.tar").read_bytes())
+    server.gives_parts = False
+    header = f'format = "webdataset"\n[shards]\ntest = "{server.url}/{{a,b}}.tar"\n'
+    (tmp_path / "dataset.toml").write_text(header)
+    with pytest.raises(DataError, match=rf"^{archive}: the server gives no part of a file"):
+        read_dataset_file(tmp_path / "dataset.toml")
+    server.asked.clear()
+    faults = check_dataset(str(tmp_path)).faults
+    assert [fault.message for fault in faults[:1]] == ["shards: no sample has a class"]
+    assert [fault.file for fault in faults[1:]] == [f"{server.url}/{name}.tar" for name in "ab"]
+    assert server.asked == ["/a.tar", "/b.tar"]
+
+
+def test_a_cut_archive_behind_a_url_is_refused(server, archive):
+    whole = (server.folder / "a.tar").read_bytes()
+    with tarfile.open(server.folder / "a.tar") as opened:
+        last = opened.getmembers()[-1]
+    for end, told in ((last.offset, "ends after file 5"), (last.offset + 9, "damaged after file 5"),
+                      (last.offset_data + 1, "damaged after file 6")):  # fmt: skip
+        (server.folder / "a.tar").write_bytes(whole[:end])
+        with pytest.raises(DataError, match=rf"{archive}: .*{told}"):
+            pictures(archive)
 
 
 def test_loading_processes_read_urls_too(server, tmp_path):
