@@ -3,8 +3,8 @@
 On the embedded scenes, 78 labels, one change at a time against the default; ``baseline`` is that of
 the same recipe:
 
-    python benchmarks/ablations.py --out benchmarks/results/ablations.csv
-    python benchmarks/ablations.py --out benchmarks/results/ablations.csv --summary
+    python -m benchmarks.ablations --out benchmarks/results/ablations.csv
+    python -m benchmarks.ablations --out benchmarks/results/ablations.csv --summary
 
 ``--modes`` and ``--only`` take a part of the grid: modes with labels, and names of changes. Rows
 that the CSV holds already are not computed again. ``--runs DIR`` keeps the runs of a change in
@@ -14,7 +14,8 @@ that the CSV holds already are not computed again. ``--runs DIR`` keeps the runs
 from __future__ import annotations
 
 import pandas as pd
-from modes import figures, options, run_grid, summary
+
+from benchmarks.modes import figures, options, run_grid, summary
 
 GAIN_EXT = {
     "default": [],

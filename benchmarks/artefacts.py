@@ -4,7 +4,7 @@ A baseline is trained with each seed, and the verdict on `malignant` is asked fo
 that all images are annotated for: corrected for their number, and of each as if it were the only
 one that was asked for (`verdict_alone`).
 
-    python benchmarks/artefacts.py --answers ANSWERS --out benchmarks/results/artefacts.csv
+    python -m benchmarks.artefacts --answers ANSWERS --out benchmarks/results/artefacts.csv
 
 ANSWERS is a folder that keeps the answers of each trained baseline; one that is there already is
 not trained again.
@@ -16,8 +16,8 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from coins import train_and_answer
 
+from benchmarks.coins import train_and_answer
 from biasaudit.analysis.verdict import judge
 from biasaudit.statistics import auroc
 

@@ -1,7 +1,7 @@
 r"""The industrial camera (Li et al., CVPR 2018, section 5): two test sets, three seeds.
 
-    python benchmarks/camera.py --out benchmarks/results/camera.csv
-    python benchmarks/camera.py --out benchmarks/results/camera.csv --summary
+    python -m benchmarks.camera --out benchmarks/results/camera.csv
+    python -m benchmarks.camera --out benchmarks/results/camera.csv --summary
 
 trains every variant below on the embedded dataset ``camera``, with boxes for 20 images of each
 orientation (5% of 350, as in the paper), and audits it on ``test1``, which looks like training,

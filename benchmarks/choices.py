@@ -1,6 +1,6 @@
 r"""What settings are chosen by: validation images, and edits of them.
 
-    python benchmarks/choices.py --out benchmarks/results/choices.csv --modes counterfactual:78 \
+    python -m benchmarks.choices --out benchmarks/results/choices.csv --modes counterfactual:78 \
         --variant "edited at 2" --set terms.edited.weight=2 --data ../shared/photos ...
 
 The counterfactual groups are not looked at. Edits are made of validation images alone: the object
@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from modes import parse, run_grid, summary
 
 import biasaudit as ba
+from benchmarks.modes import parse, run_grid, summary
 from biasaudit.data.annotation.outlines import outline
 from biasaudit.data.sample import Image, Sample
 from biasaudit.data.splits import edits

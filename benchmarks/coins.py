@@ -6,7 +6,7 @@ another camera might take them, which their source says. Contexts are then drawn
 but chance ties them to the answers within a subset and a source. Gaps are planted by turning
 answers against the coin.
 
-    python benchmarks/coins.py --answers ANSWERS --out benchmarks/results/coins.csv
+    python -m benchmarks.coins --answers ANSWERS --out benchmarks/results/coins.csv
 
 ANSWERS is a folder that keeps the answers of each trained baseline; one that is there already is
 not trained again.
@@ -172,8 +172,8 @@ def kept_answers(name: str, folder: Path) -> pd.DataFrame:
 def train_and_answer(name: str, seed: int = 0, shifts: Sequence[str] = SHIFTS) -> pd.DataFrame:
     """Train a baseline and return its answers to val and to test under every shift."""
     import torch
-    from modes import Silent
 
+    from benchmarks.modes import Silent
     from biasaudit.config import load_settings
     from biasaudit.evaluation.predict import Subject, batches
     from biasaudit.training.loop import train

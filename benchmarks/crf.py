@@ -1,6 +1,6 @@
 r"""Time the CRF of biasaudit against the dense sum, and say how far its answers are from it.
 
-    OMP_NUM_THREADS=2 python benchmarks/crf.py --out benchmarks/results/crf.csv \
+    OMP_NUM_THREADS=2 python -m benchmarks.crf --out benchmarks/results/crf.csv \
         --images ../shared/photos/images/msrc
 
 Speed: one image of 321 by 321 pixels with 21 classes. The dense sum in float64 goes through all

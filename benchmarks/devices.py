@@ -1,6 +1,6 @@
 """What does it cost that two processes train together, and what would more of them gain?
 
-    OMP_NUM_THREADS=1 python benchmarks/devices.py
+    OMP_NUM_THREADS=1 python -m benchmarks.devices
 
 Two processes on this machine, a thread each, talk by gloo. In turn both make a step of their own
 (``alone``), the same step by the batch norm of several processes with nothing sent (``unsent``),

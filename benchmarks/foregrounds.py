@@ -1,6 +1,6 @@
 r"""What foregrounds found in unlabelled images bring to a repair: figures go to one CSV.
 
-    python benchmarks/foregrounds.py --out benchmarks/results/foregrounds.csv \
+    python -m benchmarks.foregrounds --out benchmarks/results/foregrounds.csv \
         --data ../shared/photos --runs RUNS --seeds 0,1,2,3,4 --labels 78,23,9 \
         --ways propagated,sec
 
@@ -25,10 +25,10 @@ from pathlib import Path
 from time import perf_counter
 
 import pandas as pd
-from modes import means
-from repair_choices import judged_by, shown
 
 import biasaudit as ba
+from benchmarks.modes import means
+from benchmarks.repair_choices import judged_by, shown
 from biasaudit.config import repair_settings
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset

@@ -1,6 +1,6 @@
 r"""Lesions found from image-level labels: attention and SEC against the lesions' masks.
 
-    OMP_NUM_THREADS=1 python benchmarks/lesions.py --out benchmarks/results/lesions.csv \
+    OMP_NUM_THREADS=1 python -m benchmarks.lesions --out benchmarks/results/lesions.csv \
         --runs RUNS --data ../shared/skin --backbone mobilenet_v2 --image-size 192 \
         --weights ../shared/weights/mobilenet_v2_imagenet.safetensors \
         --set iterations=300 --set background=0.5 \
@@ -27,10 +27,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from modes import entries, fill, means, run_options, trained
 from numpy.typing import NDArray
 
 import biasaudit as ba
+from benchmarks.modes import entries, fill, means, run_options, trained
 from biasaudit.attention.mask import upsample_maps
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.evaluation.predict import batches

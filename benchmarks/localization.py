@@ -1,6 +1,6 @@
 r"""Localization of the attention of several runs: a row a run in one CSV.
 
-    OMP_NUM_THREADS=1 python benchmarks/localization.py \
+    OMP_NUM_THREADS=1 python -m benchmarks.localization \
         --out benchmarks/results/localization_harbour.csv --runs runs/segmentation \
         --modes baseline,baseline+rfga,gain,gain_ext:78,evidence:78 --seeds 0,1,2
 
@@ -16,9 +16,9 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from modes import entries, fill, means, run_options, trained
 
 import biasaudit as ba
+from benchmarks.modes import entries, fill, means, run_options, trained
 from biasaudit.training.run_directory import RunRecord
 
 KEY = ["mode", "pixel_labels", "seed"]

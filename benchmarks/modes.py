@@ -2,8 +2,8 @@ r"""Train every mode over several seeds, audit it, and put the figures in one CS
 
 The embedded scenes and the photographs that the tables of ``benchmarks/results`` show:
 
-    python benchmarks/modes.py --out benchmarks/results/harbour.csv
-    python benchmarks/modes.py --out benchmarks/results/biased_boat_photos.csv \
+    python -m benchmarks.modes --out benchmarks/results/harbour.csv
+    python -m benchmarks.modes --out benchmarks/results/biased_boat_photos.csv \
         --data ../shared/photos --backbone mobilenet_v2 --image-size 128 \
         --weights ../shared/weights/mobilenet_v2_imagenet.safetensors
 

@@ -1,6 +1,6 @@
 """Train HarbourNet's starting weights: the stand-in for ImageNet pre-training.
 
-    python benchmarks/pretrain_harbournet.py
+    python -m benchmarks.pretrain_harbournet
 
 trains the network on unbiased scenes (water is as likely with a boat as without) to name the
 objects and the grounds, prints its accuracy on held-out scenes, and writes the body's weights to

@@ -1,9 +1,9 @@
 r"""Repair trained baselines with few labels and audit them before and after; figures go to one CSV.
 
-    python benchmarks/repair.py --out benchmarks/results/repair_photos.csv --data ../shared/photos \
+    python -m benchmarks.repair --out benchmarks/results/repair_photos.csv --data ../shared/photos \
         --backbone mobilenet_v2 --image-size 224 --seeds 0,1,2,3,4 \
         --weights ../shared/weights/mobilenet_v2_imagenet.safetensors
-    python benchmarks/repair.py --out benchmarks/results/repair_harbour.csv --labels 78,9
+    python -m benchmarks.repair --out benchmarks/results/repair_harbour.csv --labels 78,9
 
 With ``--runs DIR`` the baselines are kept in ``DIR/baseline-0-SEED`` and read from there. With
 ``--cache DIR`` features are kept, and the seconds of a repair are then not its cost: they are left
@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from modes import figures, means, run_options, trained
 from torch import Tensor
 
 import biasaudit as ba
+from benchmarks.modes import figures, means, run_options, trained
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset
 from biasaudit.models.classifier import Classifier

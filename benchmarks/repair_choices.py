@@ -1,6 +1,6 @@
 r"""What the defaults of repair are chosen by: val and its edits. No counterfactual group is read.
 
-    python benchmarks/repair_choices.py --out benchmarks/results/repair_choices.csv \
+    python -m benchmarks.repair_choices --out benchmarks/results/repair_choices.csv \
         --data ../shared/photos --run runs/baseline-seed0 --run runs/baseline-seed1 ...
 
 Every recipe of a wide grid is refitted for every run. A row of the CSV holds what the choice may
@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from choices import edited_versions
 from torch import Tensor
 
 import biasaudit as ba
+from benchmarks.choices import edited_versions
 from biasaudit.config import repair_settings
 from biasaudit.data.loading.batches import SampleTensors
 from biasaudit.data.sample import Dataset, Sample

@@ -1,6 +1,6 @@
 r"""Train SEC on the cues of several runs, and measure its masks: a row a run in one CSV.
 
-    OMP_NUM_THREADS=1 python benchmarks/segmentation.py \
+    OMP_NUM_THREADS=1 python -m benchmarks.segmentation \
         --out benchmarks/results/segmentation_harbour.csv --runs runs/segmentation \
         --modes baseline,gain,gain_ext:78,evidence:78 --seeds 0,1,2 --set iterations=300 \
         --set threshold=0.5 --set background=0.5
@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from modes import entries, fill, means, run_options, trained
 
 import biasaudit as ba
+from benchmarks.modes import entries, fill, means, run_options, trained
 from biasaudit.data.sample import Dataset, Sample
 from biasaudit.inputs.documents import toml_value
 from biasaudit.segmentation.evaluate import evaluate_segmenter, truth_of

@@ -1,6 +1,6 @@
 r"""Skin lesions, `malignant` against `ruler`: what repairs a bias whose object both classes have.
 
-    OMP_NUM_THREADS=1 python benchmarks/skin.py --out benchmarks/results/skin.csv --runs RUNS
+    OMP_NUM_THREADS=1 python -m benchmarks.skin --out benchmarks/results/skin.csv --runs RUNS
 
 Three networks (MobileNetV2, 192 px): one whose body stays as ImageNet left it, with a last layer
 fitted to the training images; baselines, all but their first layers trained; and either on lesions

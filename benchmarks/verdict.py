@@ -1,6 +1,6 @@
 """Is the verdict calibrated? Audit small datasets with a planted bias, and as many without.
 
-    python benchmarks/verdict.py
+    python -m benchmarks.verdict
 
 draws 20 harbour datasets with P(water | boat) from .8 to 1 and 20 with .5, trains a baseline on
 each, judges it by the rule of docs/verdict.md, on images as they are and on edited pairs alone, and

@@ -1,5 +1,10 @@
-"""The benchmarks of speed run from start to end, made small; their times are nobody's concern."""
+"""Every benchmark starts, and those of speed run from start to end, made small.
 
+Their times are nobody's concern.
+"""
+
+import ast
+import importlib
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +12,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = {path.stem: path.read_text() for path in sorted((ROOT / "benchmarks").glob("*.py"))}
 TRACED = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 """Torch's own, where torch.compile looks at what it traces."""
 
@@ -18,8 +24,6 @@ def run(monkeypatch, tmp_path):
     threads = torch.get_num_threads()
 
     def runs(name, *arguments):
-        import importlib
-
         out = tmp_path / f"{name}.csv"
         program = importlib.import_module(f"benchmarks.{name}")
         given = [name, "--out", str(out), "--turns", "1", "--device", "cpu", *arguments]
@@ -31,6 +35,33 @@ def run(monkeypatch, tmp_path):
 
     yield runs
     torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", [n for n, text in BENCHMARKS.items() if "def main(" in text])
+def test_every_program_starts_as_a_module_of_benchmarks(name, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setattr("sys.argv", [name, "--help"])
+    program = importlib.import_module(f"benchmarks.{name}")
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: ")
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_programs_import_each_other_as_modules_of_benchmarks(name):
+    """``python -m benchmarks.NAME`` finds no other one by its bare name."""
+    nodes = list(ast.walk(ast.parse(BENCHMARKS[name])))
+    found = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    found |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    assert found.isdisjoint(BENCHMARKS)
+
+
+def test_pages_name_the_one_way_to_start_a_program():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.*")]
+    texts = {p: p.read_text() for p in pages if p.suffix in {".md", ".py", ".sh"}}
+    assert [str(p) for p, text in texts.items() if "python benchmarks/" in text] == []
+    assert sum(text.count("python -m benchmarks.") for text in texts.values()) > 50
 
 
 def test_train_step(run):
