@@ -200,7 +200,7 @@ def fetch(
 
 def _print_check(found: Check, every: bool) -> None:
     counts = " / ".join(f"{subset} {n}" for subset, n in found.images.items())
-    _line(f"{found.dataset}: {counts or 'no'} images")
+    _line(f"{found.dataset}: {counts} images" if counts else f"{found.dataset}: cannot be read")
     count = len(found.faults)
     _line("no faults" if not count else "1 fault" if count == 1 else f"{count} faults")
     for fault in found.faults:

@@ -52,6 +52,19 @@ def test_json_alone(biasaudit, tmp_path):
     assert (pair["both"], pair["object_only"], pair["unknown"]) == (1, 1, 0)
 
 
+def test_what_cannot_be_read_at_all_has_its_faults_listed(biasaudit, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.tar").write_text("no archive" * 100)
+    (tmp_path / "dataset.toml").write_text(
+        'format = "webdataset"\n[shards]\ntrain = "a.tar"\ntest = "b.tar"\n'
+    )
+    answer = biasaudit("data", "check", "--data", tmp_path)
+    assert answer.code == 2
+    assert answer.out.startswith(f"{tmp_path}: cannot be read\n3 faults\n")
+    for name in ("a", "b"):
+        assert f"unreadable: {tmp_path / name}.tar: not a tar archive" in answer.out
+
+
 def test_what_there_is_not(biasaudit):
     answer = biasaudit("data", "check", "--data", "nowhere")
     assert answer.code == 2

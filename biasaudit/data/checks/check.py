@@ -41,7 +41,8 @@ class Check:
 
     Attributes:
         dataset: The dataset's name.
-        images: How many images each subset has, those with faults included that could be listed.
+        images: How many images each subset has, those with faults included that could be listed;
+            empty where the dataset cannot be read.
         faults: Every fault, by file.
         pairs: Every object with every context in the training images, the highest lift first.
         groups: The four groups of the audited object; empty where none is named.
