@@ -223,7 +223,8 @@ def place_of(text: str) -> Path | Remote | None:
     within, protocol, rest = found[1], found[2].lower(), text[found.end() :]
     if protocol == "file" and not within:
         return _local(text, rest)
-    if protocol not in PROTOCOLS or "::" in text or "\0" in text:
+    # an IPv6 host has colons of its own, between brackets
+    if protocol not in PROTOCOLS or "::" in re.sub(r"\[[^]]*]", "", text) or "\0" in text:
         raise ConfigError(
             f"{Remote(text)}: not a URL that is read", f"known: {', '.join(['file', *PROTOCOLS])}"
         )

@@ -225,6 +225,12 @@ def test_other_protocols_are_refused(tmp_path, url):
         read(tmp_path, ["a.png,boat,test,"], HEADER + f'images = "{url}"\n')
 
 
+def test_an_ipv6_host_is_no_url_within_a_url():
+    assert place_of("http://[::1]:8000/a.png") == Remote("http://[::1]:8000/a.png")
+    with pytest.raises(ConfigError, match="not a URL that is read"):
+        place_of("zip://a.png::http://[::1]/b.zip")
+
+
 @pytest.mark.parametrize(
     "url", ["http://", "https:///a.png", "http://u:p@/a.png", "http://:80/a.png", "s3://?a=b"]
 )
