@@ -149,6 +149,28 @@ def stopped(folder, words, step):
     main(words)
 
 
+def unreadable(folder, words):
+    """Run the command line; process 1 alone finds an image that cannot be read."""
+    import multiprocessing
+
+    from biasaudit import processes
+    from biasaudit.cli import main
+    from biasaudit.data.loading.batches import SampleTensors
+    from biasaudit.errors import DataError
+
+    load = SampleTensors.__getitem__
+
+    def failing(images, index):
+        if processes.launched()[0] == 1:
+            raise DataError("3.png: not an image that can be read")
+        return load(images, index)
+
+    multiprocessing.set_start_method("fork", force=True)  # loading processes inherit what fails
+    SampleTensors.__getitem__ = failing
+    os.chdir(folder)
+    main(words)
+
+
 def in_step(number, act):
     """Act before the ``number``-th step of the training to come."""
     from biasaudit.training.loop import _Loop

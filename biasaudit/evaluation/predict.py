@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from biasaudit.attention.classifier import classifier_attention
 from biasaudit.attention.mask import scale_maps, upsample_maps
-from biasaudit.data.loading.batches import Batch, SampleTensors, collate
+from biasaudit.data.loading.batches import Batch, SampleTensors, collate, loaded
 from biasaudit.data.sample import RegionForm, Sample, context_shown
 from biasaudit.errors import RunError
 from biasaudit.evaluation.localization import (
@@ -264,9 +264,8 @@ def batches(subject: Subject, samples: Sequence[Sample], named: Sequence[str]) -
         keep=False,
         cache=subject.cache,
     )
-    yield from DataLoader(
-        images, subject.batch_size, collate_fn=collate, num_workers=subject.workers
-    )
+    loader = DataLoader(images, subject.batch_size, collate_fn=collate, num_workers=subject.workers)
+    yield from loaded(loader)
 
 
 def _forms(samples: Sequence[Sample], named: Sequence[str]) -> dict[str, Mapping[str, RegionForm]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from biasaudit import processes
-from biasaudit.data.loading.batches import Batch, SampleTensors, collate
+from biasaudit.data.loading.batches import Batch, SampleTensors, collate, loaded
 from biasaudit.data.loading.transfer import sent
 from biasaudit.errors import ConfigError, RunFailedError, named_field
 from biasaudit.guidance.classification import cross_entropy
@@ -275,7 +275,7 @@ class _Loop:
     def _epoch(self, keeper: Keeper) -> dict[str, float]:
         """Make the steps of the epoch that are left, and return the mean of each loss."""
         self.guided.train()
-        for number, batch in enumerate(self.loader, self.at.step):
+        for number, batch in enumerate(loaded(self.loader), self.at.step):
             self._restore_random()
             try:
                 losses = self._step(batch, self.at.epoch + number / len(self.loader))

@@ -84,6 +84,15 @@ def test_a_process_that_dies_ends_the_other_with_a_message(tmp_path):
     assert not (out / CHECKPOINT).exists()  # nothing of worth was kept
 
 
+def test_a_process_that_cannot_load_ends_and_the_other_with_it(tmp_path):
+    given = words(tmp_path / "run", "--workers", "1")
+    assert two_processes.run(two_processes.unreadable, tmp_path, given, seconds=60) == [3, 2]
+    assert two_processes.printed(tmp_path, 1) == (
+        "process 2 of 2: error: 3.png: not an image that can be read\n"
+    )
+    assert two_processes.printed(tmp_path, 0).splitlines()[-1].startswith("error: another process")
+
+
 def test_what_a_lost_process_leaves_is_gone_on_with_by_as_many(tmp_path):
     whole, out = tmp_path / "whole", tmp_path / "run"
     assert two_processes.run(two_processes.command, tmp_path, words(whole)) == [0, 0]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any
 
 import torch
@@ -245,3 +246,16 @@ def collate(items: Sequence[Item]) -> Batch:
         indices=torch.tensor([item.index for item in items]),
         mirrored=torch.tensor([item.mirrored for item in items]),
     )
+
+
+def loaded(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield the batches of a loader, and end its loading processes where it fails.
+
+    They end with its iterator. The frames of the error's traceback hold that, for as long as the
+    error lives; a process that leaves signals to its parent would keep the program from ending.
+    """
+    try:
+        yield from loader
+    except BaseException as error:
+        clear_frames(error.__traceback__)
+        raise

@@ -1,11 +1,15 @@
 """Samples become batches: shapes, values, mirroring."""
 
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
-from biasaudit.data.loading.batches import Batch, SampleTensors, collate
+from biasaudit.data.loading.batches import Batch, SampleTensors, collate, loaded
 from biasaudit.data.sample import Region, Sample
+from biasaudit.errors import DataError
 
 CLASSES = ("boat", "car")
 
@@ -85,3 +89,19 @@ def test_shapes_are_checked():
             good.indices,
             good.mirrored,
         )
+
+
+def unreadable():
+    raise DataError("not an image")
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_where_loading_fails_no_process_of_it_is_left(processes):
+    fine = [sample(number) for number in range(4)]
+    images = SampleTensors([*fine, Sample("a", frozenset(), frozenset(), unreadable)], CLASSES, 4)
+    before = multiprocessing.active_children()
+    batches = loaded(DataLoader(images, 2, collate_fn=collate, num_workers=processes))
+    assert [len(next(batches)) for _ in range(2)] == [2, 2]
+    with pytest.raises(DataError, match="not an image"):
+        next(batches)
+    assert multiprocessing.active_children() == before
