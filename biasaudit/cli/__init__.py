@@ -30,7 +30,7 @@ from biasaudit.cli import (
 )
 from biasaudit.cli.console import err, one_line
 from biasaudit.cli.flags import complaint
-from biasaudit.cli.verb import NOTHING, Verb, Verbs
+from biasaudit.cli.verb import NOTHING, Terminated, Verb, Verbs
 from biasaudit.errors import BiasAuditError, ConfigError, RunFailedError, RunInterruptedError
 
 SHARED = ("train", "evaluate", "repair")
@@ -123,7 +123,7 @@ def _terminable() -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise Terminated
 
 
 def _complain(line: str, code: int, kind: str = "error: ") -> int:

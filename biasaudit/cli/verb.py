@@ -21,6 +21,10 @@ NOTHING = "nothing was written"
 GOES_ON = "run the same command again to go on"
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
 @contextmanager
 def if_stopped(left: str) -> Iterator[None]:
     """Say what is left where a signal stops the body of a ``with`` statement.
@@ -33,8 +37,8 @@ def if_stopped(left: str) -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
-        if processes.launched()[1] > 1:
+    except KeyboardInterrupt as signal:
+        if isinstance(signal, Terminated) and processes.launched()[1] > 1:
             raise RunInterruptedError(
                 "ended by a signal, as a launcher does where another process ended"
             ) from None

@@ -107,6 +107,27 @@ def test_sigterm_ends_any_verb_with_130_and_a_line(biasaudit, trained, monkeypat
     assert answer.err.splitlines()[-1] == "stopped; nothing was written"
 
 
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (signal.SIGINT, "stopped; nothing was written"),
+        (signal.SIGTERM, "ended by a signal, as a launcher does where another process ended"),
+    ],
+)
+def test_of_several_processes_ctrl_c_is_no_end_of_another(
+    biasaudit, trained, monkeypatch, number, line
+):
+    from biasaudit import api
+
+    trained()
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(api, "audit", lambda *a, **k: os.kill(os.getpid(), number))
+    answer = biasaudit("evaluate")
+    assert (answer.code, answer.out) == (130, "")
+    assert answer.err.splitlines()[-1] == f"process 2 of 2: {line}"
+
+
 @pytest.mark.parametrize("what", ["evaluate", "localize"])
 def test_of_several_runs_it_says_which_were_finished(biasaudit, trained, monkeypatch, what):
     from biasaudit import api
