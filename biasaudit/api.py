@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biasaudit import processes
+from biasaudit.errors import named_field
 from biasaudit.exhaustion import exhaustion_told
 
 if TYPE_CHECKING:
@@ -219,7 +220,13 @@ def train(
     settings = settings or settings_for(
         data, mode, pixel_labels=pixel_labels, box_labels=box_labels, seed=seed, **changes
     )
-    with processes.together(settings.training.device), exhaustion_told("training."):
+    told = exhaustion_told(
+        "training.batch_size",
+        "data.image_size",
+        workers="training.workers",
+        hint=f"try {named_field('training.batch_size', 'auto')}",
+    )
+    with processes.together(settings.training.device), told:
         plan = make_plan(settings, data)
         for line in plan.notes:
             (note or _ignore)(line)
@@ -291,12 +298,13 @@ def repair(
     dataset, name = subject_of_repair(model, data, object)
     finder = finder_of(model, dataset, name, chosen)
     tell = progress or (lambda what, count: None)
+    lower = ("segment.batch_size", "segment.image_size") if chosen.foregrounds == "sec" else ()
     if parent is not None:
         try_folder(Path(parent))
     elif out is not None:
         prepare(Path(out))
     if isinstance(model, RunRecord):
-        with processes.together("cpu"), exhaustion_told():
+        with processes.together("cpu"), exhaustion_told(*lower):
             run = repair_run(model, dataset, name, chosen, tell, finder)
         if not processes.first():
             return run
@@ -304,7 +312,7 @@ def repair(
         if place is None:
             return run
         return (run.called(Path(place)) if parent is None else run).save(Path(place))
-    with processes.together("cpu"), exhaustion_told():
+    with processes.together("cpu"), exhaustion_told(*lower):
         external = repair_external(model, dataset, name, chosen, tell, finder)
     if not processes.first():
         return external
@@ -390,7 +398,8 @@ def audit(
     question = Question(tuple(splits), *_pair_or_pairs(model, data, object, context))
     loading = Loading(device, batch_size, workers, cache, on_error)
     own = model.settings.training.device if isinstance(model, RunRecord) else "auto"
-    with processes.together(device or own), exhaustion_told():
+    told = exhaustion_told("batch_size", "workers", workers="workers")
+    with processes.together(device or own), told:
         case = case_of(model, data, question, loading, note or _ignore)
         request = evaluation.Request(faithfulness, all_pairs, maps)
         total, done = evaluation.passes_of(case), 0

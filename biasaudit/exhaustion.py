@@ -1,9 +1,9 @@
-"""What ran out, memory or a loading process, said with the setting to lower."""
+"""What ran out, memory or a loading process, said with the way out."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from biasaudit.errors import BiasAuditError, RunFailedError, named_field
@@ -23,16 +23,24 @@ _MEMORY = (
 _SHARED = ("shared memory", "bus error", "</torch_")
 _WORKER = ("dataloader worker",)
 _PASSED_ON = "Caught "
+_OF_LOADING = (
+    "the memory that loading processes share is full",
+    "a process that loads images was killed, as the system does when memory runs out",
+)
+_GPU = "the GPU is out of memory"
+_OTHERS = "end other programs, which take memory too"
 
 
 @contextmanager
-def exhaustion_told(section: str = "") -> Iterator[None]:
+def exhaustion_told(*lower: str, workers: str = "", hint: str = "") -> Iterator[None]:
     """Turn what says that memory or a loading process is gone into an error that names the way out.
 
     An error of this program that a loading process met is passed on as it was there.
 
     Args:
-        section: Prefix of the fields, ``training.`` for settings of a run.
+        lower: Fields whose lower value takes less memory.
+        workers: The field of the number of loading processes, where images are loaded so.
+        hint: What else to do where memory ran out.
 
     Raises:
         RunFailedError: Memory ran out, or a loading process ended.
@@ -46,32 +54,30 @@ def exhaustion_told(section: str = "") -> Iterator[None]:
         named = f"{type(error).__module__}.{type(error).__qualname__}: "
         raise type(error)(error.message.rpartition(named)[2].strip()) from error
     except Exception as error:
-        told = _told(error, section)
-        if told is None:
+        what = _run_out(str(error).lower(), error)
+        if not what:
             raise
-        raise told from error
+        raise RunFailedError(what, _way_out(what, lower, workers, hint)) from error
 
 
-def _told(error: Exception, section: str) -> RunFailedError | None:
-    text = str(error).lower()
-    batch, workers = named_field(f"{section}batch_size"), named_field(f"{section}workers")
+def _run_out(text: str, error: Exception) -> str:
+    """Say what an error with this text means; nothing where it is of another kind."""
     if any(part in text for part in _SHARED):
-        return RunFailedError(
-            "the memory that loading processes share is full", f"lower {workers} or {batch}"
-        )
+        return _OF_LOADING[0]
     if any(part in text for part in _WORKER) and not isinstance(error, MemoryError):
-        return RunFailedError(
-            "a process that loads images was killed, as the system does when memory runs out",
-            f"lower {workers} or {batch}",
-        )
+        return _OF_LOADING[1]
     if not (_out_of_memory(error) or any(part in text for part in _MEMORY)):
-        return None
-    smaller = f"lower {batch} or {workers}"
-    if section:
-        found = named_field(f"{section}batch_size", "auto")
-        smaller = f"lower {batch} or {named_field('data.image_size')}, or try {found}"
-    where = "the GPU is" if "cuda" in text or "mps" in text else "this machine is"
-    return RunFailedError(f"{where} out of memory", smaller)
+        return ""
+    return _GPU if "cuda" in text or "mps" in text else "this machine is out of memory"
+
+
+def _way_out(what: str, lower: Sequence[str], workers: str, hint: str) -> str:
+    if what in _OF_LOADING and workers:
+        lower, hint = list(dict.fromkeys((workers, *lower)))[:2], ""
+    if not lower and not hint:
+        return f"use {named_field('device', 'cpu')}" if what == _GPU else _OTHERS
+    less = f"lower {' or '.join(map(named_field, lower))}" if lower else ""
+    return ", or ".join(filter(None, (less, hint)))
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -120,7 +120,7 @@ def _trained(job: Job, watch: Watch) -> RunRecord:
     device = job.plan.settings.training.device
     with (
         processes.together(device),
-        exhaustion_told("training."),
+        exhaustion_told("training.batch_size", "data.image_size", workers="training.workers"),
         watch.training(job.folder.name) as progress,
     ):
         try:
@@ -219,7 +219,7 @@ def _audited(run: RunRecord, dataset: Dataset, split: str, watch: Watch) -> dict
     loading = Loading(workers=training.workers, cache=data.cache)
     case = case_of(run, dataset, Question((split,), OBJECT, CONTEXT), loading, watch.note)
     total, done = evaluation.passes_of(case), 0
-    with exhaustion_told(), watch.counting(run.name) as count:
+    with exhaustion_told(workers="training.workers"), watch.counting(run.name) as count:
 
         def tell(images: int) -> None:
             nonlocal done

@@ -99,7 +99,7 @@ def train_segmenter(
     """
     check_one_place(out, parent)
     place = (_path(out), _path(parent))
-    with exhaustion_told():
+    with exhaustion_told("segment.batch_size", "segment.image_size"):
         return segmenter_into(_loaded(run), data, place, settings, progress)
 
 

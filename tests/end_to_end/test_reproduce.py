@@ -64,6 +64,21 @@ def stamps(folder, name):
     return {file.parent.name: file.stat().st_mtime_ns for file in sorted(folder.rglob(name))}
 
 
+def test_memory_that_runs_out_names_settings_that_a_protocol_takes(
+    biasaudit, fetched, tmp_path, monkeypatch
+):
+    def run_out(*_, **__):
+        raise MemoryError
+
+    augmented(fetched)
+    monkeypatch.setattr(work, "train_into", run_out)
+    answer = biasaudit("reproduce", "voc2012-table1", *TINY, "--out", tmp_path / "out")
+    assert answer.code == 3
+    assert answer.err.splitlines()[-1] == (
+        "error: this machine is out of memory; lower --batch-size or --set data.image_size"
+    )
+
+
 def test_tables_of_segmentation_share_what_is_trained(biasaudit, fetched, tmp_path):
     augmented(fetched)
     out = tmp_path / "out"

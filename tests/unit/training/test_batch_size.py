@@ -8,7 +8,6 @@ import torch
 from biasaudit import api, memory, processes
 from biasaudit.config import load_settings
 from biasaudit.errors import BiasAuditError, ConfigError, RunFailedError
-from biasaudit.exhaustion import exhaustion_told
 from biasaudit.training import batch_size, trial
 from biasaudit.training.batch_size import largest, sized
 from biasaudit.training.device import make_accelerator
@@ -197,11 +196,6 @@ def test_another_word_or_no_image_is_refused_in_one_line(value):
     with pytest.raises(ConfigError, match=r"batch_size: input should .*, or 'auto'$") as told:
         load_settings(None, [f"training.batch_size={value}"])
     assert told.value.field == "training.batch_size"
-
-
-def test_an_error_of_memory_names_the_way_out():
-    with pytest.raises(RunFailedError, match=r"try batch_size=auto"), exhaustion_told("training."):
-        raise MemoryError
 
 
 def test_a_reproduction_wants_a_number(tmp_path):
