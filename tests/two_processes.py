@@ -114,6 +114,34 @@ def every_mode(folder):
         train(folder / f"one-{mode}", mode, 8, 2, pixel_labels=1)
 
 
+def every_gradient(folder):
+    """Keep the gradients of each step of each built-in mode, in float32, weights held as they are.
+
+    ``MODE.safetensors`` holds them, (steps, parameters), those of all parameters in one row.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    from biasaudit import processes
+    from biasaudit.guidance.modes import MODES
+    from biasaudit.training.loop import _Loop
+
+    step, rows = _Loop._step, []
+
+    def kept(self, *given):
+        losses = step(self, *given)
+        left = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.model.parameters()]
+        rows.append(torch.cat([gradient.flatten() for gradient in left]))
+        return losses
+
+    _Loop._step = kept
+    for mode in MODES:
+        rows.clear()
+        train(folder / "runs" / mode, mode, 8, 4, learning_rate=1e-30)
+        if processes.first():
+            save_file({"gradients": torch.stack(rows)}, folder / f"{mode}.safetensors")
+
+
 def audited(folder, run):
     """Audit a run with everything that is measured, and repair it."""
     from biasaudit import api, processes
