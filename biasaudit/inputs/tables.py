@@ -184,8 +184,9 @@ def _rows_of(source: Source, texts: Sequence[str]) -> Iterator[pd.DataFrame]:
                     raise source.refusal("rows have more cells than the header has columns")
                 for column in rows.columns.intersection(texts):
                     # interned: ids stand in memory once, whatever number of tables has them
-                    cells = (sys.intern(unguarded(cell)) for cell in rows[column].tolist())
-                    rows[column] = text_column(cells).set_axis(rows.index)
+                    cells = rows[column].tolist()
+                    known = {cell: sys.intern(unguarded(cell)) for cell in set(cells)}
+                    rows[column] = text_column(known[cell] for cell in cells).set_axis(rows.index)
                 yield rows
         except (ValueError, OverflowError, MemoryError) as error:
             told = str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -54,12 +54,13 @@ def auroc_of(scores: ArrayLike, labels: ArrayLike) -> Figure:
     tied = bool((below != up_to).any())
 
     def figure(weights: Floats) -> Floats:
-        ours = weights[:, yes]
+        # np.take leaves rows in one piece, which indexing by columns does not
+        ours = np.take(weights, yes, axis=1)
         theirs = np.zeros((len(weights), len(no) + 1))
-        np.cumsum(weights[:, no], axis=1, out=theirs[:, 1:])
-        won = np.einsum("bi,bi->b", ours, theirs[:, below])
+        np.cumsum(np.take(weights, no, axis=1), axis=1, out=theirs[:, 1:])
+        won = np.einsum("bi,bi->b", ours, np.take(theirs, below, axis=1))
         if tied:
-            won = (won + np.einsum("bi,bi->b", ours, theirs[:, up_to])) / 2
+            won = (won + np.einsum("bi,bi->b", ours, np.take(theirs, up_to, axis=1))) / 2
         return _ratio(won, ours.sum(axis=1) * theirs[:, -1])
 
     return figure

@@ -146,7 +146,7 @@ def weights_of(
             for part in parts:
                 drawn[part, group] = _multiplicities(rng, len(group), part.stop - part.start)
         for part in parts:
-            yield drawn[part, units].astype(np.float64)
+            yield np.take(drawn[part], units, axis=1).astype(np.float64)
 
 
 def _multiplicities(rng: np.random.Generator, n: int, rows: int) -> NDArray[np.int64]:
