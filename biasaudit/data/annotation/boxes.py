@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,8 +28,8 @@ class BoxRegion(Region):
     __slots__ = ("boxes",)
 
     def __init__(self, boxes: Sequence[Box], file: Place, size: Size | None) -> None:
-        super().__init__("box", partial(_filled, tuple(boxes), file, size))
         self.boxes = tuple(boxes)
+        super().__init__("box", _Filled(self.boxes, file, size))
 
 
 def box_region(boxes: Sequence[Box], file: Place, size: Size | None) -> BoxRegion:
@@ -61,10 +61,18 @@ def outlying(box: Sequence[float], width: int, height: int) -> bool:
     return left < -1 or top < -1 or right > width + 1 or bottom > height + 1
 
 
-def _filled(boxes: Sequence[Box], file: Place, size: Size | None) -> Mask:
-    width, height = size or images.size_of(file)
-    check_size(width, height, str(file))
-    mask = np.zeros((height, width), dtype=np.bool_)
-    for left, top, right, bottom in boxes:
-        mask[max(top, 0) : bottom, max(left, 0) : right] = True
-    return mask
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """Boxes, filled when called."""
+
+    boxes: tuple[Box, ...]
+    file: Place
+    size: Size | None
+
+    def __call__(self) -> Mask:
+        width, height = self.size or images.size_of(self.file)
+        check_size(width, height, str(self.file))
+        mask = np.zeros((height, width), dtype=np.bool_)
+        for left, top, right, bottom in self.boxes:
+            mask[max(top, 0) : bottom, max(left, 0) : right] = True
+        return mask

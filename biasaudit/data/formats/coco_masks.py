@@ -7,7 +7,7 @@ What pycocotools takes on trust (it is C code that reads past a malformed input)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,19 @@ def union(instances: Sequence[Rle], form: RegionForm) -> Region | None:
     height, width = rle["size"]
     if pixels == 0:
         return None
-    return Region(form, partial(decode_rle, rle), pixels / (height * width))
+    return Region(form, _Encoded(rle["counts"], height, width), pixels / (height * width))
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A compressed RLE, spread out when called; as a dictionary it takes four times the memory."""
+
+    counts: bytes
+    height: int
+    width: int
+
+    def __call__(self) -> Mask:
+        return decode_rle({"size": [self.height, self.width], "counts": self.counts})
 
 
 def encode_segmentation(segmentation: object, height: int, width: int) -> Rle:

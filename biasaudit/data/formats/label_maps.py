@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,7 +45,7 @@ class LabelCounts:
         return (inside or 0) / (self.size[0] * self.size[1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """Where a class lies in one label map.
 
@@ -123,18 +122,24 @@ def mask_region(parts: Sequence[Part], counts: Mapping[Place, LabelCounts]) -> R
     if not any(shares):
         return None
     area = shares[0] if len(parts) == 1 else None
-    return Region("mask", partial(_load_parts, tuple(parts)), area)
+    return Region("mask", _Joined(tuple(parts)), area)
 
 
-def _load_parts(parts: Sequence[Part]) -> Mask:
-    inside = [_inside(part) for part in parts]
-    for part, one in zip(parts, inside, strict=True):
-        if one.shape != inside[0].shape:
-            raise DataError(
-                f"{part.path}: the mask is {one.shape[1]}x{one.shape[0]} pixels, another of the "
-                f"same image {inside[0].shape[1]}x{inside[0].shape[0]}"
-            )
-    return np.logical_or.reduce(inside)
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """The parts of one class, joined when called."""
+
+    parts: tuple[Part, ...]
+
+    def __call__(self) -> Mask:
+        inside = [_inside(part) for part in self.parts]
+        for part, one in zip(self.parts, inside, strict=True):
+            if one.shape != inside[0].shape:
+                raise DataError(
+                    f"{part.path}: the mask is {one.shape[1]}x{one.shape[0]} pixels, another of "
+                    f"the same image {inside[0].shape[1]}x{inside[0].shape[0]}"
+                )
+        return np.logical_or.reduce(inside)
 
 
 def _inside(part: Part) -> Mask:
