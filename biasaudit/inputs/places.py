@@ -356,7 +356,7 @@ def _check_end(archive: Path | Remote, stream: IO[bytes], count: int) -> None:
         if rest.count(0) < len(rest):
             raise DataError(
                 f"{archive}: more follows the mark of its end, after file {count}",
-                "unpack it with tar --ignore-zeros, and write it again",
+                "unpack it by a tar that passes over such marks, and write it again",
             )
 
 
