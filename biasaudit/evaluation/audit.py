@@ -22,7 +22,7 @@ from biasaudit.data.splits.split import Split as SplitSpec
 from biasaudit.evaluation.all_pairs import audit_pairs
 from biasaudit.evaluation.classes import Scores, answer_classes, images_of, scores_of
 from biasaudit.evaluation.faithfulness import Eraser
-from biasaudit.evaluation.predict import Beside, Pass, Subject, one_pass
+from biasaudit.evaluation.predict import Extras, Pass, Subject, one_pass
 from biasaudit.inputs.tables import join_tables, text_column
 from biasaudit.results import METRIC_PREFIX, PER_IMAGE_COLUMNS, Audit, Gallery, Run, Skipped
 
@@ -183,7 +183,7 @@ def _measure(
                 split.object,
                 samples,
                 context=context,
-                beside=Beside(pictures, request.maps, eraser),
+                extras=Extras(pictures, request.maps, eraser),
                 tell=tell,
             )
             tables.append(_labelled(done, split, group))

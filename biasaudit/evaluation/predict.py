@@ -105,7 +105,7 @@ Erasing = Callable[[Sequence[Sample], Tensor, Answers], pd.DataFrame | None]
 
 
 @dataclass(frozen=True)
-class Beside:
+class Extras:
     """What a pass gives beside the rows.
 
     Attributes:
@@ -120,7 +120,7 @@ class Beside:
     erasing: Erasing | None = None
 
 
-ROWS_ALONE = Beside()
+ROWS_ALONE = Extras()
 
 
 def one_pass(
@@ -129,7 +129,7 @@ def one_pass(
     samples: Sequence[Sample],
     *,
     context: str | None = None,
-    beside: Beside = ROWS_ALONE,
+    extras: Extras = ROWS_ALONE,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Pass:
     """Pass images through the model once, each process its part.
@@ -139,7 +139,7 @@ def one_pass(
         object: The audited object, one of its classes.
         samples: The images.
         context: Its suspected context, if one is suspected.
-        beside: What is wanted beside the rows.
+        extras: What is wanted beside the rows.
         tell: Called with the number of images just done.
 
     Returns:
@@ -151,7 +151,7 @@ def one_pass(
     """
 
     def part(own: Sequence[Sample], start: int) -> Pass:
-        kept = replace(beside, pictures=max(0, beside.pictures - start))
+        kept = replace(extras, pictures=max(0, extras.pictures - start))
         return _pass(subject, object, own, context, kept, tell)
 
     parts = by_process(samples, subject.batch_size, part)
@@ -172,7 +172,7 @@ def _pass(
     object: str,
     samples: Sequence[Sample],
     context: str | None,
-    beside: Beside,
+    extras: Extras,
     tell: Callable[[int], None],
 ) -> Pass:
     """Pass images through the model in this process."""
@@ -189,15 +189,15 @@ def _pass(
         own = [samples[i] for i in batch.indices.tolist()]
         answers = answer(subject, batch, column, classes.index(named[-1]))
         _check_numbers(answers, object, [sample.id for sample in own])
-        if beside.erasing is not None:
-            found = beside.erasing(own, batch.images.to(subject.device), answers)
+        if extras.erasing is not None:
+            found = extras.erasing(own, batch.images.to(subject.device), answers)
             erased += [] if found is None else [found]
-        maps += [answers.maps.float().cpu()] if beside.maps else []
+        maps += [answers.maps.float().cpu()] if extras.maps else []
         scores.append(answers.every.cpu())
         decisions = decisions_of(scores[-1].numpy(), subject.model.softmax)[:, column]
         rows.append(_rows(batch, column, answers, decisions, context is not None))
-        if kept < beside.pictures:
-            take = slice(0, beside.pictures - kept)
+        if kept < extras.pictures:
+            take = slice(0, extras.pictures - kept)
             pictures.append(_picture(batch.images[take], answers.maps[take], answers.region[take]))
             kept += len(pictures[-1][0])
         tell(len(batch))

@@ -16,7 +16,7 @@ from biasaudit.evaluation import faithfulness
 from biasaudit.evaluation.all_pairs import audit_pairs
 from biasaudit.evaluation.classes import images_of, scores_of
 from biasaudit.evaluation.faithfulness import Eraser
-from biasaudit.evaluation.predict import Beside, Subject, context_shown, one_pass
+from biasaudit.evaluation.predict import Extras, Subject, context_shown, one_pass
 from biasaudit.models.classifier import Classifier, PooledLinear
 
 SIDE = 32
@@ -54,8 +54,8 @@ def classifier(red, blue):
 def erased(subject, context, samples):
     """What erasing does to these images, in one pass over them."""
     eraser = Eraser(subject, "boat", context, samples)
-    beside = Beside(erasing=eraser)
-    return one_pass(subject, "boat", samples, context=context, beside=beside).erased
+    extras = Extras(erasing=eraser)
+    return one_pass(subject, "boat", samples, context=context, extras=extras).erased
 
 
 AFLOAT = [scene(i, {"boat"}, {"water"}) for i in range(8)]
@@ -138,7 +138,7 @@ def test_a_score_that_is_no_number_is_refused():
 
 
 def test_maps_are_kept_where_asked():
-    kept = one_pass(classifier(3.0, 3.0), "boat", AFLOAT, beside=Beside(maps=True)).maps
+    kept = one_pass(classifier(3.0, 3.0), "boat", AFLOAT, extras=Extras(maps=True)).maps
     assert kept.shape == (8, SIDE, SIDE)
     assert kept[0, 0, 0] == pytest.approx(3 / SIDE**2)
     assert one_pass(classifier(3.0, 3.0), "boat", AFLOAT).maps is None
